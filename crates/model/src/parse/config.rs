@@ -1,0 +1,150 @@
+//! PCI configuration space: 64, 256 or 4096 bytes in, capabilities out.
+//!
+//! Offsets and bits are those of `include/uapi/linux/pci_regs.h`; chapters
+//! are those of the PCI Express Base Specification 6.0 (chapter 7).
+
+use crate::fact::Fact;
+
+/// Decoded configuration space of one function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub header: HeaderKind,
+    pub multifunction: bool,
+    /// Bytes that could be read: 64 without privilege, 256 or 4096 with.
+    pub len: usize,
+    /// The bus behind a bridge.
+    pub secondary_bus: Option<u8>,
+    /// Interrupt pin: 0 none, 1-4 INTA-INTD.
+    pub interrupt_pin: u8,
+    pub revision: u8,
+    pub capabilities: Fact<Capabilities>,
+}
+
+/// The layout of the header (offset 0x0e).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderKind {
+    Endpoint,
+    Bridge,
+    CardBus,
+}
+
+/// Capabilities of the first 256 bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capabilities {
+    pub power: Option<PowerState>,
+    pub msi: Option<Msi>,
+    pub msix: Option<Msix>,
+    pub pcie: Option<Pcie>,
+    /// FLR by the Advanced Features capability (conventional PCI).
+    pub af_flr: bool,
+    /// Capabilities above offset 0x100; unknown when they could not be read.
+    pub extended: Fact<Extended>,
+}
+
+/// Power state by the power management capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerState {
+    D0,
+    D1,
+    D2,
+    D3Hot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Msi {
+    /// Vectors that the function asks for: 1, 2, 4, 8, 16 or 32.
+    pub vectors: u8,
+    pub maskable: bool,
+    pub wide: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Msix {
+    /// Vectors, 1-2048.
+    pub vectors: u16,
+    pub table: Place,
+    pub pba: Place,
+}
+
+/// A place inside a base address register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub bar: u8,
+    /// Bytes from the start of the register's range.
+    pub offset: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pcie {
+    pub kind: PcieKind,
+    pub flr: bool,
+    /// `None` on functions without a link (root complex integrated).
+    pub link: Option<LinkPair>,
+}
+
+/// Device/port type (PCI Express Capabilities register, bits 7:4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PcieKind {
+    Endpoint,
+    LegacyEndpoint,
+    RootPort,
+    UpstreamPort,
+    DownstreamPort,
+    PcieToPciBridge,
+    PciToPcieBridge,
+    RootComplexEndpoint,
+    RootComplexEventCollector,
+    Other(u8),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkPair {
+    pub now: Link,
+    pub max: Link,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Generation of the speed: 1 is 2.5 GT/s … 6 is 64 GT/s; 0 when the register says nothing.
+    pub generation: u8,
+    /// Lanes; 0 when the link is down.
+    pub width: u8,
+}
+
+/// Capabilities above offset 0x100.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Extended {
+    pub acs: Option<Acs>,
+    pub ats: bool,
+    pub pasid: bool,
+    pub sriov: Option<SriovCap>,
+    pub rebar: Vec<Rebar>,
+    /// Device Serial Number.
+    pub serial: Option<u64>,
+}
+
+/// Access Control Services: what the port or function can do and what is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acs {
+    pub capable: u16,
+    pub enabled: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SriovCap {
+    pub total: u16,
+    pub active: u16,
+    pub offset: u16,
+    pub stride: u16,
+    pub vf_device: u16,
+}
+
+/// Resizable BAR: the sizes that one register can take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebar {
+    pub bar: u8,
+    /// Bit n stands for 2^(20+n) bytes (1 MiB is bit 0).
+    pub sizes: u64,
+    /// Bytes now.
+    pub current: u64,
+}

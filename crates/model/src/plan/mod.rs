@@ -1,0 +1,46 @@
+//! Snapshot and intent in, steps or refusals out. A pure function.
+
+use std::fmt;
+
+use crate::intent::Intent;
+use crate::reason::Reason;
+use crate::snapshot::Snapshot;
+use crate::step::Step;
+
+/// How to get from what is to what is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// What the user should know although nothing is refused.
+    pub notes: Vec<Reason>,
+}
+
+/// Why there is no plan: every reason, not only the first. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub reasons: Vec<Reason>,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut reasons = self.reasons.iter();
+        if let Some(first) = reasons.next() {
+            write!(f, "{first}")?;
+        }
+        reasons.try_for_each(|reason| write!(f, "\n{reason}"))
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The steps from `snapshot` to `intent`, or every reason against it.
+pub fn plan(snapshot: &Snapshot, intent: &Intent) -> Result<Plan, Refusal> {
+    let _ = (snapshot, intent);
+    Ok(Plan::default())
+}

@@ -1,0 +1,92 @@
+//! The two ways out of the process, as values and one-method traits.
+//!
+//! `host` has the real ones, `fakehost` the pretended ones. They stand here
+//! so that neither needs the other.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+/// Writes one attribute of the kernel.
+pub trait AttrWriter: fmt::Debug {
+    /// Write `value` to the attribute at `path`, waiting no longer than the deadline.
+    fn write(&mut self, path: &Path, value: &str) -> Wrote;
+}
+
+/// How a write ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    Done,
+    /// The kernel's error number and its words.
+    Failed {
+        errno: i32,
+        text: String,
+    },
+    /// It did not end in time and may still take effect.
+    InDoubt(Stuck),
+}
+
+/// A write that has not come back from the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// The process that is in the kernel with it.
+    pub pid: u32,
+    /// Its start time in clock ticks after boot.
+    pub start_time: u64,
+    /// The kernel function that it waits in (`/proc/PID/wchan`), if readable.
+    pub wait_channel: Option<String>,
+    pub waited: Duration,
+}
+
+/// Runs one command to its end.
+pub trait Runner: fmt::Debug {
+    fn run(&mut self, cmd: &Cmd) -> Result<Output, RunError>;
+}
+
+/// A command, never a shell line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cmd {
+    pub program: String,
+    pub args: Vec<String>,
+    pub deadline: Duration,
+}
+
+/// What a command left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Exit status; `None` when a signal ended it.
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Why there is no output.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    #[error("cannot start `{program}`: {text}")]
+    Start { program: String, text: String },
+    #[error("`{program}` did not end within {} s", deadline.as_secs())]
+    Deadline { program: String, deadline: Duration },
+}
+
+impl Cmd {
+    /// A command with the default deadline of 30 s.
+    pub fn new<I>(program: &str, args: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        Self {
+            program: program.to_owned(),
+            args: args.into_iter().map(Into::into).collect(),
+            deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+impl fmt::Display for Cmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.program)?;
+        self.args.iter().try_for_each(|arg| write!(f, " {arg}"))
+    }
+}

@@ -1,0 +1,127 @@
+//! One change to the machine, with its undo.
+//!
+//! A step holds every value it needs; whoever applies it decides nothing. Its
+//! one-line text is the dry run, the log line, the journal row and the golden
+//! test line at once. Steps are kept in the journal as JSON: a variant or a
+//! field is never renamed, only added.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bdf::Bdf;
+
+/// One change to the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// Load a kernel module.
+    LoadModule { module: String },
+    /// Stop a systemd unit that holds a device.
+    StopUnit { unit: String },
+    /// Start a systemd unit again.
+    StartUnit { unit: String },
+    /// Take a function from its driver.
+    Unbind { bdf: Bdf, driver: String },
+    /// Say which driver alone may bind a function; `None` clears it.
+    SetDriverOverride { bdf: Bdf, from: Option<String>, to: Option<String> },
+    /// Let the kernel look for a driver, and see that it is this one.
+    Probe { bdf: Bdf, driver: String },
+    /// `power/control`: `on` keeps the device awake.
+    SetPowerControl { bdf: Bdf, from: String, to: String },
+    /// `d3cold_allowed`: whether the platform may cut its power.
+    SetD3cold { bdf: Bdf, from: bool, to: bool },
+    /// Reset one function by the kernel's `reset` file.
+    Reset { bdf: Bdf },
+}
+
+/// The way back from a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    Step(Step),
+    /// There is none, and why that is no harm.
+    None(&'static str),
+}
+
+impl Step {
+    /// The way back.
+    pub fn undo(&self) -> Undo {
+        Undo::Step(match self {
+            Self::LoadModule { .. } => {
+                return Undo::None(
+                    "a module that nobody uses does nothing, and others may have begun to use it",
+                );
+            }
+            Self::Reset { .. } => {
+                return Undo::None("a reset device has no earlier state to go back to");
+            }
+            Self::StopUnit { unit } => Self::StartUnit { unit: unit.clone() },
+            Self::StartUnit { unit } => Self::StopUnit { unit: unit.clone() },
+            Self::Unbind { bdf, driver } => Self::Probe { bdf: *bdf, driver: driver.clone() },
+            Self::Probe { bdf, driver } => Self::Unbind { bdf: *bdf, driver: driver.clone() },
+            Self::SetDriverOverride { bdf, from, to } => {
+                Self::SetDriverOverride { bdf: *bdf, from: to.clone(), to: from.clone() }
+            }
+            Self::SetPowerControl { bdf, from, to } => {
+                Self::SetPowerControl { bdf: *bdf, from: to.clone(), to: from.clone() }
+            }
+            Self::SetD3cold { bdf, from, to } => {
+                Self::SetD3cold { bdf: *bdf, from: *to, to: *from }
+            }
+        })
+    }
+
+    /// The function that it changes.
+    pub fn bdf(&self) -> Option<Bdf> {
+        match self {
+            Self::LoadModule { .. } | Self::StopUnit { .. } | Self::StartUnit { .. } => None,
+            Self::Unbind { bdf, .. }
+            | Self::SetDriverOverride { bdf, .. }
+            | Self::Probe { bdf, .. }
+            | Self::SetPowerControl { bdf, .. }
+            | Self::SetD3cold { bdf, .. }
+            | Self::Reset { bdf } => Some(*bdf),
+        }
+    }
+
+    /// Whether a reboot takes its effect away by itself. Units are started
+    /// anew by systemd, sysfs is made anew by the kernel.
+    pub fn void_after_reboot(&self) -> bool {
+        match self {
+            Self::LoadModule { .. }
+            | Self::StopUnit { .. }
+            | Self::StartUnit { .. }
+            | Self::Unbind { .. }
+            | Self::SetDriverOverride { .. }
+            | Self::Probe { .. }
+            | Self::SetPowerControl { .. }
+            | Self::SetD3cold { .. }
+            | Self::Reset { .. } => true,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoadModule { module } => write!(f, "load module {module}"),
+            Self::StopUnit { unit } => write!(f, "stop {unit}"),
+            Self::StartUnit { unit } => write!(f, "start {unit}"),
+            Self::Unbind { bdf, driver } => write!(f, "unbind {bdf} from {driver}"),
+            Self::SetDriverOverride { bdf, to: Some(to), .. } => {
+                write!(f, "set driver_override of {bdf} to {to}")
+            }
+            Self::SetDriverOverride { bdf, to: None, .. } => {
+                write!(f, "clear driver_override of {bdf}")
+            }
+            Self::Probe { bdf, driver } => write!(f, "probe {bdf} for {driver}"),
+            Self::SetPowerControl { bdf, to, .. } => {
+                write!(f, "set power/control of {bdf} to {to}")
+            }
+            Self::SetD3cold { bdf, to, .. } => {
+                write!(f, "set d3cold_allowed of {bdf} to {}", u8::from(*to))
+            }
+            Self::Reset { bdf } => write!(f, "reset {bdf}"),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Can this function be passed through: yes, with company, no and why.
