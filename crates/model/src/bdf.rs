@@ -6,6 +6,7 @@
 //! `drivers/pci/probe.c`): at least four digits of domain, lower case.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,13 @@ impl Bdf {
     /// Whether both sit on one bus.
     pub fn same_bus(self, other: Self) -> bool {
         (self.domain, self.bus) == (other.domain, other.bus)
+    }
+
+    /// All addresses on its bus.
+    pub fn bus_range(self) -> RangeInclusive<Self> {
+        let first = Self { device: 0, function: 0, ..self };
+        let last = Self { device: Self::MAX_DEVICE, function: Self::MAX_FUNCTION, ..self };
+        first..=last
     }
 
     /// What a person types: the kernel's form, the short form without a

@@ -71,6 +71,11 @@ impl<T> Fact<T> {
         }
     }
 
+    /// Both facts, if both are known.
+    pub fn zip<U>(self, other: Fact<U>) -> Fact<(T, U)> {
+        self.and_then(|value| other.map(|second| (value, second)))
+    }
+
     /// A further fact that follows from this one.
     pub fn and_then<U>(self, f: impl FnOnce(T) -> Fact<U>) -> Fact<U> {
         match self {

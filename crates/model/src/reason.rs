@@ -94,11 +94,13 @@ codes! {
     OnlyNetwork = "only_network", Override;
     /// The screen that the firmware draws on lies in its memory.
     BootFramebuffer = "boot_framebuffer", Override;
-    /// No way to reset the function is known: the next guest finds it as the last one left it.
-    NoReset = "no_reset", Override;
     /// A bus or hot reset of this device would also hit functions outside of the plan.
     ResetHitsOthers = "reset_hits_others", Override;
 
+    /// No way to reset the function is known: the next guest finds it as the last one left it.
+    NoReset = "no_reset", Condition;
+    /// A display of the host is lit through it.
+    DisplayInUse = "display_in_use", Condition;
     /// The other members of its IOMMU group must go with it.
     GroupCompany = "group_company", Condition;
     /// Conventional PCI behind a bridge: all devices there share one requester id.

@@ -133,7 +133,7 @@ impl Snapshot {
 
     /// All functions on one bus, in order.
     pub fn on_bus(&self, bdf: Bdf) -> impl Iterator<Item = &Function> {
-        self.functions.values().filter(move |function| function.bdf.same_bus(bdf))
+        self.functions.range(bdf.bus_range()).map(|(_, function)| function)
     }
 
     /// All functions below a bridge, at any depth.

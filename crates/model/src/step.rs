@@ -27,6 +27,8 @@ pub enum Step {
     SetDriverOverride { bdf: Bdf, from: Option<String>, to: Option<String> },
     /// Let the kernel look for a driver, and see that it is this one.
     Probe { bdf: Bdf, driver: String },
+    /// Let the kernel look for a driver and take whichever it finds, or none.
+    ProbeAny { bdf: Bdf },
     /// `power/control`: `on` keeps the device awake.
     SetPowerControl { bdf: Bdf, from: String, to: String },
     /// `d3cold_allowed`: whether the platform may cut its power.
@@ -55,6 +57,9 @@ impl Step {
             Self::Reset { .. } => {
                 return Undo::None("a reset device has no earlier state to go back to");
             }
+            Self::ProbeAny { .. } => {
+                return Undo::None("the kernel chose the driver and would choose it again");
+            }
             Self::StopUnit { unit } => Self::StartUnit { unit: unit.clone() },
             Self::StartUnit { unit } => Self::StopUnit { unit: unit.clone() },
             Self::Unbind { bdf, driver } => Self::Probe { bdf: *bdf, driver: driver.clone() },
@@ -78,6 +83,7 @@ impl Step {
             Self::Unbind { bdf, .. }
             | Self::SetDriverOverride { bdf, .. }
             | Self::Probe { bdf, .. }
+            | Self::ProbeAny { bdf }
             | Self::SetPowerControl { bdf, .. }
             | Self::SetD3cold { bdf, .. }
             | Self::Reset { bdf } => Some(*bdf),
@@ -94,6 +100,7 @@ impl Step {
             | Self::Unbind { .. }
             | Self::SetDriverOverride { .. }
             | Self::Probe { .. }
+            | Self::ProbeAny { .. }
             | Self::SetPowerControl { .. }
             | Self::SetD3cold { .. }
             | Self::Reset { .. } => true,
@@ -121,6 +128,7 @@ impl fmt::Display for Step {
             Self::SetD3cold { bdf, to, .. } => {
                 write!(f, "set d3cold_allowed of {bdf} to {}", u8::from(*to))
             }
+            Self::ProbeAny { bdf } => write!(f, "probe {bdf} for its own driver"),
             Self::Reset { bdf } => write!(f, "reset {bdf}"),
         }
     }

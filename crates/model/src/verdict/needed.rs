@@ -1,0 +1,131 @@
+//! Rules about what the host would lose if a set of functions were gone.
+//!
+//! "The only network" is a property of a set: two cards, each with a default
+//! route, can each go, but not both at once.
+
+use std::collections::BTreeSet;
+
+use super::Moving;
+use crate::bdf::Bdf;
+use crate::fact::Fact;
+use crate::function::Function;
+use crate::reason::{Code, Reason};
+use crate::snapshot::Snapshot;
+use crate::usage::Use;
+
+type Rule = fn(&Moving<'_>, &Function, &mut Vec<Reason>);
+
+pub(super) const RULES: &[Rule] = &[disk, network, framebuffer, display, held];
+
+/// Mount points without which the system does not run on.
+const SYSTEM: &[&str] =
+    &["/", "/boot", "/boot/efi", "/efi", "/usr", "/etc", "/var", "/sysroot", "/nix"];
+
+fn disk(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
+    let mut grave = Vec::new();
+    let mut light = Vec::new();
+    for usage in &function.uses {
+        match usage {
+            Use::Mount { at, .. } if is_system(at) => grave.push(usage.to_string()),
+            Use::Swap { .. } => grave.push(usage.to_string()),
+            Use::Mount { .. } | Use::Member { .. } => light.push(usage.to_string()),
+            _ => {}
+        }
+    }
+    if !grave.is_empty() {
+        let hint = "the host runs from it; move the system to another disk first";
+        out.push(Reason::at(Code::RootDisk, function.bdf, list(&grave), hint));
+    } else if !light.is_empty() {
+        let hint = "unmount it, or take it out of its volume, first";
+        out.push(Reason::at(Code::DiskInUse, function.bdf, list(&light), hint));
+    }
+}
+
+/// The system's own mount points; `/var/lib` on a disk of its own counts too.
+fn is_system(at: &str) -> bool {
+    SYSTEM.contains(&at)
+        || ["/usr/", "/var/", "/boot/", "/nix/"].iter().any(|top| at.starts_with(top))
+}
+
+fn list(items: &[String]) -> String {
+    const SHOWN: usize = 4;
+    match items.len() {
+        count if count > SHOWN => {
+            format!("{} and {} more", items[..SHOWN].join(", "), count - SHOWN)
+        }
+        _ => items.join(", "),
+    }
+}
+
+fn network(moving: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
+    let interfaces = function.uses.iter().filter(|usage| matches!(usage, Use::Interface { .. }));
+    let mut interfaces = interfaces.peekable();
+    if interfaces.peek().is_none() {
+        return;
+    }
+    let lifelines = lifelines(moving.snapshot);
+    for usage in interfaces {
+        let Use::Interface { name, addresses, up, .. } = usage else { continue };
+        if lifelines.contains(&function.bdf) && lifelines.is_subset(&moving.set) {
+            let text = format!("{usage}: the host reaches the network by nothing else");
+            let hint = "give the host another way out first";
+            out.push(Reason::at(Code::OnlyNetwork, function.bdf, text, hint));
+        } else if *up && !addresses.is_empty() {
+            let text = format!("the host's {usage} goes away with it");
+            let hint = format!("take {name} down if nothing needs it");
+            out.push(Reason::at(Code::InterfaceInUse, function.bdf, text, hint));
+        }
+    }
+}
+
+/// The functions that carry the host's traffic: those with a default route,
+/// or, where no route is known, those with an address on an interface that is up.
+fn lifelines(snapshot: &Snapshot) -> BTreeSet<Bdf> {
+    let carries = |wanted: fn(&Use) -> bool| -> BTreeSet<Bdf> {
+        let functions = snapshot.functions.values();
+        functions
+            .filter(|function| function.uses.iter().any(wanted))
+            .map(|function| function.bdf)
+            .collect()
+    };
+    let routed = carries(|usage| matches!(usage, Use::Interface { default_route: true, .. }));
+    if !routed.is_empty() {
+        return routed;
+    }
+    carries(
+        |usage| matches!(usage, Use::Interface { up: true, addresses, .. } if !addresses.is_empty()),
+    )
+}
+
+fn framebuffer(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
+    for usage in &function.uses {
+        if let Use::BootFramebuffer { region } = usage {
+            let text = format!(
+                "the firmware's framebuffer ({region}) is in its memory: the console draws there"
+            );
+            let hint =
+                "make another card the primary display in the firmware setup, or let it go by name";
+            out.push(Reason::at(Code::BootFramebuffer, function.bdf, text, hint));
+        }
+    }
+}
+
+fn display(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
+    for usage in &function.uses {
+        if let Use::Display { connector } = usage {
+            let text = format!("a display of the host is lit on {connector}");
+            out.push(Reason::at(Code::DisplayInUse, function.bdf, text, "that screen goes dark"));
+        }
+    }
+}
+
+fn held(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
+    let Fact::Known(holders) = &function.holders else { return };
+    for holder in holders {
+        let hint = match &holder.unit {
+            Some(unit) => format!("systemctl stop {unit}"),
+            None => "end it first".to_owned(),
+        };
+        out.push(Reason::at(Code::HeldByProcess, function.bdf, holder.to_string(), hint));
+    }
+}
