@@ -7,10 +7,18 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-/// Writes one attribute of the kernel.
+/// Writes one attribute of the kernel, and reads those that block as writes do.
 pub trait AttrWriter: fmt::Debug {
     /// Write `value` to the attribute at `path`, waiting no longer than the deadline.
     fn write(&mut self, path: &Path, value: &str) -> Wrote;
+
+    /// Read the attribute at `path`, waiting no longer than the deadline.
+    ///
+    /// Showing `driver_override` and `sriov_numvfs` takes the device's lock
+    /// (`driver_override_show()` in `drivers/pci/pci-sysfs.c`,
+    /// `sriov_numvfs_show()` in `drivers/pci/iov.c`), which a stuck unbind
+    /// holds: whoever reads them directly then waits for ever, too.
+    fn read(&mut self, path: &Path) -> Showed;
 }
 
 /// How a write ended.
@@ -26,7 +34,18 @@ pub enum Wrote {
     InDoubt(Stuck),
 }
 
-/// A write that has not come back from the kernel.
+/// How a read of an attribute ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Showed {
+    /// The first 4096 bytes (an attribute has one page at most).
+    Content(Vec<u8>),
+    /// The kernel's error number and its words.
+    Failed { errno: i32, text: String },
+    /// It did not end in time. Nothing was changed by it.
+    Stuck(Stuck),
+}
+
+/// A write or read that has not come back from the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stuck {
     /// The process that is in the kernel with it.
