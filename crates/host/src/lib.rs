@@ -1,0 +1,9 @@
+//! The only door to the machine.
+//!
+//! In: a root directory ([`paths::Root`]), and later the steps of a plan.
+//! Out: a [`model::Snapshot`] of what is ([`observe`]), and the outcome of
+//! each change. Never: a decision, or state of its own.
+//!
+//! Modules stand in reading order.
+
+pub mod paths;

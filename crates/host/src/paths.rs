@@ -1,0 +1,229 @@
+//! Where things are on a Linux machine.
+//!
+//! In: a root directory as a value. Out: paths below it. Never: I/O. This is
+//! the only file that knows the kernel's and the distribution's folders, so
+//! that every read works on a recording or a pretended machine as well.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use model::{Bdf, GroupId};
+
+/// The directory that stands for `/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root(PathBuf);
+
+impl Root {
+    /// The machine that this program runs on.
+    pub fn real() -> Self {
+        Self(PathBuf::from("/"))
+    }
+
+    /// Another machine's tree, below `dir`.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self(dir.into())
+    }
+
+    /// Whether this is the machine that the program runs on. Only then may a
+    /// system call stand in for a file that the kernel does not offer.
+    pub fn is_real(&self) -> bool {
+        self.0 == Path::new("/")
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A path as seen on that machine (`/dev/nvidia0`), below this root.
+    pub fn at(&self, absolute: impl AsRef<Path>) -> PathBuf {
+        let absolute = absolute.as_ref();
+        self.0.join(absolute.strip_prefix("/").unwrap_or(absolute))
+    }
+
+    fn sys(&self, rest: impl AsRef<Path>) -> PathBuf {
+        self.at("/sys").join(rest)
+    }
+
+    fn proc(&self, rest: impl AsRef<Path>) -> PathBuf {
+        self.at("/proc").join(rest)
+    }
+}
+
+/// PCI functions and their drivers.
+impl Root {
+    /// One link per PCI function.
+    pub fn pci_devices(&self) -> PathBuf {
+        self.sys("bus/pci/devices")
+    }
+
+    /// The folder of one function, through its link.
+    pub fn pci_device(&self, bdf: Bdf) -> PathBuf {
+        self.pci_devices().join(bdf.to_string())
+    }
+
+    /// One folder per driver of the PCI bus.
+    pub fn drivers(&self) -> PathBuf {
+        self.sys("bus/pci/drivers")
+    }
+
+    /// The folder of one driver: `bind`, `unbind`, `new_id`.
+    pub fn driver(&self, name: &str) -> PathBuf {
+        self.drivers().join(name)
+    }
+
+    /// Writing an address here makes the kernel look for its driver.
+    pub fn drivers_probe(&self) -> PathBuf {
+        self.sys("bus/pci/drivers_probe")
+    }
+
+    /// Names of PCI vendors and devices, in the order in which to try them.
+    pub fn pci_ids(&self) -> [PathBuf; 3] {
+        ["/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids", "/var/lib/pciutils/pci.ids"]
+            .map(|path| self.at(path))
+    }
+}
+
+/// The IOMMU and its groups.
+impl Root {
+    /// One folder per IOMMU group; empty without an IOMMU.
+    pub fn iommu_groups(&self) -> PathBuf {
+        self.sys("kernel/iommu_groups")
+    }
+
+    /// The folder of one group.
+    pub fn iommu_group(&self, id: GroupId) -> PathBuf {
+        self.iommu_groups().join(id.to_string())
+    }
+
+    /// One link per IOMMU unit.
+    pub fn iommu_units(&self) -> PathBuf {
+        self.class("iommu")
+    }
+
+    /// The firmware's ACPI tables.
+    pub fn acpi_tables(&self) -> PathBuf {
+        self.sys("firmware/acpi/tables")
+    }
+
+    /// The firmware's device tree (POWER, many Arm machines).
+    pub fn device_tree(&self) -> PathBuf {
+        self.sys("firmware/devicetree/base")
+    }
+}
+
+/// Device classes, through which a device's uses are found.
+impl Root {
+    /// One link per device of a class: `block`, `net`, `drm`, …
+    pub fn class(&self, class: &str) -> PathBuf {
+        self.sys("class").join(class)
+    }
+
+    /// One folder per mounted btrfs, each with its devices.
+    pub fn btrfs(&self) -> PathBuf {
+        self.sys("fs/btrfs")
+    }
+
+    /// What udev knows of a block device, by `major:minor`.
+    pub fn udev_block(&self, number: impl Display) -> PathBuf {
+        self.at(format!("/run/udev/data/b{number}"))
+    }
+
+    /// Compute nodes of amdgpu.
+    pub fn kfd_nodes(&self) -> PathBuf {
+        self.class("kfd").join("kfd/topology/nodes")
+    }
+
+    /// One folder per NVIDIA card, named by its address.
+    pub fn nvidia_gpus(&self) -> PathBuf {
+        self.proc("driver/nvidia/gpus")
+    }
+}
+
+/// Processes, memory, mounts and the network, as the kernel prints them.
+impl Root {
+    /// One folder per process, among others.
+    pub fn processes(&self) -> PathBuf {
+        self.at("/proc")
+    }
+
+    /// The folder of one process.
+    pub fn process(&self, pid: impl Display) -> PathBuf {
+        self.proc(pid.to_string())
+    }
+
+    /// Ranges of physical memory and who claims them.
+    pub fn proc_iomem(&self) -> PathBuf {
+        self.proc("iomem")
+    }
+
+    pub fn meminfo(&self) -> PathBuf {
+        self.proc("meminfo")
+    }
+
+    pub fn swaps(&self) -> PathBuf {
+        self.proc("swaps")
+    }
+
+    /// Mounts, in the order in which to try: those of the first process are
+    /// the host's even where this one runs in a mount namespace.
+    pub fn mountinfo(&self) -> [PathBuf; 2] {
+        ["1/mountinfo", "self/mountinfo"].map(|path| self.proc(path))
+    }
+
+    /// A table of the network: `route`, `fib_trie`, `if_inet6`, `ipv6_route`.
+    pub fn net_table(&self, name: &str) -> PathBuf {
+        self.proc("net").join(name)
+    }
+
+    /// A value of the kernel, as in `kernel/osrelease`.
+    pub fn sysctl(&self, name: &str) -> PathBuf {
+        self.proc("sys").join(name)
+    }
+}
+
+/// Kernel modules and what they offer.
+impl Root {
+    /// The folder of a module that is loaded, or built in with parameters.
+    pub fn module(&self, name: &str) -> PathBuf {
+        self.sys("module").join(name)
+    }
+
+    /// The modules that belong to a kernel release.
+    pub fn modules_of(&self, release: &str) -> PathBuf {
+        self.at("/lib/modules").join(release)
+    }
+
+    /// There when virtual machines can run with hardware support.
+    pub fn kvm(&self) -> PathBuf {
+        self.dev("kvm")
+    }
+
+    /// A device node, by its name below the folder of device nodes.
+    pub fn dev(&self, name: &str) -> PathBuf {
+        self.at("/dev").join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_below_the_root() {
+        let root = Root::new("/tmp/tree");
+        let bdf: Bdf = "10000:e1:00.0".parse().unwrap();
+        for (path, want) in [
+            (root.pci_device(bdf), "/tmp/tree/sys/bus/pci/devices/10000:e1:00.0"),
+            (root.iommu_group(GroupId(7)), "/tmp/tree/sys/kernel/iommu_groups/7"),
+            (root.kvm(), "/tmp/tree/dev/kvm"),
+            (root.at("/dev/nvidia0"), "/tmp/tree/dev/nvidia0"),
+            (root.at("dev/nvidia0"), "/tmp/tree/dev/nvidia0"),
+            (root.process(1), "/tmp/tree/proc/1"),
+            (Root::real().proc_iomem(), "/proc/iomem"),
+        ] {
+            assert_eq!(path, Path::new(want));
+        }
+        assert!(Root::real().is_real() && !root.is_real());
+    }
+}
