@@ -1,0 +1,64 @@
+//! Talks to the agent of a lab host: one request, its answer, with a deadline. Whatever else is on the line
+//! (answers that nobody waited for, halves of frames) is skipped.
+
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::qemu::AGENT;
+use crate::socket::connect;
+use crate::wire::{Answer, Frames, Op, Reply, Request, write_frame};
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: UnixStream,
+    frames: Frames,
+    next_id: u64,
+}
+
+impl Client {
+    pub fn connect(dir: &Path) -> io::Result<Self> {
+        let stream = connect(dir, AGENT)?;
+        // Several clients follow each other on one line: no two may use the same ids.
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
+        Ok(Self { stream, frames: Frames::default(), next_id: now })
+    }
+
+    /// Sends a request and waits for its answer; `TimedOut` when none comes.
+    pub fn ask(&mut self, op: Op, body: &[u8], within: Duration) -> io::Result<(Answer, Vec<u8>)> {
+        let until = Instant::now() + within;
+        self.next_id += 1;
+        let id = self.next_id;
+        self.stream.set_write_timeout(Some(within))?;
+        write_frame(&mut self.stream, &Request { id, op }, body).map_err(blocked_is_late)?;
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            while let Some((reply, body)) = self.frames.take::<Reply>() {
+                if reply.id == id {
+                    return Ok((reply.answer, body));
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.stream.read(&mut piece).map_err(blocked_is_late) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(len) => self.frames.push(&piece[..len]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// A socket's timeout is reported as "would block".
+fn blocked_is_late(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
+    }
+}

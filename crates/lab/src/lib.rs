@@ -1,0 +1,46 @@
+//! Emulated passthrough hosts: real Linux machines with an IOMMU, VFIO, KVM and PCI devices, played by QEMU.
+//!
+//! What comes in is a topology (a TOML file in `topologies/`); what goes out is a [`LabHost`] that runs
+//! commands. It needs no passthrough hardware, no network and no privileges, and leaves nothing running.
+//!
+//! ```no_run
+//! let host = lab::Lab::start("basic")?;
+//! let list = host.sh_ok("passthru list")?;
+//! assert!(list.contains("0000:03:00.0"), "{list}");
+//! # Ok::<(), lab::Error>(())
+//! ```
+
+mod build;
+mod client;
+mod command;
+pub mod disk;
+mod error;
+mod host;
+mod image;
+mod initramfs;
+pub mod places;
+mod qemu;
+mod qmp;
+mod record;
+mod share;
+mod socket;
+mod topology;
+pub mod wire;
+
+pub use error::{Error, Result};
+pub use host::{Lab, LabHost, Output};
+pub use image::Image;
+pub use record::{Record, find, running};
+pub use topology::{Disk, Topology, names};
+
+/// Builds all that a lab host needs, so that the first one starts as fast as the others.
+pub fn prepare() -> Result<()> {
+    let image = Image::ensure()?;
+    build::host_binaries()?;
+    initramfs::ensure(&image).map(drop)
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

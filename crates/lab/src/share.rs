@@ -1,0 +1,53 @@
+//! What a lab host sees at `/lab`, read-only:
+//!
+//! ```text
+//! bin/passthru       on its PATH: the program under test, as this checkout builds it
+//! bin/lab-agent      what runs the commands
+//! guest/vmlinuz      a kernel and an initramfs for nested guests; `guest` is its init
+//! guest/initrd.img
+//! boot.sh            the topology's own start lines, if it has any
+//! ```
+//!
+//! It is a directory of the run, with copies: nothing else of this machine can be reached from inside.
+
+use std::fs;
+use std::path::Path;
+
+use crate::build;
+use crate::error::{AtPath, Result};
+use crate::image::Image;
+use crate::initramfs;
+
+/// Makes the whole directory.
+pub(crate) fn fill(share: &Path, image: &Image, boot: &[String]) -> Result<()> {
+    for part in ["bin", "guest"] {
+        fs::create_dir_all(share.join(part)).at("create", share.join(part))?;
+    }
+    refresh(share)?;
+    let guest = initramfs::ensure(image)?;
+    for (from, to) in [(image.kernel(), "guest/vmlinuz"), (guest, "guest/initrd.img")] {
+        replace(&from, &share.join(to))?;
+    }
+    if !boot.is_empty() {
+        let path = share.join("boot.sh");
+        fs::write(&path, boot.join("\n") + "\n").at("write", path)?;
+    }
+    Ok(())
+}
+
+/// Copies the binaries, built if need be.
+pub(crate) fn refresh(share: &Path) -> Result<()> {
+    for binary in build::host_binaries()? {
+        if let Some(name) = binary.file_name() {
+            replace(&binary, &share.join("bin").join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies beside and renames: a running machine sees the old file or the new one, never a half.
+fn replace(from: &Path, to: &Path) -> Result<()> {
+    let beside = to.with_extension("new");
+    fs::copy(from, &beside).at("copy", from)?;
+    fs::rename(&beside, to).at("replace", to)
+}
