@@ -19,6 +19,21 @@ pub trait AttrWriter: fmt::Debug {
     /// `sriov_numvfs_show()` in `drivers/pci/iov.c`), which a stuck unbind
     /// holds: whoever reads them directly then waits for ever, too.
     fn read(&mut self, path: &Path) -> Showed;
+
+    /// The process that the next write will happen in, started if need be;
+    /// `None` when it is this one. While it lives, a write whose asker was
+    /// killed may still take effect, so the journal keeps it with the plan.
+    fn child(&mut self) -> Option<Child> {
+        None
+    }
+}
+
+/// A process that writes in another's stead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Child {
+    pub pid: u32,
+    /// Its start time in clock ticks after boot.
+    pub start_time: u64,
 }
 
 /// How a write ended.
