@@ -1,4 +1,11 @@
 //! Snapshot and intent in, steps or refusals out. A pure function.
+//!
+//! Planning takes every decision; applying has none left. The rules about
+//! what may move are those of [`crate::verdict`], asked about the whole set.
+
+mod bind;
+mod holders;
+mod release;
 
 use std::fmt;
 
@@ -6,6 +13,8 @@ use crate::intent::Intent;
 use crate::reason::Reason;
 use crate::snapshot::Snapshot;
 use crate::step::Step;
+
+pub use holders::{RECIPES, Recipe};
 
 /// How to get from what is to what is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -19,6 +28,15 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub reasons: Vec<Reason>,
+}
+
+/// The steps from `snapshot` to `intent`, or every reason against it. The
+/// snapshot must have been taken with holders, or nobody is known to hold.
+pub fn plan(snapshot: &Snapshot, intent: &Intent) -> Result<Plan, Refusal> {
+    match intent {
+        Intent::Bind(intent) => bind::plan(snapshot, intent),
+        Intent::Release(intent) => Ok(release::plan(snapshot, intent)),
+    }
 }
 
 impl fmt::Display for Plan {
@@ -38,9 +56,3 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
-
-/// The steps from `snapshot` to `intent`, or every reason against it.
-pub fn plan(snapshot: &Snapshot, intent: &Intent) -> Result<Plan, Refusal> {
-    let _ = (snapshot, intent);
-    Ok(Plan::default())
-}

@@ -1,0 +1,115 @@
+//! Whole groups to vfio-pci, or every reason why not.
+
+use std::collections::BTreeSet;
+
+use super::holders::{Quiesce, quiesce};
+use super::{Plan, Refusal};
+use crate::bdf::Bdf;
+use crate::function::{Function, PowerControl};
+use crate::intent::Bind;
+use crate::reason::{Code, Reason, Weight};
+use crate::snapshot::{ModuleState, Snapshot};
+use crate::step::Step;
+use crate::verdict::{self, Moving};
+
+pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> {
+    let moving = Moving::groups_of(snapshot, &intent.devices);
+    let mut quiet = Quiesce::default();
+    for function in moving.functions() {
+        quiesce(function, intent.stop_services, &mut quiet);
+    }
+    let mut reasons = against(&moving, intent);
+    reasons.extend(quiet.refusals);
+    let (refused, notes): (Vec<_>, Vec<_>) =
+        reasons.into_iter().partition(|reason| refuses(reason, intent));
+    if !refused.is_empty() {
+        return Err(Refusal { reasons: refused });
+    }
+    let mut steps = Vec::new();
+    if !snapshot.machine.vfio_pci.is(&ModuleState::Present) && intent.driver == "vfio-pci" {
+        steps.push(Step::LoadModule { module: "vfio-pci".to_owned() });
+    }
+    steps.extend(quiet.units.into_iter().map(|unit| Step::StopUnit { unit }));
+    for function in moving.functions() {
+        steps.extend(move_one(function, &intent.driver));
+    }
+    Ok(Plan { steps, notes })
+}
+
+/// Everything that speaks against it or is worth knowing, each once.
+fn against(moving: &Moving<'_>, intent: &Bind) -> Vec<Reason> {
+    let snapshot = moving.snapshot;
+    let mut reasons = Vec::new();
+    for bdf in &intent.devices {
+        let stays = snapshot.get(*bdf).is_none_or(Function::stays);
+        if stays {
+            reasons.extend(verdict::verdict(snapshot, *bdf).reasons);
+        }
+    }
+    for function in moving.functions() {
+        reasons.extend(moving.reasons(function));
+        reasons.extend(unreadable(function));
+    }
+    if snapshot.machine.vfio_pci.is(&ModuleState::Missing) && intent.driver == "vfio-pci" {
+        let text = "the kernel has no vfio-pci module";
+        let hint = "install the kernel's extra modules, or a kernel with CONFIG_VFIO_PCI";
+        reasons.push(Reason::machine(Code::NoVfioPci, text, hint));
+    }
+    // Holders were sorted into units and refusals before.
+    reasons.retain(|reason| reason.code != Code::HeldByProcess);
+    reasons.extend(companions(moving, &intent.devices));
+    reasons
+}
+
+/// The members that move although nobody named them: worth knowing.
+fn companions(moving: &Moving<'_>, named: &[Bdf]) -> Option<Reason> {
+    let named: BTreeSet<Bdf> = named.iter().copied().collect();
+    let others: Vec<String> = moving.set.difference(&named).map(ToString::to_string).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let text = format!("moves as well, being in the same IOMMU group: {}", others.join(" "));
+    Some(Reason::machine(Code::GroupCompany, text, ""))
+}
+
+/// A plan must not be built on guesses: who drives the function now has to be known.
+fn unreadable(function: &Function) -> Option<Reason> {
+    let why = function.driver.why().or(function.group.why())?;
+    let text = format!("its driver or group could not be read: {why}");
+    Some(Reason::at(Code::Vanished, function.bdf, text, "look again with `passthru list`"))
+}
+
+fn refuses(reason: &Reason, intent: &Bind) -> bool {
+    match reason.code {
+        Code::HeldByProcess => true,
+        code if intent.overrides.contains(&code) => reason.weight() == Weight::Blocks,
+        _ => reason.weight() >= Weight::Override,
+    }
+}
+
+/// The steps for one function; none for what is already as wanted.
+fn move_one(function: &Function, driver: &str) -> Vec<Step> {
+    let bdf = function.bdf;
+    let mut steps = Vec::new();
+    let now = function.driver_name();
+    if let Some(now) = now.filter(|now| *now != driver) {
+        steps.push(Step::Unbind { bdf, driver: now.to_owned() });
+    }
+    let from = function.driver_override.known().cloned().flatten();
+    if from.as_deref() != Some(driver) {
+        steps.push(Step::SetDriverOverride { bdf, from, to: Some(driver.to_owned()) });
+    }
+    if now != Some(driver) {
+        steps.push(Step::Probe { bdf, driver: driver.to_owned() });
+    }
+    // Awake while a guest has it: a device that the platform put into D3cold
+    // may not come back ("unable to change power state from D3cold to D0").
+    if function.power_control.is(&PowerControl::Auto) {
+        let (from, to) = (PowerControl::Auto.word().to_owned(), PowerControl::On.word().to_owned());
+        steps.push(Step::SetPowerControl { bdf, from, to });
+    }
+    if function.d3cold_allowed.is(&true) {
+        steps.push(Step::SetD3cold { bdf, from: true, to: false });
+    }
+    steps
+}

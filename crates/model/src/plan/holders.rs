@@ -1,0 +1,103 @@
+//! Who holds a device, and what is done about it.
+//!
+//! A driver cannot let go while a process has the device open: `unbind` then
+//! waits in the kernel, for NVIDIA's driver for ever. So holders are ended
+//! first, through systemd where a unit runs them, and only with the user's
+//! consent: a display manager takes its users' desktops with it.
+
+use std::collections::BTreeSet;
+
+use crate::function::Function;
+use crate::reason::{Code, Reason};
+use crate::usage::Holder;
+
+/// A service that is known to hold devices.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// The systemd unit, without its suffix.
+    pub unit: &'static str,
+    /// What stopping it means for others.
+    pub felt: &'static str,
+}
+
+/// Services that hold devices as their purpose, and what others feel when
+/// they stop.
+pub const RECIPES: &[Recipe] = &[
+    Recipe {
+        unit: "nvidia-persistenced",
+        felt: "it keeps every NVIDIA card of the host initialised",
+    },
+    Recipe { unit: "nvidia-dcgm", felt: "it monitors every NVIDIA card of the host" },
+    Recipe { unit: "dcgm", felt: "it monitors every NVIDIA card of the host" },
+    Recipe { unit: "dcgm-exporter", felt: "it exports metrics of every NVIDIA card of the host" },
+    Recipe {
+        unit: "nvidia-powerd",
+        felt: "it shares out power among the processor and every NVIDIA card",
+    },
+    Recipe { unit: "display-manager", felt: "it ends the desktops of its users" },
+    Recipe { unit: "gdm", felt: "it ends the desktops of its users" },
+    Recipe { unit: "gdm3", felt: "it ends the desktops of its users" },
+    Recipe { unit: "sddm", felt: "it ends the desktops of its users" },
+    Recipe { unit: "lightdm", felt: "it ends the desktops of its users" },
+    Recipe { unit: "lxdm", felt: "it ends the desktops of its users" },
+    Recipe { unit: "xdm", felt: "it ends the desktops of its users" },
+    Recipe { unit: "greetd", felt: "it ends the desktops of its users" },
+    Recipe { unit: "ly", felt: "it ends the desktops of its users" },
+];
+
+/// What is to be done about the holders of a set of functions.
+#[derive(Debug, Default)]
+pub(super) struct Quiesce {
+    /// Units to stop, each once.
+    pub units: BTreeSet<String>,
+    pub refusals: Vec<Reason>,
+}
+
+/// Sort the holders of one function into units to stop and reasons against.
+pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
+    for holder in function.holders.known().into_iter().flatten() {
+        if is_guest(function, holder) {
+            let text = format!("a guest has it: {holder}");
+            let hint = "detach it from that guest, or shut the guest down, first";
+            into.refusals.push(Reason::at(Code::Assigned, function.bdf, text, hint));
+            continue;
+        }
+        match holder.unit.as_deref().filter(|unit| is_service(unit)) {
+            Some(unit) if consent => {
+                into.units.insert(unit.to_owned());
+            }
+            Some(unit) => into.refusals.push(needs_consent(function, holder, unit)),
+            None => {
+                let text = holder.to_string();
+                let hint = "end it first; a process that systemd does not run is not ended for you";
+                into.refusals.push(Reason::at(Code::HeldByProcess, function.bdf, text, hint));
+            }
+        }
+    }
+}
+
+/// A user of VFIO on a function that is bound to it: a hypervisor.
+fn is_guest(function: &Function, holder: &Holder) -> bool {
+    let vfio = function.driver_name().is_some_and(is_vfio_driver);
+    vfio && holder.node.contains("/vfio/")
+}
+
+/// Whether a driver is vfio-pci or a variant of it (`mlx5_vfio_pci`, `nvgrace_gpu_vfio_pci`).
+pub(super) fn is_vfio_driver(driver: &str) -> bool {
+    driver == "vfio-pci" || driver.ends_with("_vfio_pci") || driver.ends_with("-vfio-pci")
+}
+
+/// A unit that can be stopped and started again as it was. Scopes (a user's
+/// session) cannot be started again, and a user's manager is the whole login.
+fn is_service(unit: &str) -> bool {
+    unit.ends_with(".service") && !unit.starts_with("user@")
+}
+
+fn needs_consent(function: &Function, holder: &Holder, unit: &str) -> Reason {
+    let name = unit.trim_end_matches(".service");
+    let recipe = RECIPES.iter().find(|recipe| recipe.unit == name);
+    let felt = recipe.map_or(String::new(), |recipe| format!("; {}", recipe.felt));
+    let text = format!("{holder}{felt}");
+    let hint = format!("--stop-services stops {unit} now and starts it again on release");
+    Reason::at(Code::ServiceMustStop, function.bdf, text, hint)
+}

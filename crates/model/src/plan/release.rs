@@ -1,0 +1,82 @@
+//! Back to the host drivers: what bind did, undone in reverse.
+//!
+//! In: what the journal says was done, and what the machine shows now. A
+//! step whose undoing already holds is left out, so releasing twice is
+//! releasing once. Nothing is refused here: whether a guest still has the
+//! device is for the engine to know.
+
+use std::collections::BTreeSet;
+
+use super::Plan;
+use super::holders::is_vfio_driver;
+use crate::bdf::Bdf;
+use crate::function::Function;
+use crate::intent::Release;
+use crate::snapshot::Snapshot;
+use crate::step::{Step, Undo};
+
+pub(super) fn plan(snapshot: &Snapshot, intent: &Release) -> Plan {
+    let moving = movers(snapshot, intent);
+    let mut steps = Vec::new();
+    for done in intent.done.iter().rev() {
+        let ours = done.bdf().is_none_or(|bdf| moving.contains(&bdf));
+        if let (true, Undo::Step(undo)) = (ours, done.undo()) {
+            steps.extend(still_needed(snapshot, undo));
+        }
+    }
+    if intent.done.is_empty() {
+        let functions = moving.iter().filter_map(|bdf| snapshot.get(*bdf));
+        steps.extend(functions.flat_map(unrecorded));
+    }
+    Plan { steps, notes: Vec::new() }
+}
+
+/// The groups of the named devices, and whatever the journal says was moved with them.
+fn movers(snapshot: &Snapshot, intent: &Release) -> BTreeSet<Bdf> {
+    let groups = intent.devices.iter().flat_map(|bdf| snapshot.movers(*bdf));
+    let mut moving: BTreeSet<Bdf> = groups.map(|function| function.bdf).collect();
+    moving.extend(intent.done.iter().filter_map(Step::bdf));
+    moving
+}
+
+/// The step as the machine of now needs it; `None` when it holds already or
+/// the function is gone.
+fn still_needed(snapshot: &Snapshot, step: Step) -> Option<Step> {
+    let Some(bdf) = step.bdf() else { return Some(step) };
+    let function = snapshot.get(bdf)?;
+    let driver = function.driver_name();
+    match step {
+        Step::Unbind { driver: ref bound, .. } if driver != Some(bound) => None,
+        // A driver of the host's is there: the one that is wanted, or one
+        // that somebody chose since. Either way the host has it back.
+        Step::Probe { .. } if driver.is_some_and(|driver| !is_vfio_driver(driver)) => None,
+        Step::SetDriverOverride { bdf, to, .. } => {
+            let from = function.driver_override.known().cloned().flatten();
+            (from != to).then_some(Step::SetDriverOverride { bdf, from, to })
+        }
+        Step::SetPowerControl { bdf, to, .. } => {
+            let from = function.power_control.known()?.word().to_owned();
+            (from != to).then_some(Step::SetPowerControl { bdf, from, to })
+        }
+        Step::SetD3cold { bdf, to, .. } => {
+            let from = *function.d3cold_allowed.known()?;
+            (from != to).then_some(Step::SetD3cold { bdf, from, to })
+        }
+        other => Some(other),
+    }
+}
+
+/// A function that somebody else bound: the kernel picks its driver.
+fn unrecorded(function: &Function) -> Vec<Step> {
+    let bdf = function.bdf;
+    let mut steps = Vec::new();
+    let Some(driver) = function.driver_name().filter(|driver| is_vfio_driver(driver)) else {
+        return steps;
+    };
+    steps.push(Step::Unbind { bdf, driver: driver.to_owned() });
+    if let Some(from) = function.driver_override.known().cloned().flatten() {
+        steps.push(Step::SetDriverOverride { bdf, from: Some(from), to: None });
+    }
+    steps.push(Step::ProbeAny { bdf });
+    steps
+}
