@@ -124,3 +124,27 @@ impl fmt::Display for Cmd {
         self.args.iter().try_for_each(|arg| write!(f, " {arg}"))
     }
 }
+
+/// The kernel's words for an error number, as `strerror(3)` gives them, in
+/// lower case and without Rust's `(os error N)`.
+pub fn errno_text(errno: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(errno).to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
+}
+
+impl Wrote {
+    /// Refused by the kernel with this error number.
+    pub fn failed(errno: i32) -> Self {
+        Self::Failed { errno, text: errno_text(errno) }
+    }
+}
+
+impl Showed {
+    /// Refused by the kernel with this error number.
+    pub fn failed(errno: i32) -> Self {
+        Self::Failed { errno, text: errno_text(errno) }
+    }
+}
