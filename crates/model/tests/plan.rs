@@ -1,0 +1,215 @@
+//! Plans as text: what a dry run prints is what is asserted here.
+
+mod shapes;
+
+use std::collections::BTreeSet;
+
+use insta::assert_snapshot;
+use model::intent::{Bind, Intent, Release};
+use model::plan::{Plan, Refusal, plan};
+use model::snapshot::ModuleState;
+use model::usage::Use;
+use model::{Code, Fact, Step};
+use shapes::{Shape, bdf, consumer_card};
+
+fn bind(devices: &[&str]) -> Bind {
+    Bind {
+        devices: devices.iter().map(|text| bdf(text)).collect(),
+        driver: "vfio-pci".to_owned(),
+        overrides: BTreeSet::new(),
+        stop_services: false,
+    }
+}
+
+fn planned(shape: &Shape, intent: Bind) -> Result<Plan, Refusal> {
+    plan(&shape.0, &Intent::Bind(intent))
+}
+
+fn release(shape: &Shape, devices: &[&str], done: Vec<Step>) -> Plan {
+    let devices = devices.iter().map(|text| bdf(text)).collect();
+    plan(&shape.0, &Intent::Release(Release { devices, done })).unwrap()
+}
+
+#[test]
+fn a_group_moves_whole() {
+    let plan = planned(&consumer_card(), bind(&["0000:01:00.0"])).unwrap();
+    assert_snapshot!(plan, @r"
+    unbind 0000:01:00.0 from nvidia
+    set driver_override of 0000:01:00.0 to vfio-pci
+    probe 0000:01:00.0 for vfio-pci
+    set power/control of 0000:01:00.0 to on
+    set d3cold_allowed of 0000:01:00.0 to 0
+    unbind 0000:01:00.1 from snd_hda_intel
+    set driver_override of 0000:01:00.1 to vfio-pci
+    probe 0000:01:00.1 for vfio-pci
+    set power/control of 0000:01:00.1 to on
+    set d3cold_allowed of 0000:01:00.1 to 0
+    unbind 0000:01:00.2 from xhci_hcd
+    set driver_override of 0000:01:00.2 to vfio-pci
+    probe 0000:01:00.2 for vfio-pci
+    set power/control of 0000:01:00.2 to on
+    set d3cold_allowed of 0000:01:00.2 to 0
+    set driver_override of 0000:01:00.3 to vfio-pci
+    probe 0000:01:00.3 for vfio-pci
+    set power/control of 0000:01:00.3 to on
+    set d3cold_allowed of 0000:01:00.3 to 0
+    ");
+    let same = planned(&consumer_card(), bind(&["0000:01:00.3", "0000:01:00.0"])).unwrap();
+    assert_eq!(plan.steps, same.steps, "whichever member is named");
+}
+
+#[test]
+fn what_is_bound_already_needs_nothing() {
+    let mut shape = consumer_card();
+    for function in shape.0.functions.values_mut().filter(|function| !function.stays()) {
+        function.driver = Fact::Known(Some("vfio-pci".to_owned()));
+        function.driver_override = Fact::Known(Some("vfio-pci".to_owned()));
+        function.power_control = Fact::Known(model::function::PowerControl::On);
+        function.d3cold_allowed = Fact::Known(false);
+    }
+    assert_eq!(planned(&shape, bind(&["0000:01:00.0"])).unwrap().steps, []);
+}
+
+#[test]
+fn the_module_is_loaded_when_it_is_not() {
+    let mut shape = consumer_card();
+    shape.0.machine.vfio_pci = Fact::Known(ModuleState::Loadable);
+    let plan = planned(&shape, bind(&["0000:01:00.0"])).unwrap();
+    assert_eq!(plan.steps[0], Step::LoadModule { module: "vfio-pci".to_owned() });
+    shape.0.machine.vfio_pci = Fact::Known(ModuleState::Missing);
+    let refusal = planned(&shape, bind(&["0000:01:00.0"])).unwrap_err();
+    assert_eq!(refusal.reasons[0].code, Code::NoVfioPci);
+}
+
+#[test]
+fn services_are_stopped_with_consent_only() {
+    let shape = consumer_card().held(
+        "0000:01:00.0",
+        "/dev/nvidia0",
+        "/usr/bin/nvidia-persistenced",
+        Some("nvidia-persistenced.service"),
+    );
+    let refusal = planned(&shape, bind(&["0000:01:00.0"])).unwrap_err();
+    assert_snapshot!(refusal, @"0000:01:00.0: /usr/bin/nvidia-persistenced (pid 4242) has /dev/nvidia0 open, unit nvidia-persistenced.service; it keeps every NVIDIA card of the host initialised [service_must_stop]");
+    let consent = Bind { stop_services: true, ..bind(&["0000:01:00.0"]) };
+    let plan = planned(&shape, consent).unwrap();
+    let unit = "nvidia-persistenced.service".to_owned();
+    assert_eq!(plan.steps[0], Step::StopUnit { unit: unit.clone() });
+    let mut done = plan.steps;
+    done.truncate(2);
+    let unbound = shape.with("0000:01:00.0", |f| f.driver = Fact::Known(None));
+    let back = release(&unbound, &["0000:01:00.0"], done);
+    assert_eq!(back.steps.last(), Some(&Step::StartUnit { unit }), "exactly what was stopped");
+}
+
+#[test]
+fn a_process_without_a_unit_is_not_ended() {
+    for unit in [None, Some("session-3.scope"), Some("user@1000.service")] {
+        let shape = consumer_card().held("0000:01:00.0", "/dev/nvidia0", "python3", unit);
+        let consent = Bind { stop_services: true, ..bind(&["0000:01:00.0"]) };
+        let refusal = planned(&shape, consent).unwrap_err();
+        assert_eq!(refusal.reasons[0].code, Code::HeldByProcess, "{unit:?}");
+    }
+}
+
+#[test]
+fn a_guest_keeps_what_it_has() {
+    let shape = consumer_card().driver("0000:01:00.0", "vfio-pci").held(
+        "0000:01:00.0",
+        "/dev/vfio/1",
+        "qemu-system-x86_64",
+        Some("machine-qemu.scope"),
+    );
+    let consent = Bind { stop_services: true, ..bind(&["0000:01:00.1"]) };
+    let refusal = planned(&shape, consent).unwrap_err();
+    assert_eq!(refusal.reasons[0].code, Code::Assigned);
+}
+
+#[test]
+fn only_named_overrides_let_go_what_the_host_needs() {
+    let mount = Use::Mount { block: "nvme0n1p2".to_owned(), at: "/".to_owned() };
+    let disk = "0000:02:00.0";
+    let shape = Shape::new()
+        .endpoint(disk, (0x144d, 0xa80a), 0x010802, 2)
+        .driver(disk, "nvme")
+        .used(disk, mount);
+    let refusal = planned(&shape, bind(&[disk])).unwrap_err();
+    assert_eq!(refusal.reasons[0].code, Code::RootDisk);
+    let other = Bind { overrides: [Code::OnlyNetwork].into(), ..bind(&[disk]) };
+    assert!(planned(&shape, other).is_err());
+    let named = Bind { overrides: [Code::RootDisk].into(), ..bind(&[disk]) };
+    let plan = planned(&shape, named).unwrap();
+    assert!(plan.notes.iter().any(|note| note.code == Code::RootDisk), "it stays told");
+    // What blocks cannot be overridden.
+    let shape = shape.without_iommu(None);
+    let all = Bind { overrides: Code::ALL.iter().copied().collect(), ..bind(&[disk]) };
+    assert_eq!(planned(&shape, all).unwrap_err().reasons[0].code, Code::NoIommu);
+}
+
+#[test]
+fn every_reason_is_told_and_not_only_the_first() {
+    let mount = Use::Mount { block: "nvme0n1p2".to_owned(), at: "/".to_owned() };
+    let disk = "0000:02:00.0";
+    let shape = Shape::new()
+        .endpoint(disk, (0x144d, 0xa80a), 0x010802, 2)
+        .used(disk, mount)
+        .reserved(2, "direct");
+    let refusal = planned(&shape, bind(&[disk, "0000:77:00.0"])).unwrap_err();
+    let codes: BTreeSet<Code> = refusal.reasons.iter().map(|reason| reason.code).collect();
+    assert_eq!(codes, [Code::NotFound, Code::ReservedRegion, Code::RootDisk].into());
+}
+
+#[test]
+fn bridges_are_refused_by_name() {
+    let refusal = planned(&consumer_card(), bind(&["0000:00:01.0"])).unwrap_err();
+    assert_eq!(refusal.reasons[0].code, Code::Bridge);
+}
+
+#[test]
+fn release_is_the_way_back() {
+    let before = consumer_card();
+    let done = planned(&before, bind(&["0000:01:00.0"])).unwrap().steps;
+    let mut shape = consumer_card();
+    for function in shape.0.functions.values_mut().filter(|function| !function.stays()) {
+        function.driver = Fact::Known(Some("vfio-pci".to_owned()));
+        function.driver_override = Fact::Known(Some("vfio-pci".to_owned()));
+        function.power_control = Fact::Known(model::function::PowerControl::On);
+        function.d3cold_allowed = Fact::Known(false);
+    }
+    assert_snapshot!(release(&shape, &["0000:01:00.0"], done.clone()), @r"
+    set d3cold_allowed of 0000:01:00.3 to 1
+    set power/control of 0000:01:00.3 to auto
+    unbind 0000:01:00.3 from vfio-pci
+    clear driver_override of 0000:01:00.3
+    set d3cold_allowed of 0000:01:00.2 to 1
+    set power/control of 0000:01:00.2 to auto
+    unbind 0000:01:00.2 from vfio-pci
+    clear driver_override of 0000:01:00.2
+    probe 0000:01:00.2 for xhci_hcd
+    set d3cold_allowed of 0000:01:00.1 to 1
+    set power/control of 0000:01:00.1 to auto
+    unbind 0000:01:00.1 from vfio-pci
+    clear driver_override of 0000:01:00.1
+    probe 0000:01:00.1 for snd_hda_intel
+    set d3cold_allowed of 0000:01:00.0 to 1
+    set power/control of 0000:01:00.0 to auto
+    unbind 0000:01:00.0 from vfio-pci
+    clear driver_override of 0000:01:00.0
+    probe 0000:01:00.0 for nvidia
+    ");
+    assert_eq!(release(&before, &["0000:01:00.0"], done).steps, [], "released already");
+}
+
+#[test]
+fn what_somebody_else_bound_goes_to_the_driver_that_the_kernel_picks() {
+    let disk = "0000:02:00.0";
+    let shape = Shape::new()
+        .endpoint(disk, (0x144d, 0xa80a), 0x010802, 2)
+        .driver(disk, "vfio-pci")
+        .with(disk, |f| f.driver_override = Fact::Known(Some("vfio-pci".to_owned())));
+    assert_snapshot!(release(&shape, &[disk], Vec::new()), @r"
+    unbind 0000:02:00.0 from vfio-pci
+    clear driver_override of 0000:02:00.0
+    probe 0000:02:00.0 for its own driver
+    ");
+}

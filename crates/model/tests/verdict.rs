@@ -1,0 +1,305 @@
+//! Verdicts on small machines: one fact per test, the codes it leads to.
+
+mod shapes;
+
+use model::function::{ResetMethod, RuntimeStatus, Sriov};
+use model::parse::config::{Msi, Msix, PcieKind, Place};
+use model::reason::Weight;
+use model::usage::Use;
+use model::verdict::{Kind, verdict};
+use model::{Code, Fact, Why};
+use shapes::{Shape, bdf, consumer_card};
+
+const NVME: &str = "0000:02:00.0";
+
+fn nvme() -> Shape {
+    Shape::new()
+        .bridge("0000:00:02.0", PcieKind::RootPort, 2)
+        .endpoint(NVME, (0x144d, 0xa80a), 0x010802, 20)
+        .below(NVME, &["0000:00:02.0"])
+        .driver(NVME, "nvme")
+}
+
+#[track_caller]
+fn expect(shape: &Shape, address: &str, kind: &Kind, codes: &[Code]) {
+    let verdict = verdict(&shape.0, bdf(address));
+    let found: Vec<Code> = verdict.reasons.iter().map(|reason| reason.code).collect();
+    assert_eq!((&verdict.kind, &found[..]), (kind, codes), "{:#?}", verdict.reasons);
+}
+
+#[test]
+fn a_plain_device_is_assignable() {
+    expect(&nvme(), NVME, &Kind::Assignable, &[]);
+}
+
+#[test]
+fn a_card_goes_in_company_and_its_bus_reset_is_no_reason() {
+    let shape = consumer_card();
+    let company = ["0000:01:00.1", "0000:01:00.2", "0000:01:00.3"].map(bdf).to_vec();
+    expect(&shape, "0000:01:00.0", &Kind::InCompany(company), &[Code::GroupCompany]);
+    // The root port is in the group and is no company.
+    expect(&shape, "0000:00:01.0", &Kind::Not, &[Code::Bridge]);
+}
+
+#[test]
+fn a_bus_reset_that_hits_a_function_outside_is_a_reason() {
+    let sibling = "0000:02:00.1";
+    let shape = nvme()
+        .endpoint(sibling, (0x144d, 0xa80a), 0x010802, 21)
+        .below(sibling, &["0000:00:02.0"])
+        .resets(NVME, &[ResetMethod::Bus]);
+    expect(&shape, NVME, &Kind::Not, &[Code::ResetHitsOthers]);
+    let shape = shape.resets(NVME, &[ResetMethod::Pm, ResetMethod::Bus]);
+    expect(&shape, NVME, &Kind::Assignable, &[]);
+}
+
+#[test]
+fn a_bus_reset_reaches_what_is_deeper_below() {
+    let shape = nvme()
+        .bridge("0000:02:01.0", PcieKind::PciToPcieBridge, 22)
+        .endpoint("0000:03:00.0", (0x8086, 0x100e), 0x020000, 23)
+        .below("0000:03:00.0", &["0000:02:01.0", "0000:00:02.0"])
+        .resets(NVME, &[ResetMethod::Bus]);
+    expect(&shape, NVME, &Kind::Not, &[Code::ResetHitsOthers]);
+}
+
+#[test]
+fn no_way_to_reset_is_told_and_does_not_forbid() {
+    expect(&nvme().resets(NVME, &[]), NVME, &Kind::Assignable, &[Code::NoReset]);
+    // An older kernel has no `reset_method`: that says nothing.
+    let shape = nvme().with(NVME, |f| f.reset_methods = Fact::Unknown(Why::NotProvided));
+    expect(&shape, NVME, &Kind::Assignable, &[]);
+}
+
+#[test]
+fn no_iommu_tells_firmware_and_kernel_apart() {
+    for (firmware, words) in [(Some("DMAR"), "kernel has it off"), (None, "no IOMMU groups")] {
+        let shape = nvme().without_iommu(firmware);
+        expect(&shape, NVME, &Kind::Not, &[Code::NoIommu]);
+        let text = &verdict(&shape.0, bdf(NVME)).reasons[0].text;
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn a_device_in_no_group_cannot_go() {
+    let shape = nvme().with(NVME, |f| f.group = Fact::Known(None));
+    expect(&shape, NVME, &Kind::Not, &[Code::NoGroup]);
+}
+
+#[test]
+fn disks_by_what_is_on_them() {
+    let mount = |at: &str| Use::Mount { block: "nvme0n1p1".to_owned(), at: at.to_owned() };
+    let member = Use::Member { block: "nvme0n1".to_owned(), of: "dm-0".to_owned() };
+    let swap = Use::Swap { block: "nvme0n1p2".to_owned() };
+    for (usage, code) in [
+        (mount("/"), Code::RootDisk),
+        (mount("/boot/efi"), Code::RootDisk),
+        (mount("/var/lib/libvirt"), Code::RootDisk),
+        (swap, Code::RootDisk),
+        (mount("/srv/data"), Code::DiskInUse),
+        (mount("/variety"), Code::DiskInUse),
+        (member, Code::DiskInUse),
+    ] {
+        expect(&nvme().used(NVME, usage), NVME, &Kind::Not, &[code]);
+    }
+}
+
+fn interface(route: bool) -> Use {
+    let addresses = vec!["192.0.2.10/24".to_owned()];
+    Use::Interface { name: "eth0".to_owned(), addresses, up: true, default_route: route }
+}
+
+#[test]
+fn the_only_network_is_refused_and_one_of_two_is_not() {
+    let (first, second) = ("0000:03:00.0", "0000:04:00.0");
+    let one =
+        Shape::new().endpoint(first, (0x8086, 0x10c9), 0x020000, 3).used(first, interface(true));
+    expect(&one, first, &Kind::Not, &[Code::OnlyNetwork]);
+    let two = one.endpoint(second, (0x8086, 0x10c9), 0x020000, 4).used(second, interface(true));
+    expect(&two, first, &Kind::Assignable, &[Code::InterfaceInUse]);
+    // In one group both would go.
+    let shared = Shape::new()
+        .endpoint(first, (0x8086, 0x10c9), 0x020000, 3)
+        .endpoint(second, (0x8086, 0x10c9), 0x020000, 3)
+        .used(first, interface(true))
+        .used(second, interface(true));
+    assert_eq!(verdict(&shared.0, bdf(first)).kind, Kind::Not);
+}
+
+#[test]
+fn without_a_default_route_the_only_address_counts() {
+    let card = "0000:03:00.0";
+    let shape =
+        Shape::new().endpoint(card, (0x8086, 0x10c9), 0x020000, 3).used(card, interface(false));
+    expect(&shape, card, &Kind::Not, &[Code::OnlyNetwork]);
+    let idle = Use::Interface {
+        name: "eth0".to_owned(),
+        addresses: Vec::new(),
+        up: true,
+        default_route: false,
+    };
+    let shape = Shape::new().endpoint(card, (0x8086, 0x10c9), 0x020000, 3).used(card, idle);
+    expect(&shape, card, &Kind::Assignable, &[]);
+}
+
+#[test]
+fn a_group_shared_with_what_the_host_needs() {
+    let (sata, isa) = ("0000:00:1f.2", "0000:00:1f.0");
+    let shape = Shape::new().endpoint(isa, (0x8086, 0x2918), 0x060100, 9).endpoint(
+        sata,
+        (0x8086, 0x2922),
+        0x010601,
+        9,
+    );
+    let verdict = verdict(&shape.0, bdf(sata));
+    assert_eq!(verdict.kind, Kind::Not);
+    assert_eq!(verdict.reasons[0].code, Code::GroupSharedCritical);
+    assert_eq!(verdict.reasons[0].at, Some(bdf(isa)));
+}
+
+#[test]
+fn host_bridges_in_a_group_are_no_company() {
+    let (dummy, card) = ("0000:00:01.0", "0000:00:01.3");
+    let shape = Shape::new().endpoint(dummy, (0x1022, 0x1482), 0x060000, 4).endpoint(
+        card,
+        (0x1022, 0x1483),
+        0x0c0330,
+        4,
+    );
+    expect(&shape, card, &Kind::Assignable, &[]);
+    expect(&shape, dummy, &Kind::Not, &[Code::Bridge]);
+}
+
+#[test]
+fn the_boot_framebuffer_and_a_lit_display() {
+    let card = "0000:01:00.0";
+    let framebuffer = Use::BootFramebuffer { region: "BOOTFB".to_owned() };
+    let shape = consumer_card().used(card, framebuffer);
+    let found = verdict(&shape.0, bdf(card));
+    assert_eq!((found.kind, found.reasons[0].code), (Kind::Not, Code::BootFramebuffer));
+    let display = Use::Display { connector: "card0-DP-1".to_owned() };
+    let found = verdict(&consumer_card().used(card, display).0, bdf(card));
+    assert!(found.reasons.iter().any(|reason| reason.code == Code::DisplayInUse));
+    assert_ne!(found.kind, Kind::Not);
+}
+
+#[test]
+fn reserved_regions_by_kind() {
+    expect(&nvme().reserved(20, "direct"), NVME, &Kind::Not, &[Code::ReservedRegion]);
+    for kind in ["direct-relaxable", "msi", "reserved"] {
+        expect(&nvme().reserved(20, kind), NVME, &Kind::Assignable, &[]);
+    }
+}
+
+#[test]
+fn behind_vmd_the_controller_goes_instead() {
+    let (vmd, disk) = ("0000:00:0e.0", "10000:01:00.0");
+    let shape = Shape::new()
+        .endpoint(vmd, (0x8086, 0x467f), 0x010400, 5)
+        .driver(vmd, "vmd")
+        .endpoint(disk, (0x144d, 0xa80a), 0x010802, 5)
+        .below(disk, &["10000:00:06.0", vmd]);
+    let found = verdict(&shape.0, bdf(disk));
+    assert_eq!((found.kind, found.reasons[0].code), (Kind::Not, Code::BehindVmd));
+    assert!(found.reasons[0].hint.contains(vmd), "{}", found.reasons[0].hint);
+    // A high domain alone is no VMD (Hyper-V has them too).
+    let lone = Shape::new().endpoint(disk, (0x144d, 0xa80a), 0x010802, 5);
+    expect(&lone, disk, &Kind::Assignable, &[]);
+}
+
+#[test]
+fn msix_tables_that_share_a_page() {
+    let msix = |table: u32, pba: u32, pba_bar: u8| Msix {
+        vectors: 16,
+        table: Place { bar: 2, offset: table },
+        pba: Place { bar: pba_bar, offset: pba },
+    };
+    for (table, pba, bar, shared) in [
+        (0x2000, 0x3000, 2, false),
+        (0x46800, 0x46068, 2, true),
+        (0x46800, 0x46000, 2, false),
+        (0x800, 0x0, 2, false),
+        (0x800, 0x0, 4, true),
+        (0x0, 0x800, 2, false),
+    ] {
+        let shape = nvme().capabilities(NVME, None, Some(msix(table, pba, bar)));
+        let codes: &[Code] = if shared { &[Code::MsixSharedPage] } else { &[] };
+        expect(&shape, NVME, &Kind::Assignable, codes);
+    }
+}
+
+#[test]
+fn the_two_named_accelerators() {
+    for (ids, code) in
+        [((0x1ac1, 0x089a), Code::MsixSharedPage), ((0x17cb, 0xa100), Code::NeedsGuestRemapping)]
+    {
+        let shape = Shape::new().endpoint(NVME, ids, 0x120000, 3);
+        expect(&shape, NVME, &Kind::Assignable, &[code]);
+    }
+    // Any other device that asks for 32 vectors and has no MSI-X is in the same boat.
+    let msi = Msi { vectors: 32, maskable: true, wide: true };
+    let shape = nvme().capabilities(NVME, Some(msi), None);
+    expect(&shape, NVME, &Kind::Assignable, &[Code::NeedsGuestRemapping]);
+}
+
+#[test]
+fn big_ranges_against_guest_and_iommu() {
+    expect(&nvme().memory(NVME, 16 << 30), NVME, &Kind::Assignable, &[]);
+    expect(&nvme().memory(NVME, 128 << 30), NVME, &Kind::Assignable, &[Code::LargeBar]);
+    expect(&nvme().memory(NVME, 1 << 48), NVME, &Kind::Not, &[Code::BarBeyondIommu]);
+}
+
+#[test]
+fn conventional_pci_behind_a_bridge() {
+    let (bridge, card) = ("0000:06:00.0", "0000:07:01.0");
+    let shape = Shape::new()
+        .bridge(bridge, PcieKind::PcieToPciBridge, 7)
+        .endpoint(card, (0x8086, 0x100e), 0x020000, 7)
+        .below(card, &[bridge]);
+    expect(&shape, card, &Kind::Assignable, &[Code::ConventionalPci]);
+}
+
+#[test]
+fn wedged_and_virtual_functions() {
+    let shape = nvme().with(NVME, |f| f.config = Fact::Unknown(Why::AllOnes));
+    expect(&shape, NVME, &Kind::Not, &[Code::Wedged]);
+    let sriov = |active| {
+        Some(Sriov { total: Fact::Known(7), active: Fact::Known(active), functions: Vec::new() })
+    };
+    let shape = nvme().with(NVME, |f| f.sriov = sriov(2));
+    expect(&shape, NVME, &Kind::Not, &[Code::ActiveVfs]);
+    let shape = nvme().with(NVME, |f| f.sriov = sriov(0));
+    expect(&shape, NVME, &Kind::Assignable, &[Code::HasVirtualFunctions]);
+}
+
+#[test]
+fn what_is_not_known_is_said_once() {
+    let shape = nvme().with(NVME, |f| {
+        f.config = Fact::Unknown(Why::Suspended);
+        f.runtime_status = Fact::Known(RuntimeStatus::Suspended);
+    });
+    expect(&shape, NVME, &Kind::Assignable, &[Code::Unknown]);
+    let text = &verdict(&shape.0, bdf(NVME)).reasons[0].text;
+    assert!(text.contains("capabilities") && text.contains("suspended"), "{text}");
+}
+
+#[test]
+fn what_is_not_there() {
+    expect(&nvme(), "0000:99:00.0", &Kind::Not, &[Code::NotFound]);
+    let mut shape = nvme();
+    shape.0.vanished.push(bdf("0000:99:00.0"));
+    expect(&shape, "0000:99:00.0", &Kind::Not, &[Code::Vanished]);
+}
+
+#[test]
+fn the_table_of_codes_is_sound() {
+    let mut names: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Code::ALL.len(), "two codes share a name");
+    for code in Code::ALL {
+        assert!(!code.meaning().trim().is_empty(), "{code} is not explained");
+        assert!(code.weight() <= Weight::Blocks);
+    }
+}
