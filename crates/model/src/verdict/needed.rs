@@ -17,9 +17,9 @@ type Rule = fn(&Moving<'_>, &Function, &mut Vec<Reason>);
 
 pub(super) const RULES: &[Rule] = &[disk, network, framebuffer, display, held];
 
-/// Mount points without which the system does not run on.
-const SYSTEM: &[&str] =
-    &["/", "/boot", "/boot/efi", "/efi", "/usr", "/etc", "/var", "/sysroot", "/nix"];
+/// Folders of the root without which the system does not run on. What is
+/// mounted below them counts too: a host seldom survives losing part of `var`.
+const SYSTEM: &[&str] = &["boot", "efi", "etc", "nix", "sysroot", "usr", "var"];
 
 fn disk(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
     let mut grave = Vec::new();
@@ -41,10 +41,10 @@ fn disk(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
     }
 }
 
-/// The system's own mount points; `/var/lib` on a disk of its own counts too.
+/// The root, or something in one of the system's own folders.
 fn is_system(at: &str) -> bool {
-    SYSTEM.contains(&at)
-        || ["/usr/", "/var/", "/boot/", "/nix/"].iter().any(|top| at.starts_with(top))
+    let first = at.trim_start_matches('/').split('/').next().unwrap_or_default();
+    first.is_empty() || SYSTEM.contains(&first)
 }
 
 fn list(items: &[String]) -> String {
