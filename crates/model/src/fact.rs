@@ -98,6 +98,15 @@ impl<T> From<T> for Fact<T> {
     }
 }
 
+impl<T> From<Result<T, Why>> for Fact<T> {
+    fn from(result: Result<T, Why>) -> Self {
+        match result {
+            Ok(value) => Self::Known(value),
+            Err(why) => Self::Unknown(why),
+        }
+    }
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

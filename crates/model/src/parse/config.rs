@@ -3,7 +3,12 @@
 //! Offsets and bits are those of `include/uapi/linux/pci_regs.h`; chapters
 //! are those of the PCI Express Base Specification 6.0 (chapter 7).
 
-use crate::fact::Fact;
+mod bytes;
+mod extended;
+mod standard;
+
+use self::bytes::Bytes;
+use crate::fact::{Fact, Why};
 
 /// Decoded configuration space of one function.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,4 +152,79 @@ pub struct Rebar {
     pub sizes: u64,
     /// Bytes now.
     pub current: u64,
+}
+
+const STATUS: usize = 0x06;
+const STATUS_CAPABILITIES: u16 = 0x10;
+const REVISION: usize = 0x08;
+const HEADER_TYPE: usize = 0x0e;
+const SECONDARY_BUS: usize = 0x19;
+const INTERRUPT_PIN: usize = 0x3d;
+/// The header, which every user may read.
+const HEADER_LEN: usize = 64;
+const STANDARD_LEN: usize = 256;
+const EXTENDED_LEN: usize = 4096;
+
+/// Whether these are the registers of a virtual function: its vendor and
+/// device read as ones (chapter 9.3.4.1) while the header does not.
+pub fn is_virtual_function(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff; 4]) && bytes.iter().any(|byte| *byte != 0xff)
+}
+
+impl Config {
+    /// Decode what could be read. Lists that loop or lead nowhere end there.
+    pub fn parse(bytes: &[u8]) -> Fact<Self> {
+        let Some(header) = bytes.get(..HEADER_LEN) else { return Fact::Unknown(Why::Truncated) };
+        if header.iter().all(|byte| *byte == 0xff) {
+            return Fact::Unknown(Why::AllOnes);
+        }
+        let kind = match header[HEADER_TYPE] & 0x7f {
+            0 => HeaderKind::Endpoint,
+            1 => HeaderKind::Bridge,
+            2 => HeaderKind::CardBus,
+            other => return Fact::Unknown(Why::Malformed(format!("header type {other:#04x}"))),
+        };
+        Fact::Known(Self {
+            header: kind,
+            multifunction: header[HEADER_TYPE] & 0x80 != 0,
+            len: bytes.len(),
+            secondary_bus: (kind != HeaderKind::Endpoint).then_some(header[SECONDARY_BUS]),
+            interrupt_pin: header[INTERRUPT_PIN],
+            revision: header[REVISION],
+            capabilities: capabilities(Bytes(bytes), kind),
+        })
+    }
+}
+
+fn capabilities(bytes: Bytes<'_>, kind: HeaderKind) -> Fact<Capabilities> {
+    let listed = bytes.u16(STATUS).is_some_and(|status| status & STATUS_CAPABILITIES != 0);
+    if listed && bytes.len() < STANDARD_LEN {
+        return Fact::Unknown(Why::Truncated);
+    }
+    let mut found = if listed { standard::walk(bytes, kind) } else { Capabilities::none() };
+    if found.extended.known().is_none() {
+        found.extended = match bytes.len() {
+            // The whole file, so the kernel itself does not reach further
+            // (`pci_cfg_space_size()` in drivers/pci/probe.c).
+            STANDARD_LEN => Fact::Unknown(Why::NotProvided),
+            EXTENDED_LEN.. => Fact::Known(extended::walk(bytes)),
+            _ => Fact::Unknown(Why::Truncated),
+        };
+    }
+    Fact::Known(found)
+}
+
+impl Capabilities {
+    /// Those of a function that lists none. Conventional PCI has nothing
+    /// above offset 0x100 either.
+    fn none() -> Self {
+        Self {
+            power: None,
+            msi: None,
+            msix: None,
+            pcie: None,
+            af_flr: false,
+            extended: Fact::Known(Extended::default()),
+        }
+    }
 }
