@@ -13,13 +13,13 @@ pub mod resource;
 
 pub mod iommu;
 
-// pub mod iomem;
-// pub mod mounts;
-// pub mod network;
+pub mod iomem;
+pub mod mounts;
+pub mod network;
 pub mod process;
 
-// pub mod machine;
-// pub mod pci_ids;
+pub mod machine;
+pub mod pci_ids;
 
 pub mod recording;
 pub mod sidecar;

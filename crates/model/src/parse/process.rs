@@ -1,0 +1,88 @@
+//! What `/proc/PID` says of a process.
+//!
+//! In: `stat` and `cgroup`. Out: the start time, the systemd unit.
+
+/// Start time in clock ticks after boot: field 22 of `stat`. The program's
+/// name, field 2, stands in parentheses and may hold blanks and parentheses.
+pub fn start_time(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(22 - 3)?.parse().ok()
+}
+
+/// What it does now: field 3 of `stat`. `R` runs, `S` sleeps, `D` waits in the
+/// kernel and cannot be interrupted, `Z` and `X` have ended (proc_pid_stat(5)).
+pub fn state(stat: &str) -> Option<char> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut letters = rest.split_whitespace().next()?.chars();
+    letters.next().filter(|_| letters.next().is_none())
+}
+
+/// The unit that the system's systemd runs it in: the first part of the
+/// control group's path that is no slice (`cg_path_get_unit()` in systemd's
+/// src/basic/cgroup-util.c). What a user's own systemd makes of it below that
+/// is nothing that the system could stop alone.
+pub fn unit(cgroup: &str) -> Option<&str> {
+    let path = |hierarchy: &str| {
+        cgroup.lines().find_map(|line| line.split_once(':')?.1.strip_prefix(hierarchy))
+    };
+    // The unified hierarchy; of version 1's, the one that systemd keeps.
+    [path(":"), path("name=systemd:")].into_iter().flatten().find_map(unit_in)
+}
+
+fn unit_in(path: &str) -> Option<&str> {
+    path.split('/').find(|part| part.ends_with(".service") || part.ends_with(".scope"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn started() {
+        let plain = "1234 (bash) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 1 2 3";
+        assert_eq!(start_time(plain), Some(4711));
+        let odd = "1234 (a) b (c)) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 1 2 3";
+        assert_eq!(start_time(odd), Some(4711));
+        for text in ["", "1 (x", "1 (x) S 1 1", ")"] {
+            assert_eq!(start_time(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn states() {
+        for (stat, want) in [
+            ("1 (sh) S 1", Some('S')),
+            ("1 (R) Z (D) D 1 1", Some('D')),
+            ("1 (sh) Z", Some('Z')),
+            ("1 (sh) ", None),
+            ("1 (sh) 17 S", None),
+            ("", None),
+        ] {
+            assert_eq!(state(stat), want, "{stat:?}");
+        }
+    }
+
+    #[test]
+    fn units() {
+        for (cgroup, want) in [
+            ("0::/system.slice/nvidia-persistenced.service\n", Some("nvidia-persistenced.service")),
+            (
+                "0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope\n",
+                Some("user@1000.service"),
+            ),
+            ("0::/user.slice/user-1000.slice/session-2.scope\n", Some("session-2.scope")),
+            (
+                "0::/system.slice/system-getty.slice/getty@tty1.service\n",
+                Some("getty@tty1.service"),
+            ),
+            ("12:devices:/x\n1:name=systemd:/system.slice/gdm.service\n", Some("gdm.service")),
+            ("1:name=systemd:/system.slice/gdm.service\n0::/\n", Some("gdm.service")),
+            ("0::/init.scope\n", Some("init.scope")),
+            ("0::/\n", None),
+            ("", None),
+            ("alas", None),
+        ] {
+            assert_eq!(unit(cgroup), want, "{cgroup:?}");
+        }
+    }
+}
