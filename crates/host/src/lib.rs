@@ -7,3 +7,10 @@
 //! Modules stand in reading order.
 
 pub mod paths;
+
+pub mod process;
+
+pub mod run;
+pub mod write;
+
+pub mod apply;

@@ -152,6 +152,11 @@ impl Root {
         self.proc(pid.to_string())
     }
 
+    /// The program that runs now, even if its file was replaced since.
+    pub fn own_program(&self) -> PathBuf {
+        self.proc("self/exe")
+    }
+
     /// Ranges of physical memory and who claims them.
     pub fn proc_iomem(&self) -> PathBuf {
         self.proc("iomem")
@@ -202,6 +207,19 @@ impl Root {
     /// A device node, by its name below the folder of device nodes.
     pub fn dev(&self, name: &str) -> PathBuf {
         self.at("/dev").join(name)
+    }
+}
+
+/// Paths as a recording writes them: text, absolute on the recorded machine.
+impl Root {
+    /// A place in sysfs, as in `/devices/pci0000:00`.
+    pub fn sysfs_text(place: &str) -> String {
+        format!("/sys{place}")
+    }
+
+    /// A device node, as in `dri/card0`.
+    pub fn node_text(name: &str) -> String {
+        format!("/dev/{name}")
     }
 }
 

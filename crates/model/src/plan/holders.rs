@@ -83,7 +83,7 @@ fn is_guest(function: &Function, holder: &Holder) -> bool {
 }
 
 /// Whether a driver is vfio-pci or a variant of it (`mlx5_vfio_pci`, `nvgrace_gpu_vfio_pci`).
-pub(super) fn is_vfio_driver(driver: &str) -> bool {
+pub fn is_vfio_driver(driver: &str) -> bool {
     driver == "vfio-pci" || driver.ends_with("_vfio_pci") || driver.ends_with("-vfio-pci")
 }
 

@@ -1,0 +1,115 @@
+//! Why a step could not be applied, in the kernel's words, and what to do about it.
+//!
+//! In: error numbers and what was found instead. Out: one sentence that names
+//! the object and the path, and a hint. Values only, so that the journal and
+//! the reply can keep them.
+
+use std::path::PathBuf;
+
+use model::Bdf;
+use model::port::{Cmd, Output, RunError, Stuck};
+use rustix::io::Errno;
+use thiserror::Error;
+
+use crate::run::stderr_tail;
+
+/// Why a step was not applied. Nothing was changed by it unless the text says so.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ApplyError {
+    #[error("{bdf} is no longer there")]
+    Vanished { bdf: Bdf },
+    #[error("{what} of {bdf} is {found}, not {expected}: somebody changed it since it was read")]
+    Moved { bdf: Bdf, what: &'static str, expected: String, found: String },
+    #[error("cannot write `{}` to `{}`: {text}", value.trim_end(), path.display())]
+    Write { path: PathBuf, value: String, errno: i32, text: String },
+    #[error("cannot read `{}`: {text}", path.display())]
+    Read { path: PathBuf, errno: i32, text: String },
+    /// A read that waits for a lock which somebody else's change holds.
+    #[error("cannot read `{}`: the device's lock has been held in the kernel for {} s by another change to it", path.display(), stuck.waited.as_secs())]
+    Locked { path: PathBuf, stuck: Stuck },
+    #[error("`{}` is not there: {meaning}", path.display())]
+    NoAttribute { path: PathBuf, meaning: &'static str },
+    #[error("`{}` leads out of the root directory", path.display())]
+    Outside { path: PathBuf },
+    #[error("`{0}` cannot be the name of a driver, module or unit")]
+    Name(String),
+    #[error("{bdf} was not bound to {expected}: {reason}")]
+    NotBound { bdf: Bdf, expected: String, reason: String },
+    #[error("`{}` took `{}` and still says `{found}`", path.display(), value.trim_end())]
+    NoEffect { path: PathBuf, value: String, found: String },
+    #[error("`{cmd}` {}: {stderr}", status_text(*status))]
+    Command { cmd: Cmd, status: Option<i32>, stderr: String },
+    #[error("{unit} is {state} after `{cmd}`")]
+    Unit { unit: String, state: String, cmd: Cmd },
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl ApplyError {
+    /// A command that ended badly, with the last of what it said.
+    pub(super) fn command(cmd: Cmd, output: &Output) -> Self {
+        let said = stderr_tail(output);
+        let stderr = if said.is_empty() { "it said nothing" } else { said }.to_owned();
+        Self::Command { cmd, status: output.status, stderr }
+    }
+
+    /// The kernel's error number, where there is one.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::Write { errno, .. } | Self::Read { errno, .. } => Some(*errno),
+            _ => None,
+        }
+    }
+
+    /// What to do about it; `None` when the sentence says it all.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Vanished { .. } => {
+                Some("it was unplugged or fell off its bus; the kernel log says when")
+            }
+            Self::Moved { .. } => Some("plan again; another program changes this device, too"),
+            Self::Write { errno, path, .. } => hint_for(*errno, path.ends_with("reset")),
+            Self::Read { errno, .. } => hint_for(*errno, false),
+            Self::Locked { .. } => {
+                Some("a bind or unbind of this device hangs in the kernel; see the kernel log")
+            }
+            Self::NotBound { .. } => Some("the kernel log says what the driver found"),
+            Self::Run(RunError::Start { .. }) => {
+                Some("the program is missing or may not be run; step in by hand, then try again")
+            }
+            Self::Run(RunError::Deadline { .. })
+            | Self::NoAttribute { .. }
+            | Self::Outside { .. }
+            | Self::Name(_)
+            | Self::NoEffect { .. }
+            | Self::Command { .. }
+            | Self::Unit { .. } => None,
+        }
+    }
+}
+
+/// What the kernel's usual refusals mean when a device is moved.
+fn hint_for(errno: i32, reset: bool) -> Option<&'static str> {
+    Some(match Errno::from_raw_os_error(errno) {
+        Errno::BUSY => "something still uses the device; `passthru show` names who holds it",
+        Errno::INVAL => {
+            "the driver refuses this device: vfio-pci takes no bridge and nothing without an \
+             IOMMU group; a reserved memory region is named in the kernel log"
+        }
+        Errno::NODEV => "the device is not bound to that driver, or the driver does not know it",
+        Errno::PERM => "the kernel is locked down (Secure Boot), or a security module forbids it",
+        Errno::ROFS => "sysfs is mounted read-only, as in a container; run on the host itself",
+        Errno::ACCESS => "only root may change devices; run as root",
+        Errno::NOTTY if reset => "the device has no reset that works",
+        Errno::NOENT => "this kernel does not offer it, or the device has just gone",
+        Errno::IO => "the device does not answer; the kernel log says more",
+        _ => return None,
+    })
+}
+
+fn status_text(status: Option<i32>) -> String {
+    match status {
+        Some(status) => format!("ended with status {status}"),
+        None => "was ended by a signal".to_owned(),
+    }
+}

@@ -1,0 +1,61 @@
+//! Processes and the boot, told apart for certain.
+//!
+//! In: a pid and the start time that was noted with it. Out: whether that
+//! very process still runs. Never by name: the kernel keeps 15 characters of
+//! it (`TASK_COMM_LEN`), and anyone can choose it.
+
+use std::io;
+
+use model::parse::process;
+use model::port::Child;
+
+use crate::paths::Root;
+
+/// The start time of a process, in clock ticks after boot; `None` when there
+/// is no such process.
+pub fn start_time(root: &Root, pid: u32) -> io::Result<Option<u64>> {
+    let Some(stat) = stat(root, pid)? else { return Ok(None) };
+    process::start_time(&stat).map(Some).ok_or_else(|| garbled(pid))
+}
+
+/// Whether the process that had this pid and start time still runs. A zombie
+/// does not: it holds nothing and does nothing, only its parent has not
+/// looked yet.
+pub fn is_alive(root: &Root, process: Child) -> io::Result<bool> {
+    let Some(stat) = stat(root, process.pid)? else { return Ok(false) };
+    let start_time = process::start_time(&stat).ok_or_else(|| garbled(process.pid))?;
+    let state = process::state(&stat).ok_or_else(|| garbled(process.pid))?;
+    Ok(start_time == process.start_time && !['Z', 'X'].contains(&state))
+}
+
+/// The kernel function that a process waits in, if it waits and may be known.
+pub fn wait_channel(root: &Root, pid: u32) -> Option<String> {
+    let text = std::fs::read_to_string(root.process(pid).join("wchan")).ok()?;
+    let text = text.trim();
+    (!text.is_empty() && text != "0").then(|| text.to_owned())
+}
+
+/// The identity of this boot: sysfs changes and pids of another one are void.
+pub fn boot_id(root: &Root) -> io::Result<String> {
+    let text = std::fs::read_to_string(root.sysctl("kernel/random/boot_id"))?;
+    Ok(text.trim().to_owned())
+}
+
+fn stat(root: &Root, pid: u32) -> io::Result<Option<String>> {
+    match std::fs::read(root.process(pid).join("stat")) {
+        // A name may hold any bytes; the fields around it are ASCII.
+        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn garbled(pid: u32) -> io::Error {
+    io::Error::other(format!("what the kernel says of process {pid} is garbled"))
+}
+
+/// `ESRCH` comes when the process ends between open and read.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
