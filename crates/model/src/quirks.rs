@@ -119,6 +119,18 @@ pub fn of(function: &Function) -> impl Iterator<Item = &'static Quirk> {
     })
 }
 
+/// It needs interrupt remapping in the guest: by a row of the table, or for
+/// its 32 MSI vectors with no MSI-X to use instead. Without remapping Linux
+/// gives an x86 device one MSI vector: the vector domain has no
+/// `MSI_FLAG_MULTI_PCI_MSI` (`arch/x86/kernel/apic/msi.c`).
+pub fn needs_guest_remapping(function: &Function) -> bool {
+    let told = of(function).any(|quirk| quirk.code == Code::NeedsGuestRemapping);
+    let many = function.capabilities().known().is_some_and(|capabilities| {
+        capabilities.msix.is_none() && capabilities.msi.is_some_and(|msi| msi.vectors >= 32)
+    });
+    told || many
+}
+
 /// An Intel VMD controller.
 pub fn is_vmd(function: &Function) -> bool {
     let ids = function.vendor.known().zip(function.device.known());

@@ -1,0 +1,38 @@
+//! A guest that is not there: keeps what was asked, in order.
+
+use std::time::Duration;
+
+use crate::device::HostDevice;
+use crate::{ControlError, Guest};
+
+/// What was asked of the guest, a line each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorder {
+    pub lines: Vec<String>,
+}
+
+impl Guest for Recorder {
+    fn state(&mut self) -> Result<String, ControlError> {
+        Ok("null".to_owned())
+    }
+
+    fn shut_down(&mut self) -> Result<(), ControlError> {
+        self.lines.push("shut down".to_owned());
+        Ok(())
+    }
+
+    fn quit(&mut self) -> Result<(), ControlError> {
+        self.lines.push("quit".to_owned());
+        Ok(())
+    }
+
+    fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError> {
+        self.lines.push(format!("attach {}", device.name()));
+        Ok(())
+    }
+
+    fn detach(&mut self, device: &HostDevice, _: Duration) -> Result<(), ControlError> {
+        self.lines.push(format!("detach {}", device.name()));
+        Ok(())
+    }
+}

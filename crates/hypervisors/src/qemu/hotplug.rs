@@ -1,0 +1,291 @@
+//! Devices that come to and go from a running guest.
+//!
+//! In: a device and a connection. What is free is asked of QEMU itself, not
+//! remembered: a port is free when no device names its bus as parent. All
+//! functions of a device come together or not at all. The guest looks at a
+//! slot when function 0 appears, so that one comes last; POWER also wants it
+//! to leave last, and on x86 the whole slot leaves at the first request.
+
+use std::time::{Duration, Instant};
+
+use model::reason::{Code, Reason};
+use serde_json::{Map, Value, json};
+
+use super::client::{Event, Qmp, QmpError};
+use super::monitor::peripheral_path;
+use crate::ControlError;
+use crate::device::{HostDevice, Reserve};
+
+/// A window that firmware gives a port without being asked (2 MiB of 32-bit
+/// memory: `PciHotPlugInitDxe` in OVMF, `src/fw/pciinit.c` in SeaBIOS).
+const UNASKED: Reserve = Reserve { wide: 0, low: 2 << 20 };
+/// A size property that was not set.
+const UNSET: u64 = u64::MAX;
+/// How often the list of devices is looked at beside the events: on x86 only
+/// the function that was asked for is announced, its siblings go silently.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// An empty place for a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreePort {
+    /// The port's name.
+    pub id: String,
+    /// The bus behind it.
+    pub bus: String,
+    /// What the firmware was told to keep free behind it.
+    pub reserve: Reserve,
+}
+
+/// Ports without a device, the smallest first.
+pub fn free_ports(qmp: &mut Qmp) -> Result<Vec<FreePort>, QmpError> {
+    let peripherals = qmp.peripherals()?;
+    let mut taken = Vec::new();
+    for device in &peripherals {
+        match qmp.qom_get(&peripheral_path(&device.id), "parent_bus") {
+            Ok(path) => taken.extend(path.as_str().map(str::to_owned)),
+            // It left between the list and the look, or has no bus.
+            Err(QmpError::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut free = Vec::new();
+    for device in &peripherals {
+        let Some(bus) = bus_behind(&device.id, &device.kind) else { continue };
+        let path = format!("{}/{bus}", peripheral_path(&device.id));
+        if !taken.contains(&path) {
+            let reserve = reserve_of(qmp, &device.id, &device.kind)?;
+            free.push(FreePort { id: device.id.clone(), bus, reserve });
+        }
+    }
+    free.sort_by_key(|port| (port.reserve, number(&port.id)));
+    Ok(free)
+}
+
+/// Give a running guest a device. Answers with the names of its functions.
+pub fn attach(qmp: &mut Qmp, device: &HostDevice) -> Result<Vec<String>, ControlError> {
+    refuse_if_there(qmp, device)?;
+    refuse_if_behind_iommu(qmp, device)?;
+    let port = choose(free_ports(qmp)?, device).map_err(ControlError::Refused)?;
+    let functions: Vec<(u8, Value)> = properties(device, &port.bus, iommufd(qmp)?);
+    let mut added: Vec<String> = Vec::new();
+    // Function 0 is the first in the list, and the last to be added.
+    for (_, properties) in functions.iter().rev() {
+        if let Err(error) = qmp.device_add(properties) {
+            return Err(take_back(qmp, device, &added, error));
+        }
+        added.extend(properties.get("id").and_then(Value::as_str).map(str::to_owned));
+    }
+    added.reverse();
+    Ok(added)
+}
+
+/// Take a device from a running guest; waits until all of it is gone.
+pub fn detach(qmp: &mut Qmp, device: &HostDevice, wait: Duration) -> Result<(), ControlError> {
+    let ids: Vec<String> = device.functions.iter().map(|function| function.id()).collect();
+    unplug(qmp, &device.name(), &ids, wait)
+}
+
+/// Ask for these to be unplugged, function 0 (the first) last, and wait.
+/// Functions that are gone already are done.
+pub fn unplug(
+    qmp: &mut Qmp,
+    name: &str,
+    ids: &[String],
+    wait: Duration,
+) -> Result<(), ControlError> {
+    let until = Instant::now() + wait;
+    // What was announced before belongs to an earlier request.
+    qmp.take_events();
+    for id in ids.iter().rev() {
+        match qmp.device_del(id) {
+            Ok(()) => {}
+            Err(error) if error.is_not_found() => {}
+            // "already in the process of unplug", "guest is busy": asked
+            // before, by us or by the sibling's request. The wait tells.
+            Err(QmpError::Refused { text, .. }) if is_pending(&text) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    loop {
+        let there = qmp.peripherals()?;
+        if !there.iter().any(|device| ids.contains(&device.id)) {
+            return Ok(());
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ControlError::NotLetGo { device: name.to_owned(), waited: wait });
+        }
+        if let Some(event) = qmp.next_event(left.min(LOOK))? {
+            refused_by_guest(&event, name, ids)?;
+        }
+    }
+}
+
+fn is_pending(text: &str) -> bool {
+    text.contains("already in the process of unplug") || text.contains("guest is busy")
+}
+
+/// `DEVICE_UNPLUG_GUEST_ERROR` since QEMU 6.2; POWER's `MEM_UNPLUG_ERROR` is not about us.
+fn refused_by_guest(event: &Event, name: &str, ids: &[String]) -> Result<(), ControlError> {
+    let ours = event.text("device").is_some_and(|id| ids.iter().any(|own| own == id));
+    if event.name == "DEVICE_UNPLUG_GUEST_ERROR" && ours {
+        let text = "its operating system, or a driver there, said no".to_owned();
+        return Err(ControlError::GuestRefused { device: name.to_owned(), text });
+    }
+    Ok(())
+}
+
+/// The bus behind a port, by QEMU's naming; `None` for what is no port.
+fn bus_behind(id: &str, kind: &str) -> Option<String> {
+    match kind {
+        "pcie-root-port" => Some(id.to_owned()),
+        "spapr-pci-host-bridge" => Some(format!("{id}.0")),
+        _ => None,
+    }
+}
+
+fn reserve_of(qmp: &mut Qmp, id: &str, kind: &str) -> Result<Reserve, QmpError> {
+    // A host bridge of POWER has windows of its own for every size there is.
+    if kind == "spapr-pci-host-bridge" {
+        return Ok(Reserve { wide: 1 << 40, low: 1 << 30 });
+    }
+    let mut size = |property, unasked| {
+        let value = qmp.qom_get(&peripheral_path(id), property)?;
+        Ok(value.as_u64().filter(|size| *size != UNSET).unwrap_or(unasked))
+    };
+    Ok(Reserve {
+        wide: size("pref64-reserve", UNASKED.wide)?,
+        low: size("mem-reserve", UNASKED.low)?,
+    })
+}
+
+/// The number in `rp12`, so that they are taken in order.
+fn number(id: &str) -> u32 {
+    id.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0)
+}
+
+/// The smallest port with room. Without one, the guest's kernel would leave
+/// the device without addresses: better to say so beforehand.
+fn choose(free: Vec<FreePort>, device: &HostDevice) -> Result<FreePort, Reason> {
+    let needs = device.needs();
+    let at = |text: String, hint: &str| match device.functions.first() {
+        Some(function) => Reason::at(Code::Unsupported, function.bdf, text, hint),
+        None => Reason::machine(Code::Unsupported, text, hint),
+    };
+    if free.is_empty() {
+        let hint = "detach another device, or start the guest with more spare ports";
+        return Err(at("the guest has no free port".to_owned(), hint));
+    }
+    let fits = |port: &FreePort| {
+        // Small 64-bit registers find a place in the 32-bit window as well.
+        let small = needs.wide.saturating_add(needs.low) <= port.reserve.low;
+        small || (needs.wide <= port.reserve.wide && needs.low <= port.reserve.low)
+    };
+    let most = free.iter().map(|port| port.reserve).max().unwrap_or_default();
+    free.into_iter().find(fits).ok_or_else(|| {
+        let text = format!(
+            "it needs {} MiB of 64-bit and {} MiB of 32-bit memory; the guest's free ports have at most {} and {} MiB",
+            needs.wide >> 20,
+            needs.low >> 20,
+            most.wide >> 20,
+            most.low >> 20
+        );
+        at(text, "start the guest with spare ports that are large enough, or with the device")
+    })
+}
+
+fn properties(device: &HostDevice, bus: &str, iommufd: Option<String>) -> Vec<(u8, Value)> {
+    let numbers = device.numbers();
+    let many = numbers.len() > 1;
+    let each = device.functions.iter().zip(numbers).map(|(host, number)| {
+        let mut properties = Map::new();
+        let mut set = |key: &str, value: Value| properties.insert(key.to_owned(), value);
+        set("driver", json!("vfio-pci"));
+        set("id", json!(host.id()));
+        set("sysfsdev", json!(host.sysfs.display().to_string()));
+        set("bus", json!(bus));
+        set("addr", json!(format!("0x0.{number:#x}")));
+        if many && number == 0 {
+            set("multifunction", json!(true));
+        }
+        if let Some(iommufd) = &iommufd {
+            set("iommufd", json!(iommufd));
+        }
+        if let Some(rom) = &host.rom_file {
+            set("romfile", json!(rom.display().to_string()));
+        }
+        (number, Value::Object(properties))
+    });
+    each.collect()
+}
+
+/// The iommufd object of this guest, if it was started with one.
+fn iommufd(qmp: &mut Qmp) -> Result<Option<String>, QmpError> {
+    let answer = qmp.execute("qom-list", &json!({ "path": "/objects" }))?;
+    let mut entries = answer.as_array().into_iter().flatten();
+    let found = entries.find(|entry| entry.get("type") == Some(&json!("child<iommufd>")));
+    Ok(found.and_then(|entry| entry.get("name")?.as_str()).map(str::to_owned))
+}
+
+fn refuse_if_there(qmp: &mut Qmp, device: &HostDevice) -> Result<(), ControlError> {
+    let there = qmp.peripherals()?;
+    let twice = device.functions.iter().find(|own| there.iter().any(|have| have.id == own.id()));
+    match twice {
+        Some(function) => Err(ControlError::Refused(Reason::at(
+            Code::Assigned,
+            function.bdf,
+            "the guest has it already",
+            "",
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Behind a virtual IOMMU, functions of one group need a bridge of their
+/// own, which cannot be made while the guest runs.
+fn refuse_if_behind_iommu(qmp: &mut Qmp, device: &HostDevice) -> Result<(), ControlError> {
+    let groups: Vec<_> = device.functions.iter().filter_map(|function| function.group).collect();
+    let shared = groups.iter().enumerate().any(|(index, group)| groups[..index].contains(group));
+    if !shared || !has_viommu(qmp)? {
+        return Ok(());
+    }
+    let text = "its functions share an IOMMU group, and this guest has a virtual IOMMU, which would give each an address space of its own";
+    let hint = "start the guest with the device: it is then put behind a bridge";
+    Err(ControlError::Refused(match device.functions.first() {
+        Some(function) => Reason::at(Code::Unsupported, function.bdf, text, hint),
+        None => Reason::machine(Code::Unsupported, text, hint),
+    }))
+}
+
+fn has_viommu(qmp: &mut Qmp) -> Result<bool, QmpError> {
+    for path in ["/machine/peripheral", "/machine/peripheral-anon"] {
+        let answer = qmp.execute("qom-list", &json!({ "path": path }))?;
+        let mut entries = answer.as_array().into_iter().flatten();
+        if entries.any(|entry| entry.get("type") == Some(&json!("child<intel-iommu>"))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// After a failure half way: function 0 is not there yet, so the guest has
+/// seen nothing and what was added can go.
+fn take_back(
+    qmp: &mut Qmp,
+    device: &HostDevice,
+    added: &[String],
+    error: QmpError,
+) -> ControlError {
+    if added.is_empty() {
+        return error.into();
+    }
+    let ids: Vec<String> = added.iter().rev().cloned().collect();
+    match unplug(qmp, &device.name(), &ids, Duration::from_secs(2)) {
+        Ok(()) => error.into(),
+        Err(undo) => ControlError::InPart {
+            device: device.name(),
+            text: error.to_string(),
+            source: Box::new(undo),
+        },
+    }
+}

@@ -1,0 +1,76 @@
+//! QEMU: q35 guests on x86, pseries guests on POWER.
+//!
+//! In: a guest. Out: its command line ([`render`]), and control over it
+//! while it runs ([`client`], [`hotplug`]) by the QEMU Machine Protocol.
+//! Never: a process started.
+
+pub mod client;
+pub mod disk;
+pub mod firmware;
+pub mod hotplug;
+pub mod monitor;
+pub mod render;
+pub mod version;
+
+use std::path::Path;
+use std::time::Duration;
+
+use model::plan::Refusal;
+
+use crate::device::HostDevice;
+use crate::machine::{GuestSpec, HostFacts};
+use crate::{Backend, Capabilities, ControlError, Guest, Rendered};
+
+pub use client::{Event, Qmp, QmpError};
+pub use version::Version;
+
+/// The backend.
+#[derive(Clone, Copy, Debug)]
+pub struct Qemu;
+
+impl Backend for Qemu {
+    fn name(&self) -> &'static str {
+        "qemu"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            runs: true,
+            hotplug: true,
+            guest_iommu: true,
+            iommufd: true,
+            memory_placement: true,
+            max_functions: render::topology::MAX_PORTS * 8,
+        }
+    }
+
+    fn render(&self, spec: &GuestSpec, facts: &HostFacts) -> Result<Rendered, Refusal> {
+        render::render(spec, facts)
+    }
+
+    fn connect(&self, socket: &Path, deadline: Duration) -> Result<Box<dyn Guest>, ControlError> {
+        Ok(Box::new(Qmp::connect(socket, deadline)?))
+    }
+}
+
+impl Guest for Qmp {
+    fn state(&mut self) -> Result<String, ControlError> {
+        Ok(self.query_status()?)
+    }
+
+    fn shut_down(&mut self) -> Result<(), ControlError> {
+        Ok(self.system_powerdown()?)
+    }
+
+    fn quit(&mut self) -> Result<(), ControlError> {
+        Ok(Qmp::quit(self)?)
+    }
+
+    fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError> {
+        hotplug::attach(self, device).map(|_| ())
+    }
+
+    fn detach(&mut self, device: &HostDevice, wait: Duration) -> Result<(), ControlError> {
+        hotplug::detach(self, device, wait)
+    }
+}
