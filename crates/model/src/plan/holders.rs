@@ -56,10 +56,8 @@ pub(super) struct Quiesce {
 /// Sort the holders of one function into units to stop and reasons against.
 pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
     for holder in function.holders.known().into_iter().flatten() {
-        if is_guest(function, holder) {
-            let text = format!("a guest has it: {holder}");
-            let hint = "detach it from that guest, or shut the guest down, first";
-            into.refusals.push(Reason::at(Code::Assigned, function.bdf, text, hint));
+        if let Some(reason) = guest_has(function, holder) {
+            into.refusals.push(reason);
             continue;
         }
         match holder.unit.as_deref().filter(|unit| is_service(unit)) {
@@ -76,10 +74,15 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
     }
 }
 
-/// A user of VFIO on a function that is bound to it: a hypervisor.
-fn is_guest(function: &Function, holder: &Holder) -> bool {
+/// The reason against moving a function that a guest has: a user of VFIO on
+/// a function that is bound to it is a hypervisor, whoever started it.
+pub fn guest_has(function: &Function, holder: &Holder) -> Option<Reason> {
     let vfio = function.driver_name().is_some_and(is_vfio_driver);
-    vfio && holder.node.contains("/vfio/")
+    (vfio && holder.node.contains("/vfio/")).then(|| {
+        let text = format!("a guest has it: {holder}");
+        let hint = "detach it from that guest, or shut the guest down, first";
+        Reason::at(Code::Assigned, function.bdf, text, hint)
+    })
 }
 
 /// Whether a driver is vfio-pci or a variant of it (`mlx5_vfio_pci`, `nvgrace_gpu_vfio_pci`).
