@@ -1,9 +1,12 @@
 //! Repository chores: `cargo xtask TASK`. One file per task; each says on top what it does.
 
+mod check_deps;
 mod demo;
 mod lab;
 mod shell;
 mod test;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -16,6 +19,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Do crates, paths and modules stand as ARCHITECTURE.md says?
+    CheckDeps,
     /// Show the main job, as a user would type it, in a lab host
     Demo,
     /// Check and test everything, as CI does
@@ -25,10 +30,17 @@ enum Task {
     Lab(lab::Lab),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Args::parse().task {
+fn main() -> ExitCode {
+    let done = match Args::parse().task {
         Task::Demo => demo::run(),
         Task::Test(args) => test::run(&args),
         Task::Lab(verb) => lab::run(&verb),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

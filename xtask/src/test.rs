@@ -15,6 +15,7 @@ pub struct Args {
 /// Name and cargo's arguments.
 const SUITES: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
+    ("check-deps", &["xtask", "check-deps"]),
     ("clippy", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("image", &["xtask", "lab", "build"]),
     ("tests", &["test", "--quiet", "--workspace"]),

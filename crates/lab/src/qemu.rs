@@ -93,10 +93,10 @@ fn fixed_args(topology: &Topology, image: &Image) -> Vec<String> {
         ),
         ("-serial", "chardev:console"),
         ("-chardev", &format!("socket,id=agent,path={AGENT},server=on,wait=off")),
-        ("-device", "virtio-serial-pci,addr=0x3"),
+        ("-device", "virtio-serial-pci,bus=pcie.0,addr=0x3"),
         ("-device", &format!("virtserialport,chardev=agent,name={}", crate::wire::PORT)),
         ("-fsdev", &format!("local,id=share,path={SHARE},security_model=none,readonly=on")),
-        ("-device", "virtio-9p-pci,fsdev=share,mount_tag=lab,addr=0x4"),
+        ("-device", "virtio-9p-pci,fsdev=share,mount_tag=lab,bus=pcie.0,addr=0x4"),
         ("-qmp", &format!("unix:{QMP},server=on,wait=off")),
     ];
     let plain = ["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"];

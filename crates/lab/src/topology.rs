@@ -62,7 +62,7 @@ fn default_machine() -> String {
 }
 
 fn default_root() -> String {
-    "virtio-blk-pci,drive=root,addr=0x2".to_owned()
+    "virtio-blk-pci,drive=root,bus=pcie.0,addr=0x2".to_owned()
 }
 
 impl Topology {

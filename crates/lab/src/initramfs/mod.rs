@@ -27,7 +27,6 @@ const MODULES: &[&str] = &[
     "igb",
     "igbvf",
     "e1000e",
-    "ahci",
     "button",
     "evdev",
 ];
@@ -39,6 +38,7 @@ pub(crate) fn ensure(image: &Image) -> Result<PathBuf> {
     let mut hash = Sha256::new();
     hash.update(&init);
     hash.update(MODULES.join(" "));
+    hash.update(include_bytes!("mod.rs"));
     hash.update(image.root().as_os_str().as_encoded_bytes());
     let path = places::lab().join(format!("guest-{}.img", crate::hex(&hash.finalize()[..8])));
     let _turn = image::lock("guest.lock")?;
@@ -59,10 +59,15 @@ fn archive(init: &[u8], image: &Image) -> Result<Vec<u8>> {
     let mut order = String::new();
     for (name, module) in modules_of(image)? {
         archive.file(&format!("lib/modules/{name}"), 0o644, &module);
-        order += &format!("{name}\n");
+        order += &format!("{name} {}\n", parameters(&name));
     }
     archive.file("lib/modules/order", 0o644, order.as_bytes());
     Ok(archive.finish())
+}
+
+/// Without multipath a disk hangs below its own function in sysfs, and no second, hidden one appears.
+fn parameters(module: &str) -> &'static str {
+    if module == "nvme-core.ko" { "multipath=N" } else { "" }
 }
 
 /// Each module with its content, dependencies first.

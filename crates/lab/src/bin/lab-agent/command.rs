@@ -55,7 +55,7 @@ fn ends_within(child: &Child, deadline: Duration) -> io::Result<bool> {
 fn scratch(kind: &str) -> io::Result<File> {
     let path = format!("/run/lab-agent.{kind}");
     let _ = fs::remove_file(&path);
-    let file = File::options().read(true).write(true).append(true).create_new(true).open(&path)?;
+    let file = File::options().read(true).append(true).create_new(true).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)
 }

@@ -44,7 +44,7 @@ fn open_port() -> io::Result<File> {
     for _ in 0..1000 {
         match OpenOptions::new().read(true).write(true).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                sleep(Duration::from_millis(20))
+                sleep(Duration::from_millis(20));
             }
             result => return result,
         }

@@ -1,0 +1,143 @@
+//! Do the rooms still stand as ARCHITECTURE.md draws them?
+//!
+//! Three checks that the compiler does not make: an arrow between crates
+//! that is not in the table, a path of the machine that is written outside of
+//! `host/src/paths.rs`, and a module that does not say what it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+/// Which crates a crate may use (development dependencies are free).
+const ARROWS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("host", &["model"]),
+    ("hypervisors", &["model"]),
+    ("engine", &["model", "host", "hypervisors"]),
+    ("cli", &["model", "host", "hypervisors", "engine"]),
+    ("guest", &[]),
+    ("fakehost", &["model", "host"]),
+    ("lab", &[]),
+    ("xtask", &["model", "cli", "host", "lab"]),
+];
+
+/// The one file that knows where things are on a machine.
+const PATHS: &str = "crates/host/src/paths.rs";
+
+/// Crates that run on a machine of their own: the guest inside its guest, the
+/// lab beside its emulated hosts, the chores in the repository.
+const OTHER_MACHINES: &[&str] = &["guest", "lab", "xtask"];
+
+const PLACES: &[&str] = &["sys", "proc", "etc", "dev", "boot"];
+
+pub fn run() -> anyhow::Result<()> {
+    let mut wrong = arrows()?;
+    for file in sources()? {
+        let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        wrong.extend(literals(&file, &text));
+        if !text.starts_with("//!") {
+            wrong.push(format!("{}: begins without `//!`: say what it is", file.display()));
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", wrong.join("\n"))
+}
+
+fn arrows() -> anyhow::Result<Vec<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .output()
+        .context("cargo metadata")?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
+    let mut wrong = Vec::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let name = package["name"].as_str().unwrap_or_default();
+        let Some((_, allowed)) = ARROWS.iter().find(|(from, _)| *from == name) else {
+            wrong.push(format!("crate {name} is not in the table of xtask/src/check_deps.rs"));
+            continue;
+        };
+        let dependencies = package["dependencies"].as_array().into_iter().flatten();
+        for dependency in dependencies.filter(|dependency| dependency["kind"] != "dev") {
+            let to = dependency["name"].as_str().unwrap_or_default();
+            let ours = ARROWS.iter().any(|(crate_name, _)| *crate_name == to);
+            if ours && !allowed.contains(&to) {
+                wrong.push(format!("crate {name} must not use {to}: see ARCHITECTURE.md"));
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+/// All source files of the program, tests left out.
+fn sources() -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::from("xtask/src")];
+    for entry in fs::read_dir("crates").context("crates")? {
+        folders.push(entry?.path().join("src"));
+    }
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && name != "tests" {
+                folders.push(path);
+            } else if name.ends_with(".rs") && name != "tests.rs" {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn literals(file: &Path, text: &str) -> Vec<String> {
+    let elsewhere = |name: &&str| {
+        file.starts_with(Path::new("crates").join(name)) || file.starts_with(Path::new(name))
+    };
+    if file == Path::new(PATHS) || OTHER_MACHINES.iter().any(|name| elsewhere(&name)) {
+        return Vec::new();
+    }
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default().lines().enumerate();
+    let written =
+        code.filter(|(_, line)| !line.trim_start().starts_with("//") && names_place(line));
+    written
+        .map(|(index, _)| {
+            format!("{}:{}: a path of the machine; {PATHS} knows those", file.display(), index + 1)
+        })
+        .collect()
+}
+
+/// Whether a string literal in this line begins with a place of the machine.
+fn names_place(line: &str) -> bool {
+    line.split('"').skip(1).step_by(2).any(|literal| {
+        let Some(rest) = literal.strip_prefix('/') else { return false };
+        let first = rest.split('/').next().unwrap_or_default();
+        PLACES.contains(&first)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_found_in_literals_only() {
+        for (line, want) in [
+            (r#"let path = "/sys/bus/pci";"#, true),
+            (r#"join("/dev")"#, true),
+            (r#"format!("{a} and {b}"), "/proc/{pid}""#, true),
+            (r#"let path = "sys/bus";"#, false),
+            (r#"text("see /sys/bus")"#, false),
+            (r#""/system""#, false),
+            ("let a = b / sys;", false),
+        ] {
+            assert_eq!(names_place(line), want, "{line}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `cargo xtask gen`: documents that follow from the code; `--check` says which are stale.
+//!
+//! Man pages and completions come from the argument definitions, the
+//! reference of reasons and quirks from the tables in `model`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap_complete::{Shell, generate};
+use model::quirks::QUIRKS;
+use model::reason::{Code, Weight};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Write nothing; fail when a file is not what it should be
+    #[arg(long)]
+    check: bool,
+}
+
+type File = (PathBuf, Vec<u8>);
+
+const SHELLS: &[Shell] = &[Shell::Bash, Shell::Zsh, Shell::Fish];
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let mut files = vec![(PathBuf::from("docs/reasons.md"), reasons().into_bytes())];
+    files.extend(completions());
+    files.extend(man_pages()?);
+    if args.check { check(&files) } else { write(&files) }
+}
+
+fn write(files: &[File]) -> anyhow::Result<()> {
+    for (path, content) in files {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        fs::write(path, content).with_context(|| path.display().to_string())?;
+    }
+    for path in surplus(files)? {
+        fs::remove_file(&path).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn check(files: &[File]) -> anyhow::Result<()> {
+    let stale = files.iter().filter(|(path, content)| fs::read(path).ok().as_ref() != Some(content));
+    let mut wrong: Vec<String> = stale.map(|(path, _)| path.display().to_string()).collect();
+    wrong.extend(surplus(files)?.iter().map(|path| format!("{} (no longer made)", path.display())));
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    bail!("stale, run `cargo xtask gen`:\n{}", wrong.join("\n"))
+}
+
+/// Man pages of commands that are gone.
+fn surplus(files: &[File]) -> anyhow::Result<Vec<PathBuf>> {
+    let Ok(entries) = fs::read_dir("docs/man") else { return Ok(Vec::new()) };
+    let mut surplus = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if !files.iter().any(|(made, _)| *made == path) {
+            surplus.push(path);
+        }
+    }
+    Ok(surplus)
+}
+
+fn completions() -> Vec<File> {
+    let made = SHELLS.iter().map(|shell| {
+        let mut text = Vec::new();
+        generate(*shell, &mut cli::command(), "passthru", &mut text);
+        (Path::new("docs/completions").join(format!("passthru.{shell}")), text)
+    });
+    made.collect()
+}
+
+fn man_pages() -> anyhow::Result<Vec<File>> {
+    let mut command = cli::command();
+    command.build();
+    let mut files = Vec::new();
+    pages_of(&command, "passthru", &mut files)?;
+    Ok(files)
+}
+
+fn pages_of(command: &clap::Command, name: &str, files: &mut Vec<File>) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    let page = command.clone().name(name.to_owned()).disable_help_subcommand(true);
+    clap_mangen::Man::new(page).render(&mut text)?;
+    files.push((Path::new("docs/man").join(format!("{name}.1")), text));
+    let shown = |sub: &&clap::Command| !sub.is_hide_set() && sub.get_name() != "help";
+    for sub in command.get_subcommands().filter(shown) {
+        pages_of(sub, &format!("{name}-{}", sub.get_name()), files)?;
+    }
+    Ok(())
+}
+
+fn reasons() -> String {
+    let mut page = String::from(
+        "# Reasons\n\n\
+         Why a device cannot be passed through, or what to know when it can. The codes are stable:\n\
+         scripts may rely on them. This page is generated from `crates/model/src/reason.rs` and\n\
+         `quirks.rs` by `cargo xtask gen`.\n",
+    );
+    for (weight, title) in [
+        (Weight::Blocks, "Cannot be passed through"),
+        (Weight::Override, "Refused, unless `--override CODE` lets it go"),
+        (Weight::Condition, "Works under a condition"),
+        (Weight::Note, "Worth knowing"),
+    ] {
+        let _ = write!(page, "\n## {title}\n\n| code | meaning |\n|---|---|\n");
+        for code in Code::ALL.iter().filter(|code| code.weight() == weight) {
+            let meaning: Vec<&str> = code.meaning().split_whitespace().collect();
+            let _ = writeln!(page, "| `{code}` | {} |", meaning.join(" "));
+        }
+    }
+    page.push_str("\n## Devices that are known by their ids\n\n| ids | code | what | source |\n|---|---|---|---|\n");
+    for quirk in QUIRKS {
+        let first: Vec<String> = quirk.devices.iter().take(3).map(|id| format!("{id:04x}")).collect();
+        let more = if quirk.devices.len() > 3 { " …" } else { "" };
+        let ids = format!("{:04x}:{}{more}", quirk.vendor, first.join(" "));
+        let _ = writeln!(page, "| `{ids}` | `{}` | {}; {} | {} |", quirk.code, quirk.text, quirk.hint, quirk.source);
+    }
+    page
+}
