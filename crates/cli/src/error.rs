@@ -1,0 +1,145 @@
+//! What goes wrong, and how it is told: one printer, one table of exit codes.
+//!
+//! In: an [`Error`]. Out: `error:` with the chain of causes and `hint:` on
+//! standard error, or one JSON object `{"code","message","hint","details"}`
+//! there, and the exit code. A refusal lists every reason.
+
+mod json;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use thiserror::Error;
+
+use model::plan::Refusal;
+
+/// Why the program did not do what was asked.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Clap's own error, which is also how it prints help.
+    #[error("{}", first_line(.0))]
+    Arguments(clap::Error),
+    /// A command line that parsed and still makes no sense.
+    #[error("{message}")]
+    Usage { message: String, hint: String },
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// A changing verb with `--root` or `--machine`.
+    #[error("this is not the machine that passthru runs on: nothing can be changed there")]
+    NotThisMachine,
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    #[error("cannot {doing}")]
+    Io { doing: String, source: io::Error },
+}
+
+/// Done, failed, usage, refused, in doubt: the only place that decides.
+fn exit_code(error: &Error) -> u8 {
+    use engine::Error as E;
+    match error {
+        Error::Arguments(clap) => u8::try_from(clap.exit_code()).unwrap_or(2),
+        // The reader has seen enough.
+        Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
+        Error::Usage { .. } => 2,
+        Error::Engine(E::AmbiguousDevice { .. } | E::BadName(_)) => 2,
+        Error::NotThisMachine => 3,
+        Error::Engine(
+            E::Refused(_)
+            | E::UnknownDevice(_)
+            | E::NameTaken(_)
+            | E::AlreadyRegistered { .. }
+            | E::NotRegistered(_)
+            | E::NoInstance(_)
+            | E::InstanceState { .. }
+            | E::Busy { .. },
+        ) => 3,
+        Error::Engine(E::Failed(failure)) if !failure.doubts.is_empty() => 4,
+        Error::Engine(_) | Error::Output(_) | Error::Io { .. } => 1,
+    }
+}
+
+impl Error {
+    /// The stable name of it.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Arguments(_) | Self::Usage { .. } => "usage",
+            Self::Engine(error) => error.code(),
+            Self::NotThisMachine => "not_this_machine",
+            Self::Output(_) => "output",
+            Self::Io { .. } => "io",
+        }
+    }
+
+    /// What to do about it; empty when nothing comes to mind.
+    fn hint(&self) -> String {
+        match self {
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::NotThisMachine => "--dry-run shows what would be done".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// The reasons, if this is a refusal.
+    fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Engine(engine::Error::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// The error and its causes on one line.
+    fn chain(&self) -> String {
+        let mut text = match self.refusal() {
+            Some(_) => "refused: nothing was changed".to_owned(),
+            None => self.to_string(),
+        };
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let words = cause.to_string();
+            // A transparent error shows its source's text as its own.
+            if !text.ends_with(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
+            source = cause.source();
+        }
+        text
+    }
+}
+
+/// Tells the user, and says how the program ends.
+pub fn report(error: &Error, json: bool) -> ExitCode {
+    let code = exit_code(error);
+    // Nobody is left to tell when standard error is closed, too.
+    let _ = match error {
+        _ if code == 0 && !matches!(error, Error::Arguments(_)) => Ok(()),
+        Error::Arguments(help) if code == 0 || !json => help.print(),
+        _ if json => json::write(error, &mut io::stderr().lock()),
+        _ => human(error),
+    };
+    ExitCode::from(code)
+}
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+fn human(error: &Error) -> io::Result<()> {
+    let mut err = anstream::stderr().lock();
+    writeln!(err, "{ERROR}error:{ERROR:#} {}", error.chain())?;
+    for reason in error.refusal().into_iter().flat_map(|refusal| &refusal.reasons) {
+        writeln!(err, "- {reason}")?;
+        if !reason.hint.is_empty() {
+            writeln!(err, "  {HINT}hint:{HINT:#} {}", reason.hint)?;
+        }
+    }
+    let hint = error.hint();
+    if hint.is_empty() { Ok(()) } else { writeln!(err, "{HINT}hint:{HINT:#} {hint}") }
+}
+
+/// Clap's message without its `error: ` and without usage and tips.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}

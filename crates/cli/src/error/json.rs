@@ -1,0 +1,105 @@
+//! An error as JSON, for `--json`: its shape is part of the interface
+//! (`docs/guide/json.md`).
+
+use std::io::{self, Write};
+
+use engine::error::{Failure, StepDoubt, StepError};
+use serde::Serialize;
+
+use super::Error;
+use crate::output;
+use crate::wire::ReasonJson;
+
+#[derive(Serialize)]
+struct ErrorJson<'a> {
+    code: &'a str,
+    message: String,
+    hint: Option<String>,
+    details: Option<Details<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Details<'a> {
+    Refusal { reasons: Vec<ReasonJson<'a>> },
+    Failure(FailureJson),
+    Matches { matches: Vec<String> },
+}
+
+#[derive(Serialize)]
+struct FailureJson {
+    /// Everything that had been done was undone.
+    rolled_back: bool,
+    interrupted: bool,
+    errors: Vec<StepJson>,
+    undo_errors: Vec<StepJson>,
+    in_doubt: Vec<DoubtJson>,
+}
+
+#[derive(Serialize)]
+struct StepJson {
+    step: String,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct DoubtJson {
+    step: String,
+    pid: u32,
+    wait_channel: Option<String>,
+    waited_seconds: u64,
+}
+
+/// Writes the error as one object.
+pub fn write(error: &Error, out: &mut impl Write) -> io::Result<()> {
+    let hint = Some(error.hint()).filter(|hint| !hint.is_empty());
+    let details = details(error);
+    output::json::write(
+        &ErrorJson { code: error.code(), message: error.chain(), hint, details },
+        out,
+    )
+}
+
+fn details(error: &Error) -> Option<Details<'_>> {
+    let Error::Engine(error) = error else { return None };
+    Some(match error {
+        engine::Error::Refused(refusal) => {
+            Details::Refusal { reasons: refusal.reasons.iter().map(ReasonJson::of).collect() }
+        }
+        engine::Error::Failed(failure) => Details::Failure(FailureJson::of(failure)),
+        engine::Error::AmbiguousDevice { matches, .. } => {
+            Details::Matches { matches: matches.iter().map(ToString::to_string).collect() }
+        }
+        _ => return None,
+    })
+}
+
+impl FailureJson {
+    fn of(failure: &Failure) -> Self {
+        Self {
+            rolled_back: failure.rolled_back(),
+            interrupted: failure.interrupted,
+            errors: failure.errors.iter().map(StepJson::of).collect(),
+            undo_errors: failure.undo_errors.iter().map(StepJson::of).collect(),
+            in_doubt: failure.doubts.iter().map(DoubtJson::of).collect(),
+        }
+    }
+}
+
+impl StepJson {
+    fn of(error: &StepError) -> Self {
+        Self { step: error.step.to_string(), message: error.error.to_string() }
+    }
+}
+
+impl DoubtJson {
+    fn of(doubt: &StepDoubt) -> Self {
+        let stuck = &doubt.doubt.stuck;
+        Self {
+            step: doubt.step.to_string(),
+            pid: stuck.pid,
+            wait_channel: stuck.wait_channel.clone(),
+            waited_seconds: stuck.waited.as_secs(),
+        }
+    }
+}

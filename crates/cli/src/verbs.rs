@@ -1,0 +1,8 @@
+//! The verbs, one file each: its options, and what it does.
+//!
+//! In: options and the [`Context`](crate::context::Context). Out: something
+//! printed, or an error. Whatever is not parsing or printing happens in
+//! `host`, `model` and `engine`.
+
+pub mod list;
+pub mod show;

@@ -1,0 +1,143 @@
+//! `passthru list`: devices, their groups and drivers, and whether they can go.
+
+mod tree;
+
+use std::io::Write;
+
+use clap::Args;
+use host::observe::Depth;
+use model::reason::{Code, Weight};
+use model::verdict::{Kind, Verdict, verdict};
+use model::{Fact, Function, Snapshot};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::naming::Naming;
+use crate::output::table::{Cell, Table};
+use crate::output::{FAINT, NO, PARTLY, YES, json, print};
+use crate::wire::ListJson;
+
+/// List the devices: group, driver, and whether they can be passed through
+///
+/// The verdict is `yes`, `with` the members of its IOMMU group that must go
+/// along, or `no`, each followed by the codes of its reasons; `passthru show`
+/// explains them. Listing needs no privilege and never wakes a device.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Bridges and host bridges too, which always stay with the host
+    #[arg(short, long)]
+    all: bool,
+
+    /// Draw how devices hang below bridges
+    #[arg(short, long)]
+    tree: bool,
+}
+
+impl List {
+    pub fn exec(&self, cx: &Context) -> Result<(), Error> {
+        let snapshot = cx.observe(Depth::Listing);
+        let naming = Naming::load(cx)?;
+        if cx.json {
+            let shown: Vec<&Function> = self.shown(&snapshot).collect();
+            return json::print(&ListJson::of(&snapshot, &naming, &shown));
+        }
+        let rows: Vec<(String, &Function)> = match self.tree {
+            true => tree::rows(&snapshot, self.all),
+            false => self.shown(&snapshot).map(|f| (f.bdf.to_string(), f)).collect(),
+        };
+        let mut table = Table::new(HEADING, DEVICE_COLUMN);
+        for (place, function) in rows {
+            table.push(row(&snapshot, &naming, place, function));
+        }
+        print(|out| match table.is_empty() {
+            true => writeln!(out, "no PCI devices"),
+            false => table.write(out, cx.look),
+        })?;
+        notes(&snapshot);
+        Ok(())
+    }
+
+    fn shown<'a>(&self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Function> {
+        let all = self.all;
+        snapshot.functions.values().filter(move |function| all || !function.stays())
+    }
+}
+
+const HEADING: [&str; 6] = ["ADDRESS", "IDS", "DEVICE", "DRIVER", "GROUP", "VERDICT"];
+const DEVICE_COLUMN: usize = 2;
+
+fn row(snapshot: &Snapshot, naming: &Naming, place: String, function: &Function) -> [Cell; 6] {
+    [
+        place.into(),
+        function.ids_text().into(),
+        device_text(naming, function).into(),
+        word(&function.driver),
+        word(&function.group),
+        verdict_cell(function, &verdict(snapshot, function.bdf)),
+    ]
+}
+
+/// The registered name, the class, vendor and device.
+fn device_text(naming: &Naming, function: &Function) -> String {
+    let named = naming.of(function);
+    let registered = named.registered.map(|name| format!("{name}, ")).unwrap_or_default();
+    format!("{registered}{}: {}", named.class_text(function), named.device_text(function))
+}
+
+/// A value, `-` for none, `?` for not known.
+fn word<T: ToString>(fact: &Fact<Option<T>>) -> Cell {
+    match fact {
+        Fact::Known(Some(value)) => value.to_string().into(),
+        Fact::Known(None) => Cell::styled("-", FAINT),
+        Fact::Unknown(_) => Cell::styled("?", FAINT),
+    }
+}
+
+/// Yes, with company, or no, and the codes that matter for it.
+fn verdict_cell(function: &Function, verdict: &Verdict) -> Cell {
+    if function.stays() {
+        return Cell::styled("-", FAINT);
+    }
+    match &verdict.kind {
+        Kind::Not => Cell::styled(with_codes("no".to_owned(), verdict, Weight::Override), NO),
+        Kind::Assignable => {
+            Cell::styled(with_codes("yes".to_owned(), verdict, Weight::Condition), YES)
+        }
+        Kind::InCompany(company) => {
+            let company: Vec<String> = company.iter().map(ToString::to_string).collect();
+            let text = format!("with {}", company.join(" "));
+            Cell::styled(with_codes(text, verdict, Weight::Condition), PARTLY)
+        }
+    }
+}
+
+fn with_codes(mut text: String, verdict: &Verdict, least: Weight) -> String {
+    let mut codes: Vec<Code> = Vec::new();
+    for reason in &verdict.reasons {
+        // Company is what the text says already.
+        let said = reason.code == Code::GroupCompany || codes.contains(&reason.code);
+        if reason.weight() >= least && !said {
+            codes.push(reason.code);
+        }
+    }
+    for (n, code) in codes.iter().enumerate() {
+        text.push_str(if n == 0 { ": " } else { ", " });
+        text.push_str(code.as_str());
+    }
+    text
+}
+
+/// What the listing could not know, on standard error.
+fn notes(snapshot: &Snapshot) {
+    let mut err = anstream::stderr().lock();
+    let mut note = |text: String| {
+        // A note that cannot be delivered is no failure of the listing.
+        let _ = writeln!(err, "note: {text}");
+    };
+    for gap in &snapshot.gaps {
+        note(format!("{}: {}", gap.path, gap.why));
+    }
+    for bdf in &snapshot.vanished {
+        note(format!("{bdf} vanished while it was read"));
+    }
+}
