@@ -1,0 +1,292 @@
+//! What is recorded besides devices: the sidecar.
+//!
+//! In: a machine. Out: entries by path, for everything that `observe` reads
+//! and umockdev's format has no place for. Never: a machine id, a serial
+//! number of the machine, a file of a user.
+
+use model::parse::sidecar::{Content, Sidecar};
+
+use super::source::{Found, Source};
+
+/// Where an entry is. The first part of each path is known to `paths` alone.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Proc(&'static str),
+    Sys(&'static str),
+    Dev(&'static str),
+}
+
+/// Files that are recorded as they are.
+const FILES: &[Place] = &[
+    Place::Proc("cmdline"),
+    Place::Proc("driver/nvidia/version"),
+    Place::Proc("iomem"),
+    Place::Proc("mdstat"),
+    Place::Proc("net/fib_trie"),
+    Place::Proc("net/if_inet6"),
+    Place::Proc("net/ipv6_route"),
+    Place::Proc("net/route"),
+    Place::Proc("swaps"),
+    Place::Proc("sys/kernel/arch"),
+    Place::Proc("sys/kernel/hostname"),
+    Place::Proc("sys/kernel/osrelease"),
+    Place::Proc("sys/kernel/ostype"),
+    Place::Proc("sys/kernel/random/boot_id"),
+    Place::Sys("devices/virtual/dmi/id/bios_date"),
+    Place::Sys("devices/virtual/dmi/id/bios_version"),
+    Place::Sys("devices/virtual/dmi/id/board_name"),
+    Place::Sys("devices/virtual/dmi/id/board_vendor"),
+    Place::Sys("devices/virtual/dmi/id/product_name"),
+    Place::Sys("devices/virtual/dmi/id/sys_vendor"),
+    Place::Sys("firmware/acpi/tables/DMAR"),
+    Place::Sys("firmware/acpi/tables/IORT"),
+    Place::Sys("firmware/acpi/tables/IVRS"),
+    Place::Sys("firmware/devicetree/base/compatible"),
+    Place::Sys("firmware/devicetree/base/model"),
+];
+
+/// Files of each folder inside of a folder.
+const FOLDERS: &[(Place, &[&str])] = &[
+    (Place::Sys("kernel/iommu_groups"), &["type", "reserved_regions"]),
+    (Place::Proc("driver/nvidia/gpus"), &["information"]),
+    (Place::Sys("devices/virtual/kfd/kfd/topology/nodes"), &["gpu_id", "properties"]),
+];
+
+/// Parameters of these modules decide about passthrough.
+const MODULES: &[&str] = &[
+    "amdgpu", "i915", "iommufd", "kvm", "kvm_amd", "kvm_intel", "nouveau", "nvidia", "nvme_core",
+    "vfio", "vfio_iommu_spapr_tce", "vfio_iommu_type1", "vfio_pci", "vfio_pci_core", "xen_pciback",
+];
+
+/// That they exist is the fact; some cannot be read without an effect.
+const NODES: &[Place] = &[Place::Dev("kvm"), Place::Dev("vfio/vfio"), Place::Dev("iommu")];
+
+/// Lists of modules that come with the kernel; lines about other modules are
+/// left out.
+const LISTS: &[&str] = &["modules.builtin", "modules.dep"];
+const LISTED: &[&str] = &["iommu", "kvm", "mdev", "pci-stub", "pciback", "vfio", "vhost"];
+
+/// Properties that udev keeps of block devices.
+const UDEV_KEPT: &[&str] = &["E:ID_FS_TYPE=", "E:ID_FS_USAGE=", "E:ID_PART_ENTRY_TYPE="];
+
+/// Lines of `meminfo` and of `cpuinfo` (the first processor's) that are kept.
+const MEMORY: &[&str] = &["MemTotal", "MemFree", "MemAvailable", "HugePages", "Hugepagesize"];
+const PROCESSOR: &[&str] =
+    &["vendor_id", "cpu family", "model", "stepping", "flags", "address sizes", "cpu", "platform"];
+const FLAGS: &[&str] = &["hypervisor", "la57", "lm", "svm", "vmx"];
+
+/// Adds all of it.
+pub(super) fn add(source: Source, sidecar: &mut Sidecar) {
+    let mut take = Taker { source, sidecar };
+    for place in FILES {
+        take.file(&take.text(*place));
+    }
+    for (place, names) in FOLDERS {
+        take.folder_of_folders(&take.text(*place), names);
+    }
+    for place in NODES {
+        take.existence(&take.text(*place));
+    }
+    take.mounts();
+    take.shortened("meminfo", |text| lines(text, MEMORY));
+    take.shortened("cpuinfo", first_processor);
+    take.drivers();
+    take.modules();
+    take.module_lists();
+    take.udev();
+    take.btrfs();
+    take.kfd();
+}
+
+struct Taker<'a> {
+    source: Source<'a>,
+    sidecar: &'a mut Sidecar,
+}
+
+impl Taker<'_> {
+    fn text(&self, place: Place) -> String {
+        let root = self.source.root();
+        let path = match place {
+            Place::Proc(rest) => root.proc(rest),
+            Place::Sys(rest) => root.sys(rest),
+            Place::Dev(name) => root.dev(name),
+        };
+        self.source.name(&path).unwrap_or_default()
+    }
+
+    fn put(&mut self, path: &str, content: Content) {
+        // A path with `=` has no form in the sidecar; none that is wanted has one.
+        if !path.contains('=') {
+            self.sidecar.insert(path.to_owned(), content);
+        }
+    }
+
+    fn file(&mut self, path: &str) {
+        match self.source.bytes(path) {
+            Found::Here(bytes) => self.put(path, Content::File(bytes)),
+            Found::Refused(number) => self.put(path, Content::Refused(number)),
+            Found::Missing => {}
+        }
+    }
+
+    fn existence(&mut self, path: &str) {
+        if self.source.exists(path) {
+            self.put(path, Content::File(Vec::new()));
+        }
+    }
+
+    /// A folder's names, whether or not there is something in it.
+    fn names(&mut self, folder: &str) -> Vec<String> {
+        match self.source.names(folder) {
+            Found::Here(names) => {
+                self.put(folder, Content::Folder);
+                names
+            }
+            Found::Refused(number) => {
+                self.put(folder, Content::Refused(number));
+                Vec::new()
+            }
+            Found::Missing => Vec::new(),
+        }
+    }
+
+    fn folder_of_folders(&mut self, folder: &str, files: &[&str]) {
+        for name in self.names(folder) {
+            let inner = format!("{folder}/{name}");
+            self.put(&inner, Content::Folder);
+            files.iter().for_each(|file| self.file(&format!("{inner}/{file}")));
+        }
+    }
+
+    /// A file of which only a part is recorded.
+    fn shortened(&mut self, name: &'static str, keep: impl Fn(&str) -> String) {
+        let path = self.text(Place::Proc(name));
+        self.kept(&path, keep);
+    }
+
+    fn kept(&mut self, path: &str, keep: impl Fn(&str) -> String) {
+        match self.source.bytes(path) {
+            Found::Here(bytes) => {
+                let text = keep(&String::from_utf8_lossy(&bytes));
+                self.put(path, Content::File(text.into_bytes()));
+            }
+            Found::Refused(number) => self.put(path, Content::Refused(number)),
+            Found::Missing => {}
+        }
+    }
+
+    /// The host's mounts, as the first process sees them, else our own. Those
+    /// without a device behind them say nothing about devices.
+    fn mounts(&mut self) {
+        let source = self.source;
+        for path in source.root().mountinfo().iter().filter_map(|path| source.name(path)) {
+            if source.bytes(&path) != Found::Missing {
+                self.kept(&path, |text| {
+                    text.lines().filter(|line| is_on_device(line)).flat_map(|l| [l, "\n"]).collect()
+                });
+            }
+        }
+    }
+
+    /// Drivers of the PCI bus, those without a device included.
+    fn drivers(&mut self) {
+        let source = self.source;
+        let Some(folder) = source.name(&source.root().drivers()) else { return };
+        for name in self.names(&folder) {
+            self.put(&format!("{folder}/{name}"), Content::Folder);
+        }
+        if let Some(probe) = source.name(&source.root().drivers_probe()) {
+            self.existence(&probe);
+        }
+    }
+
+    fn modules(&mut self) {
+        let folder = self.text(Place::Sys("module"));
+        for name in self.names(&folder) {
+            let module = format!("{folder}/{name}");
+            self.put(&module, Content::Folder);
+            if MODULES.contains(&name.as_str()) {
+                let inner = format!("{module}/parameters");
+                let files = self.source.names(&inner).here().unwrap_or_default();
+                files.iter().for_each(|file| self.file(&format!("{inner}/{file}")));
+            }
+        }
+    }
+
+    fn module_lists(&mut self) {
+        let source = self.source;
+        let release = source.name(&source.root().sysctl("kernel/osrelease"));
+        let Some(release) = release.and_then(|path| source.word(&path)) else { return };
+        let Some(folder) = source.name(&source.root().modules_of(&release)) else { return };
+        for list in LISTS {
+            self.kept(&format!("{folder}/{list}"), |text| {
+                let listed = |line: &&str| LISTED.iter().any(|name| line.contains(name));
+                text.lines().filter(listed).flat_map(|line| [line, "\n"]).collect()
+            });
+        }
+    }
+
+    fn udev(&mut self) {
+        let source = self.source;
+        let Some(class) = source.name(&source.root().class("block")) else { return };
+        for name in source.names(&class).here().unwrap_or_default() {
+            let number = source.word(&format!("{class}/{name}/dev"));
+            let path = number.and_then(|number| source.name(&source.root().udev_block(number)));
+            if let Some(path) = path {
+                self.kept(&path, |text| lines(text, UDEV_KEPT));
+            }
+        }
+    }
+
+    /// The devices of each btrfs: links, below a folder named by its UUID.
+    fn btrfs(&mut self) {
+        let source = self.source;
+        let Some(folder) = source.name(&source.root().btrfs()) else { return };
+        for name in source.names(&folder).here().unwrap_or_default() {
+            let devices = format!("{folder}/{name}/devices");
+            for device in source.names(&devices).here().unwrap_or_default() {
+                let path = format!("{devices}/{device}");
+                if let Some(target) = source.link(&path).here() {
+                    self.put(&path, Content::Link(target));
+                }
+            }
+        }
+    }
+
+    /// The class folder of amdgpu's compute device, through which it is found.
+    fn kfd(&mut self) {
+        let source = self.source;
+        let Some(class) = source.name(&source.root().class("kfd")) else { return };
+        let path = format!("{class}/kfd");
+        if let Some(target) = source.link(&path).here() {
+            self.put(&path, Content::Link(target));
+        }
+    }
+}
+
+/// Lines that start with one of the words.
+fn lines(text: &str, starts: &[&str]) -> String {
+    let kept = |line: &&str| starts.iter().any(|start| line.starts_with(start));
+    text.lines().filter(kept).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The first processor, with the flags that matter here.
+fn first_processor(text: &str) -> String {
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let short = |line: &str| match line.split_once(':') {
+        Some((key, flags)) if key.trim_end() == "flags" => {
+            let kept: Vec<&str> = flags.split(' ').filter(|flag| FLAGS.contains(flag)).collect();
+            format!("{key}: {}\n", kept.join(" "))
+        }
+        _ => format!("{line}\n"),
+    };
+    lines(first, PROCESSOR).lines().map(short).collect()
+}
+
+/// A mount with a device behind it; btrfs and ZFS have numbers of their own.
+fn is_on_device(line: &str) -> bool {
+    let number = line.split(' ').nth(2).unwrap_or_default();
+    let Some((_, rest)) = line.split_once(" - ") else { return true };
+    let fs = rest.split(' ').next().unwrap_or_default();
+    !number.starts_with("0:") || matches!(fs, "btrfs" | "zfs" | "bcachefs")
+}

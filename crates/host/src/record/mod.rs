@@ -1,0 +1,47 @@
+//! This machine as text that tests and bug reports can replay.
+//!
+//! In: a root directory. Out: a [`Recording`]: the devices in umockdev's
+//! format, so that other tools read them too, and a sidecar for the rest.
+//! Never: a write to the machine, a wake-up of a suspended device, a machine
+//! id; nor, unless it is asked for, a serial number, a hardware or network
+//! address or a name that somebody chose.
+
+mod attributes;
+mod devices;
+mod holders;
+mod host;
+mod mask;
+mod recording;
+mod source;
+
+use crate::paths::Root;
+
+pub use recording::{DEVICES_FILE, Recording, RecordingError, SIDECAR_FILE};
+
+/// What to record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Keep serial numbers, addresses and names as they are.
+    pub unmasked: bool,
+    /// Record which processes hold device nodes open.
+    pub holders: bool,
+}
+
+/// Records a machine. What cannot be read is recorded as refused, so that a
+/// recording made without privilege observes as it did for that user. The
+/// error is that there is nothing to record: the root is not a machine.
+pub fn record(root: &Root, options: &Options) -> Result<Recording, RecordingError> {
+    let source = source::Source::new(root);
+    let bus = root.pci_devices();
+    std::fs::read_dir(&bus).map_err(|source| RecordingError::Read { path: bus, source })?;
+    let mut recording = Recording::default();
+    host::add(source, &mut recording.sidecar);
+    recording.devices = devices::devices(source, &mut recording.sidecar);
+    if options.holders {
+        holders::add(source, &mut recording);
+    }
+    if !options.unmasked {
+        mask::mask(&mut recording);
+    }
+    Ok(recording)
+}

@@ -1,0 +1,72 @@
+//! A recorded machine, unpacked so that it can be observed.
+//!
+//! In: a recording (a folder, or one text file). Out: a temporary directory
+//! that stands for `/`, as a [`Root`]; it is removed with the [`Replay`].
+//! Never: a write outside of that directory, whatever the recording says.
+
+mod layout;
+mod unpack;
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use thiserror::Error;
+
+use crate::paths::Root;
+use crate::record::{Recording, RecordingError};
+
+pub use layout::Conflict;
+
+/// A recording that is there as a tree of files, until this value is dropped.
+#[derive(Debug)]
+pub struct Replay {
+    recording: Recording,
+    root: Root,
+    // Removes the tree when it is dropped, so it stands last.
+    _dir: TempDir,
+}
+
+/// Why a recording cannot be replayed.
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    #[error("the recording contradicts itself")]
+    Conflict(#[from] Conflict),
+    #[error("cannot create a temporary directory")]
+    TempDir(#[source] std::io::Error),
+    #[error("cannot unpack `{}`", path.display())]
+    Unpack { path: PathBuf, source: std::io::Error },
+}
+
+/// Reads a recording and unpacks it into a temporary directory.
+pub fn load(path: &Path) -> Result<Replay, ReplayError> {
+    Replay::new(Recording::read_from(path)?)
+}
+
+impl Replay {
+    /// Unpacks a recording into a temporary directory.
+    pub fn new(recording: Recording) -> Result<Self, ReplayError> {
+        let dir = TempDir::with_prefix("passthru-replay-").map_err(ReplayError::TempDir)?;
+        unpack(&recording, dir.path())?;
+        let root = Root::new(dir.path());
+        Ok(Self { recording, root, _dir: dir })
+    }
+
+    /// The unpacked machine.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// What it was unpacked from.
+    pub fn recording(&self) -> &Recording {
+        &self.recording
+    }
+}
+
+/// Unpacks a recording into a directory, which must be empty: nothing that is
+/// there already is overwritten.
+pub fn unpack(recording: &Recording, dir: &Path) -> Result<(), ReplayError> {
+    let tree = layout::tree(recording)?;
+    unpack::write(&tree, dir)
+}
