@@ -5,7 +5,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use model::Code;
+use model::reason::Weight;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -71,20 +74,63 @@ pub struct Change {
     pub dry_run: bool,
 }
 
+/// What the user lets go by name.
+#[derive(Debug, Args)]
+pub struct Consent {
+    /// Let go what the host needs, by the code of the refusal
+    #[arg(long = "override", value_name = "CODE", value_parser = override_code())]
+    pub overrides: Vec<Code>,
+
+    /// Stop services that hold a device, and start them again on release
+    #[arg(long)]
+    pub stop_services: bool,
+}
+
+/// The codes that can be overridden, and no others.
+fn override_code() -> impl TypedValueParser<Value = Code> {
+    fn codes() -> impl Iterator<Item = Code> {
+        Code::ALL.iter().copied().filter(|code| code.weight() == Weight::Override)
+    }
+    PossibleValuesParser::new(codes().map(Code::as_str)).try_map(|text| {
+        codes().find(|code| code.as_str() == text).ok_or("no refusal has this code")
+    })
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     List(verbs::list::List),
     Show(verbs::show::Show),
+    #[command(subcommand)]
+    Device(verbs::device::Device),
+    Bind(verbs::bind::Bind),
+    Release(verbs::release::Release),
+    Reset(verbs::reset::Reset),
+    Recover(verbs::recover::Recover),
+    Completions(verbs::completions::Completions),
+    #[command(name = host::write::SUBCOMMAND, hide = true)]
+    Writer(verbs::writer::Writer),
 }
 
 impl Cli {
     /// Does what the command line asks for.
     pub(crate) fn run(self) -> Result<(), Error> {
+        // These two look at no machine, and the first must be quick.
+        match self.verb {
+            Verb::Writer(verb) => return verb.exec(),
+            Verb::Completions(verb) => return verb.exec(),
+            _ => {}
+        }
         let cx = Context::new(self.global)?;
         match self.verb {
             Verb::List(verb) => verb.exec(&cx),
             Verb::Show(verb) => verb.exec(&cx),
+            Verb::Device(verb) => verb.exec(&cx),
+            Verb::Bind(verb) => verb.exec(&cx),
+            Verb::Release(verb) => verb.exec(&cx),
+            Verb::Reset(verb) => verb.exec(&cx),
+            Verb::Recover(verb) => verb.exec(&cx),
+            Verb::Writer(_) | Verb::Completions(_) => Ok(()),
         }
     }
 }

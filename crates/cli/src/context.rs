@@ -3,11 +3,17 @@
 //! In: the global options. Out: a [`Context`]. A recording is unpacked into a
 //! temporary folder that goes away with the context.
 
-use engine::state::StateDir;
-use engine::store::{Registered, Store};
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use engine::{Engine, StateDir};
 use host::observe::{Depth, observe};
 use host::paths::Root;
+use host::run::CommandRunner;
+use host::write::ChildWriter;
 use model::Snapshot;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::Global;
 use crate::error::Error;
@@ -17,9 +23,9 @@ use crate::output::Look;
 #[derive(Debug)]
 pub struct Context {
     pub root: Root,
-    pub state: StateDir,
+    state: StateDir,
     pub json: bool,
-    pub verbose: bool,
+    verbose: bool,
     pub look: Look,
 }
 
@@ -38,16 +44,28 @@ impl Context {
         observe(&self.root, depth)
     }
 
-    /// Refuses, unless this is the machine that the program runs on.
-    pub fn refuse_elsewhere(&self) -> Result<(), Error> {
-        if self.root.is_real() { Ok(()) } else { Err(Error::NotThisMachine) }
+    /// An engine to ask.
+    pub fn engine(&self) -> Engine {
+        let writer = Box::new(ChildWriter::new());
+        Engine::new(self.root.clone(), self.state.clone(), writer, Box::new(CommandRunner))
     }
 
-    /// The registered devices; none where passthru never ran.
-    pub fn registered(&self) -> Result<Vec<Registered>, Error> {
-        match Store::open_reading(&self.state)? {
-            Some(store) => Ok(store.devices()?),
-            None => Ok(Vec::new()),
+    /// An engine to change this machine with. From here on a signal asks the
+    /// engine to take back what it did, instead of ending the program.
+    pub fn changing_engine(&self) -> Result<Engine, Error> {
+        if !self.root.is_real() {
+            return Err(Error::NotThisMachine);
         }
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::flag::register(signal, Arc::clone(&flag))
+                .map_err(|source| Error::Io { doing: "catch signals".to_owned(), source })?;
+        }
+        Ok(self.engine().interrupted_by(flag))
+    }
+
+    /// Whether to tell every step: somebody watches, or asked for it.
+    pub fn tells_steps(&self) -> bool {
+        !self.json && (self.verbose || io::stderr().is_terminal())
     }
 }

@@ -1,13 +1,15 @@
 //! DEVICE on the command line: which function is meant.
 //!
-//! In: what was typed, the functions of the machine, the registered devices.
-//! Out: one address, or an error that names what could have been meant.
+//! In: what was typed. Out: a text that may be a device, checked before the
+//! machine is looked at; then, by way of the engine, the function itself.
 
 use model::bdf::BdfError;
+use model::plan::Refusal;
+use model::verdict::verdict;
 use model::{Bdf, Function, Snapshot};
 
+use crate::context::Context;
 use crate::error::Error;
-use crate::naming::Naming;
 
 /// Checks what can be seen without looking at the machine: a text with a
 /// colon is an address or `vendor:device`, all else may be a name.
@@ -19,26 +21,11 @@ pub fn parse(text: &str) -> Result<String, BdfError> {
     Bdf::parse_typed(text).map(|bdf| bdf.to_string())
 }
 
-/// The function that is meant.
-pub fn resolve<'a>(
-    text: &str,
-    snapshot: &'a Snapshot,
-    naming: &Naming,
-) -> Result<&'a Function, Error> {
-    let unknown = || engine::Error::UnknownDevice(text.to_owned()).into();
-    let named = naming.registered().find(|(name, _)| *name == text).map(|(_, bdf)| bdf);
-    if let Some(bdf) = named.or_else(|| Bdf::parse_typed(text).ok()) {
-        return snapshot.get(bdf).ok_or_else(unknown);
-    }
-    let ids = text.to_ascii_lowercase();
-    let mut same = snapshot.functions.values().filter(|function| function.ids_text() == ids);
-    let first = same.next().ok_or_else(unknown)?;
-    let others: Vec<Bdf> = same.map(|function| function.bdf).collect();
-    if others.is_empty() {
-        return Ok(first);
-    }
-    let matches = std::iter::once(first.bdf).chain(others).collect();
-    Err(engine::Error::AmbiguousDevice { text: text.to_owned(), matches }.into())
+/// The function that is meant, as the engine sees it.
+pub fn find<'a>(cx: &Context, text: &str, snapshot: &'a Snapshot) -> Result<&'a Function, Error> {
+    let bdf = cx.engine().resolve(text, snapshot)?;
+    let gone = || Refusal { reasons: verdict(snapshot, bdf).reasons };
+    Ok(snapshot.get(bdf).ok_or_else(gone).map_err(engine::Error::from)?)
 }
 
 fn hex4(text: &str) -> bool {

@@ -28,6 +28,9 @@ pub enum Error {
     /// A changing verb with `--root` or `--machine`.
     #[error("this is not the machine that passthru runs on: nothing can be changed there")]
     NotThisMachine,
+    /// A write of an earlier verb has not come back.
+    #[error("a change is still in the kernel; its device is in doubt")]
+    StillInDoubt,
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
     #[error("cannot {doing}")]
@@ -54,6 +57,7 @@ fn exit_code(error: &Error) -> u8 {
             | E::InstanceState { .. }
             | E::Busy { .. },
         ) => 3,
+        Error::StillInDoubt => 4,
         Error::Engine(E::Failed(failure)) if !failure.doubts.is_empty() => 4,
         Error::Engine(_) | Error::Output(_) | Error::Io { .. } => 1,
     }
@@ -66,6 +70,7 @@ impl Error {
             Self::Arguments(_) | Self::Usage { .. } => "usage",
             Self::Engine(error) => error.code(),
             Self::NotThisMachine => "not_this_machine",
+            Self::StillInDoubt => "in_doubt",
             Self::Output(_) => "output",
             Self::Io { .. } => "io",
         }

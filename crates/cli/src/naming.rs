@@ -31,7 +31,7 @@ pub struct Named<'a> {
 impl Naming {
     /// Names for the machine that is looked at.
     pub fn load(cx: &Context) -> Result<Self, Error> {
-        let devices = cx.registered()?;
+        let devices = cx.engine().registered()?;
         let registered = devices.into_iter().map(|device| (device.bdf, device.name.to_string()));
         Ok(Self { names: Names::load(&cx.root), registered: registered.collect() })
     }
@@ -49,11 +49,6 @@ impl Naming {
             class: function.class.known().and_then(|class| self.names.class(*class)),
             registered: self.registered.get(&function.bdf).map(String::as_str),
         }
-    }
-
-    /// The registered names, and where their devices were last seen.
-    pub fn registered(&self) -> impl Iterator<Item = (&str, Bdf)> {
-        self.registered.iter().map(|(bdf, name)| (name.as_str(), *bdf))
     }
 }
 

@@ -6,3 +6,16 @@
 
 pub mod list;
 pub mod show;
+
+pub mod device;
+
+pub mod bind;
+pub mod release;
+pub mod reset;
+
+pub mod recover;
+
+pub mod completions;
+pub mod writer;
+
+mod told;

@@ -34,7 +34,7 @@ impl Show {
     pub fn exec(&self, cx: &Context) -> Result<(), Error> {
         let snapshot = cx.observe(Depth::Whole);
         let naming = Naming::load(cx)?;
-        let function = device::resolve(&self.device, &snapshot, &naming)?;
+        let function = device::find(cx, &self.device, &snapshot)?;
         let verdict = verdict(&snapshot, function.bdf);
         if cx.json {
             let details = DetailsJson::of(&snapshot, function, &naming, &verdict);

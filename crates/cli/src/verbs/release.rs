@@ -1,0 +1,33 @@
+//! `passthru release`: back to the host drivers.
+
+use clap::Args;
+
+use super::told;
+use crate::args::Change;
+use crate::context::Context;
+use crate::device;
+use crate::error::Error;
+
+/// Give devices, with their whole IOMMU groups, back to their host drivers
+///
+/// Everything that `bind` changed is taken back, and the services that it
+/// stopped are started again.
+#[derive(Debug, Args)]
+pub struct Release {
+    /// Addresses, registered names, or vendor:device
+    #[arg(required = true, value_name = "DEVICE", value_parser = device::parse)]
+    devices: Vec<String>,
+
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Release {
+    pub fn exec(&self, cx: &Context) -> Result<(), Error> {
+        if self.change.dry_run {
+            return told::plan(cx, &cx.engine().plan_release(&self.devices)?);
+        }
+        let report = cx.changing_engine()?.release(&self.devices)?;
+        told::report(cx, &report, |bdf| format!("{bdf} is back with the host"))
+    }
+}
