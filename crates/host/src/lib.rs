@@ -7,6 +7,9 @@
 //! Modules stand in reading order.
 
 pub mod paths;
+pub mod read;
+
+pub mod observe;
 
 pub mod process;
 
@@ -14,3 +17,6 @@ pub mod run;
 pub mod write;
 
 pub mod apply;
+
+pub mod record;
+pub mod replay;

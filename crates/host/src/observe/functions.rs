@@ -1,0 +1,81 @@
+//! All PCI functions.
+//!
+//! In: the folder of all functions. Out: the functions by address, those that
+//! went away meanwhile, and names that are no address.
+
+use std::collections::BTreeMap;
+
+use model::parse::attribute::malformed;
+use model::snapshot::Gap;
+use model::{Bdf, Function, Why};
+
+use super::function::{Pass, function};
+use super::{Depth, Locked};
+use crate::paths::Root;
+use crate::read::{self, Buffer, Folder};
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Found {
+    pub functions: BTreeMap<Bdf, Function>,
+    pub vanished: Vec<Bdf>,
+    pub gaps: Vec<Gap>,
+}
+
+/// Read all functions.
+pub(super) fn functions(root: &Root, depth: Depth, locked: &mut Locked<'_>) -> Found {
+    let mut found = Found::default();
+    let path = root.pci_devices();
+    let mut gap = |name: &str, why| {
+        let path = path.join(name).display().to_string();
+        found.gaps.push(Gap { path, why });
+    };
+    let devices = Folder::open(&path);
+    let names = devices.as_ref().map_err(Why::clone).and_then(Folder::names);
+    let (devices, names) = match (devices, names) {
+        (Ok(devices), Ok(names)) => (devices, names),
+        (Err(why), _) | (_, Err(why)) => {
+            gap("", why);
+            return found;
+        }
+    };
+    let pass = Pass { root, depth, devices, grouped: is_grouped(root) };
+    let mut buffer = Buffer::default();
+    for name in names {
+        let Ok(bdf) = name.parse::<Bdf>() else {
+            gap(&name, malformed(&name));
+            continue;
+        };
+        match function(&pass, bdf, locked, &mut buffer) {
+            Some(function) => drop(found.functions.insert(bdf, function)),
+            None => found.vanished.push(bdf),
+        }
+    }
+    found.vanished.sort();
+    name_parents(&mut found.functions);
+    found
+}
+
+/// Without a group in the whole machine no function is asked for its own.
+/// If that cannot be read, they are.
+fn is_grouped(root: &Root) -> bool {
+    match read::names(&root.iommu_groups()) {
+        Ok(names) => !names.is_empty(),
+        Err(why) => why != Why::NotProvided,
+    }
+}
+
+/// A virtual function that did not show itself as one, as its registers could
+/// be read and name a vendor of their own, is known by its parent's link.
+fn name_parents(functions: &mut BTreeMap<Bdf, Function>) {
+    let children: Vec<(Bdf, Bdf)> = functions
+        .values()
+        .filter_map(|parent| Some((parent.bdf, parent.sriov.as_ref()?)))
+        .flat_map(|(parent, sriov)| sriov.functions.iter().map(move |child| (*child, parent)))
+        .collect();
+    for (child, parent) in children {
+        if let Some(child) = functions.get_mut(&child) {
+            child.physfn.get_or_insert(parent);
+        }
+    }
+}

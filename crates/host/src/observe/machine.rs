@@ -1,0 +1,67 @@
+//! Facts about the machine that belong to no single function.
+//!
+//! In: a root directory. Out: [`Machine`], each fact for itself. Where a
+//! recording lacks a file, the fact is unknown: this machine's system calls
+//! say nothing about another one.
+
+use model::parse::machine::{lists_module, meminfo};
+use model::snapshot::{Machine, ModuleState};
+use model::{Fact, Why};
+
+use super::groups;
+use crate::paths::Root;
+use crate::read;
+
+pub(super) fn machine(root: &Root) -> Machine {
+    let kernel = line(root, "kernel/osrelease");
+    let memory = read::text(&root.meminfo());
+    let bytes = |key| memory.as_deref().map_err(Why::clone).and_then(|text| meminfo(text, key));
+    Machine {
+        arch: arch(root),
+        hostname: line(root, "kernel/hostname"),
+        boot_id: line(root, "kernel/random/boot_id"),
+        iommu: groups::iommu(root),
+        vfio_pci: module(root, "vfio_pci", &kernel),
+        kvm: root.kvm().exists().into(),
+        memory_available: bytes("MemAvailable").into(),
+        memory_total: bytes("MemTotal").into(),
+        kernel,
+    }
+}
+
+fn line(root: &Root, name: &str) -> Fact<String> {
+    read::text(&root.sysctl(name)).map(|text| text.trim().to_owned()).into()
+}
+
+/// As in `uname -m`. The file is there since Linux 6.1.
+fn arch(root: &Root) -> Fact<String> {
+    match line(root, "kernel/arch") {
+        Fact::Unknown(Why::NotProvided) if root.is_real() => {
+            rustix::system::uname().machine().to_string_lossy().into_owned().into()
+        }
+        fact => fact,
+    }
+}
+
+/// Whether a kernel module can be used.
+fn module(root: &Root, name: &str, kernel: &Fact<String>) -> Fact<ModuleState> {
+    if root.module(name).exists() {
+        return ModuleState::Present.into();
+    }
+    let release = match kernel {
+        Fact::Known(release) => release,
+        Fact::Unknown(why) => return Fact::Unknown(why.clone()),
+    };
+    let lists = |list: &str| {
+        let text = read::text(&root.modules_of(release).join(list));
+        text.map(|text| lists_module(&text, name))
+    };
+    // Without the folder (in a container) it is the host's that counts, and
+    // that one is out of sight.
+    match (lists("modules.builtin"), lists("modules.dep")) {
+        (Ok(true), _) => ModuleState::Present.into(),
+        (_, Ok(true)) => ModuleState::Loadable.into(),
+        (_, Ok(false)) => ModuleState::Missing.into(),
+        (_, Err(why)) => Fact::Unknown(why),
+    }
+}
