@@ -138,6 +138,10 @@ codes! {
     NotFound = "not_found", Blocks;
     /// The host has not enough free memory to pin the guest's.
     NotEnoughMemory = "not_enough_memory", Blocks;
+    /// KVM cannot be used on this host: guests are emulated, slowly.
+    NoKvm = "no_kvm", Note;
+    /// Devices of one guest cannot reach each other's memory directly.
+    NoPeerToPeer = "no_peer_to_peer", Note;
     /// The chosen hypervisor cannot do what was asked for.
     Unsupported = "unsupported", Blocks;
 }

@@ -34,6 +34,14 @@ pub struct Qmp {
     deadline: Duration,
 }
 
+/// How long an answer is waited for, and which.
+#[derive(Clone, Copy)]
+struct Wait<'a> {
+    until: Instant,
+    total: Duration,
+    answer_to: &'a str,
+}
+
 /// Something that happened in the guest or to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
@@ -95,9 +103,9 @@ impl Qmp {
             next_id: 0,
             deadline,
         };
-        let until = Instant::now() + deadline;
+        let wait = Wait::new(deadline, "the greeting");
         loop {
-            let message = qmp.message(until, "the greeting")?;
+            let message = qmp.message(wait)?;
             if message.get("QMP").is_some() {
                 break;
             }
@@ -118,10 +126,10 @@ impl Qmp {
         if !arguments.is_null() {
             request["arguments"] = arguments.clone();
         }
-        let until = Instant::now() + self.deadline;
-        self.send(&request, until, command)?;
+        let wait = Wait::new(self.deadline, command);
+        self.send(&request, wait)?;
         loop {
-            let mut message = self.message(until, command)?;
+            let mut message = self.message(wait)?;
             if self.keep_event(&message) {
                 continue;
             }
@@ -141,9 +149,9 @@ impl Qmp {
     /// The oldest event that has not been taken, waiting for one no longer
     /// than `wait`; `None` when none came.
     pub fn next_event(&mut self, wait: Duration) -> Result<Option<Event>, QmpError> {
-        let until = Instant::now() + wait;
+        let wait = Wait::new(wait, "an event");
         while self.events.is_empty() {
-            match self.message(until, "an event") {
+            match self.message(wait) {
                 Ok(message) => {
                     self.keep_event(&message);
                 }
@@ -169,22 +177,19 @@ impl Qmp {
         true
     }
 
-    fn send(&mut self, request: &Value, until: Instant, command: &str) -> Result<(), QmpError> {
+    fn send(&mut self, request: &Value, wait: Wait<'_>) -> Result<(), QmpError> {
         let io = |source| QmpError::Io { doing: "send to QEMU", source };
-        self.stream.set_write_timeout(Some(left(until, command, self.deadline)?)).map_err(io)?;
+        self.stream.set_write_timeout(Some(wait.left()?)).map_err(io)?;
         let line = format!("{request}\r\n");
         self.stream.write_all(line.as_bytes()).map_err(|source| match source.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => QmpError::Closed,
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                QmpError::Deadline { to: command.to_owned(), waited: self.deadline }
-            }
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => wait.over(),
             _ => io(source),
         })
     }
 
     /// The next object that QEMU sends.
-    fn message(&mut self, until: Instant, to: &str) -> Result<Value, QmpError> {
-        let started = Instant::now();
+    fn message(&mut self, wait: Wait<'_>) -> Result<Value, QmpError> {
         loop {
             if let Some(line) = self.take_line() {
                 if line.iter().all(u8::is_ascii_whitespace) {
@@ -197,7 +202,7 @@ impl Qmp {
             if self.buffer.len() > MAX_LINE {
                 return Err(QmpError::TooLong);
             }
-            self.fill(until, to, started)?;
+            self.fill(wait)?;
         }
     }
 
@@ -212,10 +217,9 @@ impl Qmp {
         Some(std::mem::replace(&mut self.buffer, rest))
     }
 
-    fn fill(&mut self, until: Instant, to: &str, started: Instant) -> Result<(), QmpError> {
+    fn fill(&mut self, wait: Wait<'_>) -> Result<(), QmpError> {
         let io = |source| QmpError::Io { doing: "read from QEMU", source };
-        let wait = left(until, to, started.elapsed())?;
-        self.stream.set_read_timeout(Some(wait)).map_err(io)?;
+        self.stream.set_read_timeout(Some(wait.left()?)).map_err(io)?;
         let mut chunk = [0; 16 << 10];
         match self.stream.read(&mut chunk) {
             Ok(0) => Err(QmpError::Closed),
@@ -235,13 +239,20 @@ impl Qmp {
     }
 }
 
-/// What is left of the time, never zero: a socket takes zero for "for ever".
-fn left(until: Instant, to: &str, waited: Duration) -> Result<Duration, QmpError> {
-    let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(QmpError::Deadline { to: to.to_owned(), waited });
+impl<'a> Wait<'a> {
+    fn new(total: Duration, answer_to: &'a str) -> Self {
+        Self { until: Instant::now() + total, total, answer_to }
     }
-    Ok(left)
+
+    /// What is left of the time, never zero: a socket takes zero for "for ever".
+    fn left(self) -> Result<Duration, QmpError> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(self.over()) } else { Ok(left) }
+    }
+
+    fn over(self) -> QmpError {
+        QmpError::Deadline { to: self.answer_to.to_owned(), waited: self.total }
+    }
 }
 
 fn refused(command: &str, error: &Value) -> QmpError {

@@ -118,14 +118,18 @@ fn general_notes(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
     if spec.accel == Accel::Auto && !facts.kvm {
         let text = "KVM cannot be used: the guest is emulated, at a small fraction of the speed";
         let hint = "enable virtualization in the firmware and load kvm_intel or kvm_amd";
-        notes.push(Reason::machine(Code::Unknown, text, hint));
+        notes.push(Reason::machine(Code::NoKvm, text, hint));
     }
     let functions = spec.devices.iter().flat_map(|device| &device.functions);
     let bars = functions.flat_map(|function| &function.bars);
     notes.extend(facts.version.note(bars.map(|bar| bar.size).max().unwrap_or(0)));
     if spec.container == crate::machine::Container::Iommufd && spec.devices.len() > 1 {
         let text = "through iommufd, devices of one guest cannot reach each other's memory (no peer-to-peer DMA yet)";
-        notes.push(Reason::machine(Code::Unknown, text, "use the VFIO container, the default"));
+        notes.push(Reason::machine(
+            Code::NoPeerToPeer,
+            text,
+            "use the VFIO container, the default",
+        ));
     }
     notes
 }

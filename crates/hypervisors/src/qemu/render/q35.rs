@@ -1,5 +1,7 @@
 //! A q35 guest: root ports, a virtual IOMMU where needed, the 64-bit window.
 
+use std::cmp::Reverse;
+
 use model::reason::{Code, Reason};
 
 use crate::machine::{Firmware, GuestSpec, HostFacts, MachineKind};
@@ -149,20 +151,22 @@ fn phys_bits_limit(spec: &GuestSpec, facts: &HostFacts) -> Option<u8> {
 }
 
 fn too_large(spec: &GuestSpec, error: TooLarge) -> Reason {
-    let largest = spec
-        .devices
-        .iter()
-        .flat_map(|device| &device.functions)
-        .max_by_key(|function| function.bars.iter().map(|bar| bar.size).max());
-    let (text, hint) = match error {
+    let functions = spec.devices.iter().flat_map(|device| &device.functions);
+    let largest = functions.min_by_key(|function| {
+        // The first of the largest.
+        Reverse(function.bars.iter().map(|bar| bar.size).max())
+    });
+    let (code, text, hint) = match error {
         TooLarge::Wide { size, end, bits } => (
+            Code::BarBeyondIommu,
             format!(
-                "the guest's device memory needs a window of {}, which ends at {end:#x}: beyond the {bits} address bits of this host",
+                "the guest's device memory needs a window of {}, which ends at {end:#x}: beyond the {bits} address bits that it can use",
                 Size(size)
             ),
-            "pass fewer devices to one guest, make its registers smaller (Resizable BAR in the firmware), or use KVM if this is emulated",
+            "pass fewer devices to one guest, make their registers smaller (Resizable BAR in the firmware), or use KVM if this is emulated",
         ),
         TooLarge::Low { size, most } => (
+            Code::Unsupported,
             format!(
                 "the devices need {} MiB of memory below 4 GiB (registers that are not 64-bit prefetchable), a guest has {} MiB",
                 size >> 20,
@@ -172,8 +176,8 @@ fn too_large(spec: &GuestSpec, error: TooLarge) -> Reason {
         ),
     };
     match largest {
-        Some(function) => Reason::at(Code::BarBeyondIommu, function.bdf, text, hint),
-        None => Reason::machine(Code::Unsupported, text, hint),
+        Some(function) => Reason::at(code, function.bdf, text, hint),
+        None => Reason::machine(code, text, hint),
     }
 }
 

@@ -24,13 +24,16 @@ pub(crate) const OVMF_MOST: u64 = 1 << 44;
 /// begin at 0xc0000000 and end at the IOAPIC (0xfec00000).
 const LOW: u64 = 0x3ec0_0000;
 
+/// For what is emulated: registers of a few KiB, but the rest may fit exactly.
+const EMULATED: u64 = GIB;
+
 /// What firmware keeps free below 4 GiB under any port that can be plugged.
 const LEAST_LOW: u64 = 2 << 20;
 
 /// The window that was decided on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
-    /// Bytes, a power of two.
+    /// Bytes, whole GiB.
     pub(crate) size: u64,
     /// Firmware must be told, as its own choice is another.
     pub(crate) told: bool,
@@ -75,13 +78,15 @@ fn spare_wish(topology: &Topology<'_>) -> Reserve {
 }
 
 /// Each port's window is aligned to its largest register, which rounding up
-/// to a power of two covers.
+/// to a power of two covers. Firmware places the largest first, so powers of
+/// two leave no gaps.
 fn need_wide(topology: &Topology<'_>, spare: u64) -> u64 {
     let each = topology
         .ports
         .iter()
         .map(|port| if port.spare { spare } else { round_up(port.needs.wide) });
-    round_up(each.fold(0, u64::saturating_add)).max(GIB)
+    let sum = each.fold(EMULATED, u64::saturating_add);
+    sum.checked_next_multiple_of(GIB).unwrap_or(u64::MAX)
 }
 
 /// Spare ports share what the devices leave below 4 GiB.
@@ -102,10 +107,12 @@ fn fit_low(topology: &Topology<'_>) -> Result<u64, TooLarge> {
 }
 
 /// The first address behind a window of this size. RAM above the hole below
-/// 4 GiB begins at 4 GiB; OVMF aligns the window to its size.
+/// 4 GiB begins at 4 GiB; OVMF aligns the window to the largest power of two
+/// in its size (`PlatformGetFirstNonAddress()`).
 fn end(ram: u64, size: u64) -> u64 {
     let top = ram.saturating_add(4 * GIB);
-    top.checked_next_multiple_of(size).unwrap_or(u64::MAX).saturating_add(size)
+    let align = 1u64 << size.max(1).ilog2();
+    top.checked_next_multiple_of(align).unwrap_or(u64::MAX).saturating_add(size)
 }
 
 fn span(bits: u8) -> u64 {
