@@ -1,0 +1,149 @@
+//! Who may get what: one guest per function, one guest per IOMMU group.
+//!
+//! In: what guests hold, what is in doubt, and what somebody wants. Out:
+//! what is held then, or every reason against it. A pure function: no
+//! machine, no database. The database's keys say the same rule once more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::reason::{Code, Reason};
+use model::{Bdf, GroupId};
+
+/// What guests hold, and what nobody may touch now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    held: BTreeMap<Bdf, Holding>,
+    doubtful: BTreeSet<Strand>,
+}
+
+/// One function in a guest's hands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    pub guest: String,
+    pub group: GroupId,
+}
+
+/// What is in doubt, or not, as a whole: a group moves together, and a
+/// function without one moves alone. Steps that concern no function (a
+/// service) belong to the whole plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strand {
+    Group(GroupId),
+    Function(Bdf),
+    Plan,
+}
+
+impl Strand {
+    /// The strand of a step.
+    pub fn of(bdf: Option<Bdf>, group: Option<GroupId>) -> Self {
+        match (group, bdf) {
+            (Some(group), _) => Self::Group(group),
+            (None, Some(bdf)) => Self::Function(bdf),
+            (None, None) => Self::Plan,
+        }
+    }
+}
+
+impl Holdings {
+    /// What is held and what is in doubt, as the database has it.
+    pub fn new(
+        held: impl IntoIterator<Item = (Bdf, Holding)>,
+        doubtful: impl IntoIterator<Item = Strand>,
+    ) -> Self {
+        Self { held: held.into_iter().collect(), doubtful: doubtful.into_iter().collect() }
+    }
+
+    /// Who holds a function.
+    pub fn holder(&self, bdf: Bdf) -> Option<&str> {
+        self.held.get(&bdf).map(|holding| holding.guest.as_str())
+    }
+
+    /// The guests that hold some function of a group: one at most.
+    pub fn guests_of(&self, group: GroupId) -> BTreeSet<&str> {
+        let members = self.held.values().filter(|holding| holding.group == group);
+        members.map(|holding| holding.guest.as_str()).collect()
+    }
+
+    /// Every reason why `guest` (a person, when `None`) may not have these
+    /// functions moved.
+    pub fn against(
+        &self,
+        guest: Option<&str>,
+        functions: &[(Bdf, Option<GroupId>)],
+    ) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        for (bdf, group) in functions {
+            if self.doubtful.contains(&Strand::of(Some(*bdf), *group)) {
+                reasons.push(in_doubt(*bdf));
+            }
+            let sharing = self.held.iter().filter(|(other, holding)| {
+                *other == bdf || group.is_some_and(|group| holding.group == group)
+            });
+            for (other, holding) in sharing {
+                if guest != Some(holding.guest.as_str()) {
+                    reasons.push(assigned(*bdf, *other, holding));
+                }
+            }
+        }
+        reasons
+    }
+
+    /// What is held when `guest` has these functions, too.
+    pub fn give(
+        &self,
+        guest: &str,
+        functions: &[(Bdf, GroupId)],
+    ) -> Result<Self, Vec<Reason>> {
+        let wanted: Vec<_> =
+            functions.iter().map(|(bdf, group)| (*bdf, Some(*group))).collect();
+        let mut reasons = self.against(Some(guest), &wanted);
+        // Asking for it twice is a mistake of the asker's, not a second hold.
+        for (bdf, _) in functions {
+            if let Some(holding) = self.held.get(bdf).filter(|holding| holding.guest == guest) {
+                reasons.push(assigned(*bdf, *bdf, holding));
+            }
+        }
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        let mut next = self.clone();
+        for (bdf, group) in functions {
+            let holding = Holding { guest: guest.to_owned(), group: *group };
+            next.held.insert(*bdf, holding);
+        }
+        Ok(next)
+    }
+
+    /// What is held when these functions came back.
+    #[must_use]
+    pub fn take_back(&self, functions: &[Bdf]) -> Self {
+        let mut next = self.clone();
+        next.held.retain(|bdf, _| !functions.contains(bdf));
+        next
+    }
+
+    /// What is held when a guest ended.
+    #[must_use]
+    pub fn end(&self, guest: &str) -> Self {
+        let mut next = self.clone();
+        next.held.retain(|_, holding| holding.guest != guest);
+        next
+    }
+}
+
+fn in_doubt(bdf: Bdf) -> Reason {
+    let text = "an earlier change to it has not come back from the kernel";
+    let hint = "`passthru recover` settles it once the kernel lets go; a reboot does, too";
+    Reason::at(Code::InDoubt, bdf, text, hint)
+}
+
+fn assigned(bdf: Bdf, held: Bdf, holding: &Holding) -> Reason {
+    let guest = &holding.guest;
+    let text = if bdf == held {
+        format!("guest {guest} holds it")
+    } else {
+        format!("guest {guest} holds {held} of the same IOMMU group")
+    };
+    let hint = format!("`passthru detach {held} --vm {guest}`, or stop {guest}, first");
+    Reason::at(Code::Assigned, bdf, text, hint)
+}

@@ -1,0 +1,180 @@
+//! `bind`: whole groups to a guest's driver.
+//!
+//! In: which devices, and what the user lets go. Out: what was done, or every
+//! reason against it, or a [`crate::error::Failure`] after the way back.
+
+use std::collections::BTreeSet;
+
+use model::intent::{Bind, Intent};
+use model::plan::Plan;
+use model::reason::Code;
+use model::verdict::Moving;
+use model::{Bdf, GroupId, Reason, Snapshot, Step};
+
+use crate::Engine;
+use crate::error::Error;
+use crate::recover::Recovered;
+use crate::store::{Assignment, AssignmentState, Binding, PlanState, Verb};
+use crate::transaction::Work;
+use crate::turn::{Turn, plan_with, with_groups};
+
+/// What to bind.
+#[derive(Clone, Debug, Default)]
+pub struct BindRequest {
+    /// Addresses, registered names, or `vendor:device`.
+    pub devices: Vec<String>,
+    /// `vfio-pci` when empty.
+    pub driver: Option<String>,
+    /// Refusals that the user named and lets go.
+    pub overrides: BTreeSet<Code>,
+    /// Whether services that others feel may be stopped.
+    pub stop_services: bool,
+}
+
+/// What a verb did.
+#[derive(Debug)]
+pub struct Report {
+    /// Every function that moved, or was where it should be.
+    pub functions: Vec<Bdf>,
+    /// In the order in which they were applied. Empty when nothing was to do.
+    pub steps: Vec<Step>,
+    /// What the user should know.
+    pub notes: Vec<Reason>,
+    /// What an earlier, cut off verb had left behind.
+    pub recovered: Recovered,
+}
+
+impl Engine {
+    /// Moves the groups of devices to a guest's driver. All of them or none.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with every reason when nothing was changed,
+    /// [`Error::Failed`] when a step failed and the others were undone.
+    pub fn bind(&mut self, request: &BindRequest) -> Result<Report, Error> {
+        let mut turn = self.turn("bind")?;
+        let snapshot = turn.observe();
+        let intent = turn.bind_intent(&snapshot, request)?;
+        let mut report = turn.bind(&snapshot, &intent, None)?;
+        report.recovered = std::mem::take(&mut turn.recovered);
+        Ok(report)
+    }
+
+    /// What [`bind`](Self::bind) would do. Changes nothing and needs no lock.
+    pub fn plan_bind(&self, request: &BindRequest) -> Result<Plan, Error> {
+        let snapshot = self.observe();
+        let intent = self.bind_intent(&snapshot, request)?;
+        let moving = movers(&snapshot, &intent.devices);
+        let reasons = self.holdings()?.against(None, &with_groups(&snapshot, &moving));
+        Ok(plan_with(&snapshot, &Intent::Bind(intent), reasons)?)
+    }
+
+    pub(crate) fn bind_intent(
+        &self,
+        snapshot: &Snapshot,
+        request: &BindRequest,
+    ) -> Result<Bind, Error> {
+        let registered = self.registered()?;
+        Ok(Bind {
+            devices: crate::target::resolve_all(&request.devices, snapshot, &registered)?,
+            driver: request.driver.clone().unwrap_or_else(|| "vfio-pci".to_owned()),
+            overrides: request.overrides.clone(),
+            stop_services: request.stop_services,
+        })
+    }
+}
+
+impl Turn<'_> {
+    pub fn bind_intent(&self, snapshot: &Snapshot, request: &BindRequest) -> Result<Bind, Error> {
+        self.engine.bind_intent(snapshot, request)
+    }
+
+    /// Plans, journals and applies a bind. With a guest, the named devices
+    /// are assigned to it in the same breath.
+    pub fn bind(
+        &mut self,
+        snapshot: &Snapshot,
+        intent: &Bind,
+        guest: Option<(&str, AssignmentState)>,
+    ) -> Result<Report, Error> {
+        let moving = movers(snapshot, &intent.devices);
+        let grouped = with_groups(snapshot, &moving);
+        let holdings = self.holdings()?;
+        let mut reasons = holdings.against(guest.map(|(guest, _)| guest), &grouped);
+        if let Some((guest, _)) = guest {
+            let wanted = grouped_only(&with_groups(snapshot, &intent.devices));
+            let given = holdings.give(guest, &wanted).err().unwrap_or_default();
+            reasons.extend(given.into_iter().filter(|reason| !reasons.contains(reason)).collect::<Vec<_>>());
+        }
+        let plan = plan_with(snapshot, &Intent::Bind(intent.clone()), reasons)?;
+        let steps = with_group_of_step(snapshot, &plan.steps);
+        let bindings = self.bindings_for(&grouped, &intent.driver, guest.map(|(guest, _)| guest));
+        let assignments = match guest {
+            Some((guest, state)) => {
+                self.assignments_for(&with_groups(snapshot, &intent.devices), guest, state)
+            }
+            None => Vec::new(),
+        };
+        let work = Work {
+            verb: Verb::Bind,
+            guest: guest.map(|(guest, _)| guest),
+            steps,
+            bindings: &bindings,
+            assignments: &assignments,
+        };
+        let id = self.carry_out(&work)?;
+        self.store.set_plan(id, PlanState::Done)?;
+        let recovered = Recovered::default();
+        Ok(Report { functions: moving, steps: plan.steps, notes: plan.notes, recovered })
+    }
+
+    fn bindings_for(
+        &self,
+        functions: &[(Bdf, Option<GroupId>)],
+        driver: &str,
+        guest: Option<&str>,
+    ) -> Vec<Binding> {
+        let bindings = grouped_only(functions).into_iter().map(|(bdf, group)| Binding {
+            bdf,
+            group,
+            boot_id: self.boot_id.clone(),
+            driver: driver.to_owned(),
+            guest: guest.map(str::to_owned),
+        });
+        bindings.collect()
+    }
+
+    fn assignments_for(
+        &self,
+        functions: &[(Bdf, Option<GroupId>)],
+        guest: &str,
+        state: AssignmentState,
+    ) -> Vec<Assignment> {
+        let assignments = grouped_only(functions).into_iter().map(|(bdf, group)| Assignment {
+            bdf,
+            group,
+            boot_id: self.boot_id.clone(),
+            guest: guest.to_owned(),
+            state,
+        });
+        assignments.collect()
+    }
+}
+
+/// The functions that move with these devices, in bus order.
+pub(crate) fn movers(snapshot: &Snapshot, devices: &[Bdf]) -> Vec<Bdf> {
+    Moving::groups_of(snapshot, devices).set.into_iter().collect()
+}
+
+/// Steps with the groups of their functions.
+pub(crate) fn with_group_of_step(
+    snapshot: &Snapshot,
+    steps: &[Step],
+) -> Vec<(Step, Option<GroupId>)> {
+    let group = |step: &Step| snapshot.get(step.bdf()?)?.group_id();
+    steps.iter().map(|step| (step.clone(), group(step))).collect()
+}
+
+/// Those that are in a group: all that a planner lets through are.
+fn grouped_only(functions: &[(Bdf, Option<GroupId>)]) -> Vec<(Bdf, GroupId)> {
+    functions.iter().filter_map(|(bdf, group)| Some((*bdf, (*group)?))).collect()
+}

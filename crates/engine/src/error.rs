@@ -1,0 +1,228 @@
+//! What can go wrong in a verb.
+//!
+//! A refusal is data: nothing was changed, and every reason is there. All
+//! else is a failure with a stable [`code`](Error::code) and a
+//! [`hint`](Error::hint). What a status or an exit code is made of it is
+//! decided by whoever talks to the user.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use host::apply::{ApplyError, Doubt};
+use model::plan::Refusal;
+use model::{Bdf, Step};
+use thiserror::Error;
+
+use crate::name::{Name, NameError};
+use crate::store::InstanceState;
+
+/// Why a verb did not do what was asked.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A step failed; the report says what became of the others.
+    #[error(transparent)]
+    Failed(#[from] Box<Failure>),
+
+    #[error("`{0}` is no device here: no address, no registered name, no vendor:device")]
+    UnknownDevice(String),
+    #[error("`{text}` could be {}", list(matches))]
+    AmbiguousDevice { text: String, matches: Vec<Bdf> },
+    #[error(transparent)]
+    BadName(#[from] NameError),
+    #[error("the name {0} is taken")]
+    NameTaken(Name),
+    #[error("{bdf} is registered already, as {name}")]
+    AlreadyRegistered { bdf: Bdf, name: Name },
+    #[error("no device is registered as {0}")]
+    NotRegistered(Name),
+    #[error("{0} cannot be registered: its ids cannot be read")]
+    NoIdentity(Bdf),
+
+    #[error("another passthru is at work{}", holder(pid, verb))]
+    Busy { path: PathBuf, pid: Option<u32>, verb: Option<String> },
+    #[error("cannot use {}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("the state database {} fails", path.display())]
+    State { path: PathBuf, source: rusqlite::Error },
+    #[error("the state database {} is damaged", path.display())]
+    StateDamaged { path: PathBuf, source: rusqlite::Error },
+    #[error("no room for the state database {}", path.display())]
+    StateFull { path: PathBuf, source: rusqlite::Error },
+    #[error(
+        "the state database {} is of a later passthru (version {found}, this one knows {known})",
+        path.display()
+    )]
+    StateNewer { path: PathBuf, found: usize, known: usize },
+    #[error(
+        "the state database {} is of an earlier passthru (version {found}, this one knows {known})",
+        path.display()
+    )]
+    StateOlder { path: PathBuf, found: usize, known: usize },
+    #[error("the state database {} is gone, but {} is there", path.display(), left.display())]
+    StateMissing { path: PathBuf, left: PathBuf },
+    #[error("cannot tell this boot of the machine from others")]
+    NoBootId(#[source] io::Error),
+    #[error("cannot tell whether process {pid} still runs")]
+    Process { pid: u32, source: io::Error },
+
+    #[error("no instance is named {0}")]
+    NoInstance(Name),
+    #[error("instance {name} is {state}")]
+    InstanceState { name: Name, state: InstanceState },
+}
+
+/// A step that failed, and what became of the rest of its plan.
+#[derive(Debug, Default)]
+pub struct Failure {
+    /// Why the plan stopped; the first is what came first.
+    pub errors: Vec<StepError>,
+    /// Steps that could not be undone.
+    pub undo_errors: Vec<StepError>,
+    /// Writes that have not come back from the kernel.
+    pub doubts: Vec<StepDoubt>,
+    /// A signal asked to stop.
+    pub interrupted: bool,
+    /// The journal could not be written any more, so the plan stopped.
+    pub journal: Option<Box<Error>>,
+}
+
+/// A step, and why it failed.
+#[derive(Debug)]
+pub struct StepError {
+    pub step: Step,
+    pub error: ApplyError,
+}
+
+/// A step that is in the kernel still.
+#[derive(Debug)]
+pub struct StepDoubt {
+    pub step: Step,
+    pub doubt: Doubt,
+}
+
+impl Failure {
+    /// Everything that was done was undone: the host is as it was.
+    pub fn rolled_back(&self) -> bool {
+        self.undo_errors.is_empty() && self.doubts.is_empty()
+    }
+
+    /// Whether anything went wrong at all.
+    pub(crate) fn is_none(&self) -> bool {
+        self.errors.is_empty() && self.rolled_back() && !self.interrupted && self.journal.is_none()
+    }
+
+    /// Adds what went wrong in another plan of the same verb.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.errors.extend(other.errors);
+        self.undo_errors.extend(other.undo_errors);
+        self.doubts.extend(other.doubts);
+        self.interrupted |= other.interrupted;
+        self.journal = self.journal.take().or(other.journal);
+    }
+}
+
+impl Error {
+    pub(crate) fn file(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::File { path: path.into(), source }
+    }
+
+    pub(crate) fn store(path: impl Into<PathBuf>, source: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
+        let path = path.into();
+        match source.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Self::StateDamaged { path, source },
+            Some(DiskFull) => Self::StateFull { path, source },
+            _ if is_unreadable(&source) => Self::StateDamaged { path, source },
+            _ => Self::State { path, source },
+        }
+    }
+
+    /// The stable name of it, for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Failed(failure) if !failure.doubts.is_empty() => "in_doubt",
+            Self::Failed(failure) if !failure.undo_errors.is_empty() => "not_undone",
+            Self::Failed(failure) if failure.interrupted => "interrupted",
+            Self::Failed(failure) => {
+                failure.journal.as_ref().map_or("step_failed", |error| error.code())
+            }
+            Self::UnknownDevice(_) => "unknown_device",
+            Self::AmbiguousDevice { .. } => "ambiguous_device",
+            Self::BadName(_) => "bad_name",
+            Self::NameTaken(_) => "name_taken",
+            Self::AlreadyRegistered { .. } => "already_registered",
+            Self::NotRegistered(_) => "not_registered",
+            Self::NoIdentity(_) => "no_identity",
+            Self::Busy { .. } => "busy",
+            Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "not_permitted"
+            }
+            Self::File { .. } => "file",
+            Self::State { .. } => "state",
+            Self::StateDamaged { .. } => "state_damaged",
+            Self::StateFull { .. } => "state_full",
+            Self::StateNewer { .. } => "state_newer",
+            Self::StateOlder { .. } => "state_older",
+            Self::StateMissing { .. } => "state_missing",
+            Self::NoBootId(_) => "no_boot_id",
+            Self::Process { .. } => "process",
+            Self::NoInstance(_) => "no_instance",
+            Self::InstanceState { .. } => "instance_state",
+        }
+    }
+}
+
+/// A row that another hand wrote.
+fn is_unreadable(source: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+    matches!(
+        source,
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..)
+    )
+}
+
+fn list(matches: &[Bdf]) -> String {
+    matches.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn holder(pid: &Option<u32>, verb: &Option<String>) -> String {
+    match (pid, verb) {
+        (Some(pid), Some(verb)) => format!(": process {pid}, {verb}"),
+        _ => String::new(),
+    }
+}
+
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}: {}", self.step, self.error)
+    }
+}
+
+impl fmt::Display for StepDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.step, self.doubt)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<String> = Vec::new();
+        if self.interrupted {
+            lines.push("interrupted".to_owned());
+        }
+        if let Some(error) = &self.journal {
+            lines.push(error.to_string());
+        }
+        lines.extend(self.errors.iter().map(ToString::to_string));
+        lines.extend(self.doubts.iter().map(ToString::to_string));
+        lines.extend(self.undo_errors.iter().map(|error| format!("on the way back, {error}")));
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Failure {}

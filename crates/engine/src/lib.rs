@@ -1,0 +1,126 @@
+//! The verbs, and the journal that makes them safe.
+//!
+//! In: what a user wants, in the user's words. Out: what was done, with every
+//! change journaled before it was made. Never: a path of the machine (that is
+//! `host`'s), a decision about a device (that is `model`'s), or a word of the
+//! terminal or the wire.
+//!
+//! ```text
+//! Engine ── turn (lock, database, recover) ── observe ── plan ── transaction ── store
+//!                                                                 (journal → apply → mark)
+//! ```
+//!
+//! Modules stand in reading order.
+
+pub mod error;
+pub mod name;
+
+pub mod lock;
+pub mod state;
+pub mod store;
+
+pub mod assignment;
+mod target;
+
+mod transaction;
+mod turn;
+
+pub mod bind;
+pub mod devices;
+pub mod recover;
+pub mod release;
+pub mod reset;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use host::apply::Applier;
+use host::observe::{Depth, observe};
+use host::paths::Root;
+use model::port::{AttrWriter, Runner};
+use model::{Bdf, Snapshot};
+
+use assignment::Holdings;
+use store::{InEffect, Store};
+
+pub use bind::{BindRequest, Report};
+pub use error::Error;
+pub use name::Name;
+pub use recover::{Recovered, Unfinished};
+pub use state::StateDir;
+pub use store::Registered;
+
+/// What carries the verbs out: a machine, a state directory, and the two ways
+/// to change the machine.
+#[derive(Debug)]
+pub struct Engine {
+    root: Root,
+    state: StateDir,
+    applier: Applier,
+    interrupt: Arc<AtomicBool>,
+    patience: Duration,
+}
+
+impl Engine {
+    /// An engine for the machine below `root`. Nothing is read or made yet.
+    pub fn new(
+        root: Root,
+        state: StateDir,
+        writer: Box<dyn AttrWriter>,
+        runner: Box<dyn Runner>,
+    ) -> Self {
+        Self {
+            applier: Applier::new(root.clone(), writer, runner),
+            root,
+            state,
+            interrupt: Arc::default(),
+            patience: Duration::from_secs(5),
+        }
+    }
+
+    /// A flag that, once set, makes a verb stop before its next step and undo
+    /// what it did.
+    #[must_use]
+    pub fn interrupted_by(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.interrupt = flag;
+        self
+    }
+
+    /// How long to wait for another passthru that is at work (5 s at first).
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> &StateDir {
+        &self.state
+    }
+
+    /// The machine as it is now, holders included.
+    pub fn observe(&self) -> Snapshot {
+        observe(&self.root, Depth::Whole)
+    }
+
+    /// The function that a user's text means.
+    pub fn resolve(&self, text: &str, snapshot: &Snapshot) -> Result<Bdf, Error> {
+        target::resolve(text, snapshot, &self.registered()?)
+    }
+
+    /// What guests hold, and what is in doubt. Needs no lock.
+    pub fn holdings(&self) -> Result<Holdings, Error> {
+        match Store::open_reading(&self.state)? {
+            Some(store) => turn::holdings(&store, &turn::boot_id(&self.root)?),
+            None => Ok(Holdings::default()),
+        }
+    }
+
+    fn in_effect(&self, functions: &[Bdf]) -> Result<Vec<InEffect>, Error> {
+        match Store::open_reading(&self.state)? {
+            Some(store) => store.in_effect(functions, &turn::boot_id(&self.root)?),
+            None => Ok(Vec::new()),
+        }
+    }
+}

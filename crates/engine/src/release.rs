@@ -1,0 +1,176 @@
+//! `release`: back to the host, as the journal says it was.
+//!
+//! In: which devices. Out: what was done. Each group goes by itself: one that
+//! fails is put back as it was, and the others go on. A device that somebody
+//! else bound is given to whichever driver the kernel picks. What a guest
+//! holds is refused.
+
+use std::collections::BTreeSet;
+
+use model::intent::{Intent, Release};
+use model::plan::{Plan, Refusal, guest_has};
+use model::{Bdf, Reason, Snapshot};
+
+use crate::Engine;
+use crate::bind::{Report, movers, with_group_of_step};
+use crate::error::{Error, Failure};
+use crate::recover::Recovered;
+use crate::store::{InEffect, Verb};
+use crate::transaction::Work;
+use crate::turn::{Turn, plan_with, with_groups};
+
+impl Engine {
+    /// Gives the groups of devices back to the host.
+    pub fn release(&mut self, devices: &[String]) -> Result<Report, Error> {
+        let mut turn = self.turn("release")?;
+        let snapshot = turn.observe();
+        let registered = turn.engine.registered()?;
+        let devices = crate::target::resolve_all(devices, &snapshot, &registered)?;
+        let reasons = against(&snapshot, &devices, &turn.holdings()?);
+        if !reasons.is_empty() {
+            return Err(Refusal { reasons }.into());
+        }
+        let mut report = turn.release(&snapshot, &devices)?;
+        report.recovered = std::mem::take(&mut turn.recovered);
+        Ok(report)
+    }
+
+    /// What [`release`](Self::release) would do.
+    pub fn plan_release(&self, devices: &[String]) -> Result<Plan, Error> {
+        let snapshot = self.observe();
+        let registered = self.registered()?;
+        let devices = crate::target::resolve_all(devices, &snapshot, &registered)?;
+        let reasons = against(&snapshot, &devices, &self.holdings()?);
+        let moving = movers(&snapshot, &devices);
+        let done = self.in_effect(&moving)?.into_iter().map(|step| step.step).collect();
+        let intent = Intent::Release(Release { devices: moving, done });
+        Ok(plan_with(&snapshot, &intent, reasons)?)
+    }
+}
+
+impl Turn<'_> {
+    /// Releases the groups of devices, one after the other.
+    fn release(&mut self, snapshot: &Snapshot, devices: &[Bdf]) -> Result<Report, Error> {
+        let mut steps = Vec::new();
+        let mut functions = BTreeSet::new();
+        let mut failure = Failure::default();
+        for device in devices {
+            if functions.contains(device) {
+                continue;
+            }
+            let group = movers(snapshot, &[*device]);
+            functions.extend(&group);
+            match self.release_group(snapshot, &group, None) {
+                Ok(plan) => steps.extend(plan.steps),
+                Err(Error::Failed(other)) => failure.merge(*other),
+                Err(other) => return Err(other),
+            }
+        }
+        if !failure.is_none() {
+            return Err(Error::Failed(Box::new(failure)));
+        }
+        let functions = functions.into_iter().collect();
+        Ok(Report { functions, steps, notes: Vec::new(), recovered: Recovered::default() })
+    }
+
+    /// Releases functions that move together, and frees them.
+    pub fn release_group(
+        &mut self,
+        snapshot: &Snapshot,
+        functions: &[Bdf],
+        guest: Option<&str>,
+    ) -> Result<Plan, Error> {
+        let in_effect = self.store.in_effect(functions, &self.boot_id)?;
+        let done = in_effect.iter().map(|step| step.step.clone()).collect();
+        let intent = Intent::Release(Release { devices: functions.to_vec(), done });
+        let plan = plan_with(snapshot, &intent, Vec::new())?;
+        self.carry_out_release(snapshot, &plan, &in_effect, (functions, guest))?;
+        Ok(plan)
+    }
+
+    fn carry_out_release(
+        &mut self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        in_effect: &[InEffect],
+        (functions, guest): (&[Bdf], Option<&str>),
+    ) -> Result<(), Error> {
+        let work = Work {
+            verb: Verb::Release,
+            guest,
+            steps: with_group_of_step(snapshot, &plan.steps),
+            bindings: &[],
+            assignments: &[],
+        };
+        let id = self.carry_out(&work)?;
+        self.store.finish_release(id, in_effect, functions)
+    }
+
+    /// Frees what a guest held, when it ended. What was bound for it goes
+    /// back to the host; what a person had bound, or was found with a guest's
+    /// driver, stays as it was.
+    pub fn release_guest(&mut self, guest: &str) -> Result<(), Error> {
+        let held = self.store.assignments()?;
+        let held: Vec<Bdf> =
+            held.into_iter().filter(|held| held.guest == guest).map(|held| held.bdf).collect();
+        let bindings = self.store.bindings()?;
+        let bound = bindings.iter().filter(|binding| binding.guest.as_deref() == Some(guest));
+        let groups: BTreeSet<_> = bound.map(|binding| binding.group).collect();
+        let mut failure = Failure::default();
+        if !groups.is_empty() {
+            let snapshot = self.observe();
+            for group in groups {
+                let members = bindings.iter().filter(|binding| binding.group == group);
+                let members: Vec<Bdf> = members.map(|binding| binding.bdf).collect();
+                match self.release_bound(&snapshot, &members, guest) {
+                    Ok(()) => {}
+                    Err(Error::Failed(other)) => failure.merge(*other),
+                    Err(other) => return Err(other),
+                }
+            }
+        }
+        self.store.unassign(&held)?;
+        match failure.is_none() {
+            true => Ok(()),
+            false => Err(Error::Failed(Box::new(failure))),
+        }
+    }
+
+    fn release_bound(
+        &mut self,
+        snapshot: &Snapshot,
+        members: &[Bdf],
+        guest: &str,
+    ) -> Result<(), Error> {
+        let in_effect = self.store.in_effect(members, &self.boot_id)?;
+        if in_effect.is_empty() {
+            // It was with this driver when passthru came; so it stays.
+            return self.store.forget(members);
+        }
+        self.release_group(snapshot, members, Some(guest)).map(drop)
+    }
+}
+
+/// Every reason why these devices cannot be released now.
+fn against(
+    snapshot: &Snapshot,
+    devices: &[Bdf],
+    holdings: &crate::assignment::Holdings,
+) -> Vec<Reason> {
+    let moving = movers(snapshot, devices);
+    let mut reasons = missing(snapshot, devices);
+    reasons.extend(holdings.against(None, &with_groups(snapshot, &moving)));
+    // A guest of somebody else's: it is in no database of ours, but its
+    // hypervisor has the group open.
+    let functions = moving.iter().filter_map(|bdf| snapshot.get(*bdf));
+    for function in functions.filter(|function| holdings.holder(function.bdf).is_none()) {
+        let holders = function.holders.known().into_iter().flatten();
+        reasons.extend(holders.filter_map(|holder| guest_has(function, holder)));
+    }
+    reasons
+}
+
+fn missing(snapshot: &Snapshot, devices: &[Bdf]) -> Vec<Reason> {
+    let gone = devices.iter().filter(|bdf| snapshot.get(**bdf).is_none());
+    gone.flat_map(|bdf| model::verdict::verdict(snapshot, *bdf).reasons).collect()
+}

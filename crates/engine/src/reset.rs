@@ -1,0 +1,87 @@
+//! `reset`: one function by the kernel's `reset` file.
+//!
+//! In: which device. Out: done, or why not. A reset loses what the device
+//! holds, so it is refused for one that a guest or the host uses. The ladder
+//! of stronger resets is not here.
+
+use model::plan::{Plan, Refusal};
+use model::reason::{Code, Reason};
+use model::{Function, Snapshot, Step};
+
+use crate::Engine;
+use crate::bind::{Report, with_group_of_step};
+use crate::error::Error;
+use crate::recover::Recovered;
+use crate::store::{PlanState, Verb};
+use crate::target::resolve;
+use crate::transaction::Work;
+use crate::turn::with_groups;
+
+impl Engine {
+    /// Resets one function.
+    pub fn reset(&mut self, device: &str) -> Result<Report, Error> {
+        let mut turn = self.turn("reset")?;
+        let snapshot = turn.observe();
+        let holdings = turn.holdings()?;
+        let plan = plan(&snapshot, device, turn.engine, &holdings)?;
+        let work = Work {
+            verb: Verb::Reset,
+            guest: None,
+            steps: with_group_of_step(&snapshot, &plan.steps),
+            bindings: &[],
+            assignments: &[],
+        };
+        let id = turn.carry_out(&work)?;
+        turn.store.set_plan(id, PlanState::Done)?;
+        let recovered: Recovered = std::mem::take(&mut turn.recovered);
+        let functions = plan.steps.iter().filter_map(Step::bdf).collect();
+        Ok(Report { functions, steps: plan.steps, notes: plan.notes, recovered })
+    }
+
+    /// What [`reset`](Self::reset) would do.
+    pub fn plan_reset(&self, device: &str) -> Result<Plan, Error> {
+        plan(&self.observe(), device, self, &self.holdings()?)
+    }
+}
+
+fn plan(
+    snapshot: &Snapshot,
+    device: &str,
+    engine: &Engine,
+    holdings: &crate::assignment::Holdings,
+) -> Result<Plan, Error> {
+    let bdf = resolve(device, snapshot, &engine.registered()?)?;
+    let Some(function) = snapshot.get(bdf) else {
+        let reasons = model::verdict::verdict(snapshot, bdf).reasons;
+        return Err(Refusal { reasons }.into());
+    };
+    let mut reasons = holdings.against(None, &with_groups(snapshot, &[bdf]));
+    reasons.extend(against(function));
+    match reasons.is_empty() {
+        true => Ok(Plan { steps: vec![Step::Reset { bdf }], notes: Vec::new() }),
+        false => Err(Refusal { reasons }.into()),
+    }
+}
+
+/// What speaks against resetting this function now.
+fn against(function: &Function) -> Vec<Reason> {
+    let bdf = function.bdf;
+    let mut reasons = Vec::new();
+    if function.stays() {
+        let text = "a bridge: a reset would hit everything behind it";
+        reasons.push(Reason::at(Code::Bridge, bdf, text, "reset the device behind it"));
+    }
+    if function.reset_methods.known().is_some_and(Vec::is_empty) {
+        let text = "the kernel knows no way to reset it";
+        reasons.push(Reason::at(Code::NoReset, bdf, text, "restart the host to reset it"));
+    }
+    for usage in &function.uses {
+        let hint = "release the host's use of it first";
+        reasons.push(Reason::at(Code::DiskInUse, bdf, format!("the host uses it: {usage}"), hint));
+    }
+    for holder in function.holders.known().into_iter().flatten() {
+        let text = holder.to_string();
+        reasons.push(Reason::at(Code::HeldByProcess, bdf, text, "end it first"));
+    }
+    reasons
+}

@@ -1,0 +1,97 @@
+//! The state directory: where everything is that outlives a process.
+//!
+//! ```text
+//! /var/lib/passthru/            0700
+//! ├── state.db                  registered devices, journal, instances
+//! ├── lock                      held by whoever applies a plan
+//! └── instances/NAME/           0700, one per instance
+//!     ├── qmp.sock              control                 ├── overlay.qcow2
+//!     ├── console.sock          serial console          └── qemu.log
+//!     └── console.log           what it said
+//! ```
+//!
+//! In: a directory. Out: paths and folders with the right mode. It never
+//! looks into a file.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::name::Name;
+
+/// The state directory.
+#[derive(Clone, Debug)]
+pub struct StateDir {
+    path: PathBuf,
+}
+
+impl StateDir {
+    /// Where the state is kept unless the user says otherwise.
+    pub const DEFAULT: &str = "/var/lib/passthru";
+
+    /// Names the directory; nothing is made or read.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("state.db")
+    }
+
+    /// The lock.
+    pub fn lock(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// The folder of all instances.
+    pub fn instances(&self) -> PathBuf {
+        self.path.join("instances")
+    }
+
+    /// The folder of one instance.
+    pub fn instance(&self, name: &Name) -> PathBuf {
+        self.instances().join(name.as_str())
+    }
+
+    /// Makes the directory if it is missing. Mode 0700: disks, consoles and
+    /// control sockets of guests are below it.
+    pub fn make(&self) -> Result<(), Error> {
+        private_dir(&self.path)
+    }
+
+    /// Makes the folder of an instance if it is missing.
+    pub fn make_instance(&self, name: &Name) -> Result<PathBuf, Error> {
+        let path = self.instance(name);
+        private_dir(&self.instances())?;
+        private_dir(&path)?;
+        Ok(path)
+    }
+
+    /// Removes the folder of an instance with everything in it.
+    pub fn remove_instance(&self, name: &Name) -> Result<(), Error> {
+        let path = self.instance(name);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(path, error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn private_dir(path: &Path) -> Result<(), Error> {
+    let refused = |error| Error::file(path, error);
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
+    // An existing folder may be wider: `mkdir` by hand, a package, a tmpfiles rule.
+    let mode = fs::metadata(path).map_err(refused)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(refused)?;
+    }
+    Ok(())
+}

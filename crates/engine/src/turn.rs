@@ -1,0 +1,93 @@
+//! One writer's turn: the lock, the database, and what was cut off settled.
+//!
+//! In: an engine and the verb that wants to change something. Out: a
+//! [`Turn`], which everything that changes the machine goes through; it ends
+//! by being dropped. Never: a change of its own, beyond settling.
+
+use host::observe::{Depth, observe};
+use host::paths::Root;
+use model::intent::Intent;
+use model::plan::{self, Plan, Refusal};
+use model::{Bdf, GroupId, Reason, Snapshot};
+
+use crate::Engine;
+use crate::assignment::{Holding, Holdings, Strand};
+use crate::error::Error;
+use crate::lock::Lock;
+use crate::recover::Recovered;
+use crate::store::Store;
+
+/// The right to change things, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn<'e> {
+    pub engine: &'e mut Engine,
+    pub store: Store,
+    pub boot_id: String,
+    /// What was settled when the turn began.
+    pub recovered: Recovered,
+    _lock: Lock,
+}
+
+impl Engine {
+    /// Begins a turn: takes the lock, opens the database, settles what was cut off.
+    pub(crate) fn turn(&mut self, verb: &str) -> Result<Turn<'_>, Error> {
+        self.state.make()?;
+        let lock = Lock::take(&self.state, verb, self.patience)?;
+        let store = Store::open(&self.state)?;
+        let boot_id = boot_id(&self.root)?;
+        let recovered = Recovered::default();
+        let mut turn = Turn { engine: self, store, boot_id, recovered, _lock: lock };
+        turn.recovered = turn.settle()?;
+        Ok(turn)
+    }
+}
+
+impl Turn<'_> {
+    /// The machine as it is now, holders included.
+    pub fn observe(&self) -> Snapshot {
+        observe(&self.engine.root, Depth::Whole)
+    }
+
+    /// What guests hold, and what is in doubt.
+    pub fn holdings(&self) -> Result<Holdings, Error> {
+        holdings(&self.store, &self.boot_id)
+    }
+}
+
+/// What guests hold, and what is in doubt, by the database.
+pub(crate) fn holdings(store: &Store, boot_id: &str) -> Result<Holdings, Error> {
+    let assignments = store.assignments()?;
+    let held = assignments.into_iter().filter(|held| held.boot_id == boot_id);
+    let held = held.map(|held| (held.bdf, Holding { guest: held.guest, group: held.group }));
+    let doubtful = store.in_doubt(boot_id)?;
+    let doubtful = doubtful.iter().map(|row| Strand::of(row.step.bdf(), row.group));
+    Ok(Holdings::new(held, doubtful))
+}
+
+/// The number of this boot.
+pub(crate) fn boot_id(root: &Root) -> Result<String, Error> {
+    host::process::boot_id(root).map_err(Error::NoBootId)
+}
+
+/// The plan, or every reason against it: the planner's and those of the
+/// engine, which knows who holds what.
+pub(crate) fn plan_with(
+    snapshot: &Snapshot,
+    intent: &Intent,
+    mut reasons: Vec<Reason>,
+) -> Result<Plan, Refusal> {
+    match plan::plan(snapshot, intent) {
+        Ok(plan) if reasons.is_empty() => Ok(plan),
+        Ok(_) => Err(Refusal { reasons }),
+        Err(refusal) => {
+            reasons.extend(refusal.reasons);
+            Err(Refusal { reasons })
+        }
+    }
+}
+
+/// Functions with their groups.
+pub(crate) fn with_groups(snapshot: &Snapshot, functions: &[Bdf]) -> Vec<(Bdf, Option<GroupId>)> {
+    let group = |bdf: Bdf| snapshot.get(bdf).and_then(|function| function.group_id());
+    functions.iter().map(|bdf| (*bdf, group(*bdf))).collect()
+}
