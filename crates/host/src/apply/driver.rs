@@ -131,7 +131,9 @@ impl Applier {
         if vfs.exists()
             && let Some(count) = self.value_of(&vfs)?.filter(|count| count != "0")
         {
-            return Ok(format!("vfio-pci takes no device whose virtual functions are on ({count})"));
+            return Ok(format!(
+                "vfio-pci takes no device whose virtual functions are on ({count})"
+            ));
         }
         Ok(format!("{driver} refused it; vfio-pci takes no bridges"))
     }
