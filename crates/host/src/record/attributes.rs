@@ -28,6 +28,7 @@ pub(super) const KEPT: &[Kept] = &[
     Kept { subsystem: "nvme", names: &["model", "serial", "address", "state", "transport"] },
     Kept { subsystem: "mdev", names: &["mdev_type", "driver"] },
     Kept { subsystem: "infiniband", names: &["node_type"] },
+    Kept { subsystem: "kfd", names: &[] },
     Kept { subsystem: "virtio", names: &[] },
     Kept { subsystem: "scsi", names: &["model", "vendor", "state", "type"] },
     Kept { subsystem: "platform", names: &["driver_override"] },
@@ -65,7 +66,6 @@ const PCI: &[&str] = &[
     "revision",
     "rom",
     "sriov_drivers_autoprobe",
-    "sriov_numvfs",
     "sriov_offset",
     "sriov_stride",
     "sriov_totalvfs",
@@ -80,7 +80,6 @@ const BLOCK: &[&str] = &[
     "dm/name",
     "dm/uuid",
     "holders/*",
-    "loop/backing_file",
     "md/array_state",
     "md/level",
     "partition",
@@ -126,6 +125,11 @@ const IOMMU: &[&str] = &[
 /// Written only: that they exist is the fact, reading them gives an error.
 pub(super) const WRITE_ONLY: &[&str] = &["reset", "rom"];
 
+/// Showing these takes the device's lock, which a stuck unbind holds for ever
+/// (`driver_override_show()` in drivers/pci/pci-sysfs.c). `sriov_numvfs` is
+/// another; it is the number of `virtfn` links.
+pub(super) const LOCKED: &[&str] = &["driver_override"];
+
 /// Lines of `uevent` that are kept. `PARTNAME`, `UNIQ` and the like name
 /// people's things.
 pub(super) const PROPERTIES: &[&str] = &[
@@ -150,8 +154,18 @@ pub(super) const PROPERTIES: &[&str] = &[
 
 /// Classes whose devices are recorded wherever they are, virtual ones too.
 pub(super) const CLASSES: &[&str] = &[
-    "accel", "block", "drm", "graphics", "infiniband", "iommu", "mdev_bus", "net", "nvme", "vfio",
-    "vfio-dev", "vtconsole",
+    "accel",
+    "block",
+    "drm",
+    "graphics",
+    "infiniband",
+    "iommu",
+    "mdev_bus",
+    "net",
+    "nvme",
+    "vfio",
+    "vfio-dev",
+    "vtconsole",
 ];
 
 /// Platform devices that hold a firmware framebuffer.

@@ -11,9 +11,7 @@ use model::Bdf;
 use model::parse::sidecar::{Content, Sidecar};
 use model::parse::umockdev::{Attribute, Device, Node};
 
-use super::attributes::{
-    CLASSES, EVERY, FRAMEBUFFERS, PROPERTIES, WRITE_ONLY, kept,
-};
+use super::attributes::{CLASSES, EVERY, FRAMEBUFFERS, LOCKED, PROPERTIES, WRITE_ONLY, kept};
 use super::source::{Found, Source};
 use crate::paths::Root;
 
@@ -109,6 +107,9 @@ fn subsystem(source: Source, folder: &str) -> Option<String> {
 fn device(source: Source, folder: &str, sidecar: &mut Sidecar) -> Option<Device> {
     let path = folder.strip_prefix(&Root::sysfs_text(""))?;
     let subsystem = subsystem(source, folder)?;
+    if is_spare(source, folder, &subsystem) {
+        return None;
+    }
     let mut device = Device::new(path, &subsystem);
     properties(source, folder, &mut device);
     let listed = kept(&subsystem).unwrap_or_default();
@@ -117,6 +118,12 @@ fn device(source: Source, folder: &str, sidecar: &mut Sidecar) -> Option<Device>
         attribute(source, folder, &name, &mut device, sidecar);
     }
     Some(device)
+}
+
+/// A virtual disk that nobody set up; most kernels make eight of them.
+fn is_spare(source: Source, folder: &str, subsystem: &str) -> bool {
+    let is_virtual = folder.starts_with(&Root::sysfs_text("/devices/virtual/"));
+    subsystem == "block" && is_virtual && source.word(&format!("{folder}/size")).as_deref() == Some("0")
 }
 
 /// The lines of `uevent`, and the device node that they name.
@@ -161,13 +168,7 @@ fn files_below(source: Source, folder: &str, inner: &str) -> Vec<String> {
     paths.flat_map(inside).collect()
 }
 
-fn attribute(
-    source: Source,
-    folder: &str,
-    name: &str,
-    device: &mut Device,
-    sidecar: &mut Sidecar,
-) {
+fn attribute(source: Source, folder: &str, name: &str, device: &mut Device, sidecar: &mut Sidecar) {
     let path = format!("{folder}/{name}");
     if let Found::Here(target) = source.link(&path) {
         // A refused read of a replay is a link to itself.
@@ -185,7 +186,9 @@ fn attribute(
     if name == "config" && !may_read_config(source, folder) {
         return;
     }
-    match source.bytes(&path) {
+    let found =
+        if LOCKED.contains(&name) { source.locked(&path) } else { source.bytes(&path) };
+    match found {
         Found::Here(bytes) => {
             device.attributes.insert(name.to_owned(), Attribute::File(bytes));
         }

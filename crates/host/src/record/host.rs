@@ -38,9 +38,6 @@ const FILES: &[Place] = &[
     Place::Sys("devices/virtual/dmi/id/board_vendor"),
     Place::Sys("devices/virtual/dmi/id/product_name"),
     Place::Sys("devices/virtual/dmi/id/sys_vendor"),
-    Place::Sys("firmware/acpi/tables/DMAR"),
-    Place::Sys("firmware/acpi/tables/IORT"),
-    Place::Sys("firmware/acpi/tables/IVRS"),
     Place::Sys("firmware/devicetree/base/compatible"),
     Place::Sys("firmware/devicetree/base/model"),
 ];
@@ -54,8 +51,21 @@ const FOLDERS: &[(Place, &[&str])] = &[
 
 /// Parameters of these modules decide about passthrough.
 const MODULES: &[&str] = &[
-    "amdgpu", "i915", "iommufd", "kvm", "kvm_amd", "kvm_intel", "nouveau", "nvidia", "nvme_core",
-    "vfio", "vfio_iommu_spapr_tce", "vfio_iommu_type1", "vfio_pci", "vfio_pci_core", "xen_pciback",
+    "amdgpu",
+    "i915",
+    "iommufd",
+    "kvm",
+    "kvm_amd",
+    "kvm_intel",
+    "nouveau",
+    "nvidia",
+    "nvme_core",
+    "vfio",
+    "vfio_iommu_spapr_tce",
+    "vfio_iommu_type1",
+    "vfio_pci",
+    "vfio_pci_core",
+    "xen_pciback",
 ];
 
 /// That they exist is the fact; some cannot be read without an effect.
@@ -65,6 +75,10 @@ const NODES: &[Place] = &[Place::Dev("kvm"), Place::Dev("vfio/vfio"), Place::Dev
 /// left out.
 const LISTS: &[&str] = &["modules.builtin", "modules.dep"];
 const LISTED: &[&str] = &["iommu", "kvm", "mdev", "pci-stub", "pciback", "vfio", "vhost"];
+
+/// ACPI tables and device tree nodes that tell of IOMMUs.
+const TABLES: &[&str] = &["DMAR", "IORT", "IVRS", "VIOT"];
+const NODES_OF_TREE: &[&str] = &["iommu", "pciex", "smmu", "soc", "vdevice"];
 
 /// Properties that udev keeps of block devices.
 const UDEV_KEPT: &[&str] = &["E:ID_FS_TYPE=", "E:ID_FS_USAGE=", "E:ID_PART_ENTRY_TYPE="];
@@ -76,7 +90,7 @@ const PROCESSOR: &[&str] =
 const FLAGS: &[&str] = &["hypervisor", "la57", "lm", "svm", "vmx"];
 
 /// Adds all of it.
-pub(super) fn add(source: Source, sidecar: &mut Sidecar) {
+pub(super) fn add<'a>(source: Source<'a>, sidecar: &'a mut Sidecar) {
     let mut take = Taker { source, sidecar };
     for place in FILES {
         take.file(&take.text(*place));
@@ -95,6 +109,8 @@ pub(super) fn add(source: Source, sidecar: &mut Sidecar) {
     take.module_lists();
     take.udev();
     take.btrfs();
+    take.tables();
+    take.device_tree();
     take.kfd();
 }
 
@@ -180,10 +196,11 @@ impl Taker<'_> {
     fn mounts(&mut self) {
         let source = self.source;
         for path in source.root().mountinfo().iter().filter_map(|path| source.name(path)) {
-            if source.bytes(&path) != Found::Missing {
-                self.kept(&path, |text| {
-                    text.lines().filter(|line| is_on_device(line)).flat_map(|l| [l, "\n"]).collect()
-                });
+            self.kept(&path, |text| {
+                text.lines().filter(|line| is_on_device(line)).flat_map(|l| [l, "\n"]).collect()
+            });
+            if matches!(self.sidecar.get(&path), Some(Content::File(_))) {
+                return;
             }
         }
     }
@@ -249,6 +266,31 @@ impl Taker<'_> {
                 if let Some(target) = source.link(&path).here() {
                     self.put(&path, Content::Link(target));
                 }
+            }
+        }
+    }
+
+    /// The firmware's tables about IOMMUs. That there is none of them is a fact.
+    fn tables(&mut self) {
+        let source = self.source;
+        let Some(folder) = source.name(&source.root().acpi_tables()) else { return };
+        let names = self.names(&folder);
+        for name in names.iter().filter(|name| TABLES.contains(&name.as_str())) {
+            self.file(&format!("{folder}/{name}"));
+        }
+    }
+
+    /// Names of the nodes that tell of IOMMUs, at the top and in systems on a chip.
+    fn device_tree(&mut self) {
+        let source = self.source;
+        let Some(base) = source.name(&source.root().device_tree()) else { return };
+        let tells = |name: &&String| NODES_OF_TREE.iter().any(|start| name.starts_with(start));
+        let names = source.names(&base).here().unwrap_or_default();
+        for node in names.iter().filter(tells).map(|name| format!("{base}/{name}")) {
+            self.put(&node, Content::Folder);
+            let names = source.names(&node).here().unwrap_or_default();
+            for inner in names.iter().filter(tells).filter(|_| node.contains("/soc")) {
+                self.put(&format!("{node}/{inner}"), Content::Folder);
             }
         }
     }

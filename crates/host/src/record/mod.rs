@@ -14,6 +14,11 @@ mod mask;
 mod recording;
 mod source;
 
+use std::cell::RefCell;
+use std::path::Path;
+
+use model::port::AttrWriter;
+
 use crate::paths::Root;
 
 pub use recording::{DEVICES_FILE, Recording, RecordingError, SIDECAR_FILE};
@@ -28,11 +33,26 @@ pub struct Options {
 }
 
 /// Records a machine. What cannot be read is recorded as refused, so that a
-/// recording made without privilege observes as it did for that user. The
-/// error is that there is nothing to record: the root is not a machine.
+/// recording made without privilege observes as it did for that user. On the
+/// real machine `driver_override` is left out, as reading it may block: see
+/// [`record_with`]. The error is that the root is not a machine.
 pub fn record(root: &Root, options: &Options) -> Result<Recording, RecordingError> {
-    let source = source::Source::new(root);
-    let bus = root.pci_devices();
+    take(source::Source::new(root, None), options)
+}
+
+/// Records a machine, and reads what may block through `attrs`.
+pub fn record_with(
+    root: &Root,
+    options: &Options,
+    attrs: &mut dyn AttrWriter,
+) -> Result<Recording, RecordingError> {
+    let attrs = RefCell::new(attrs);
+    let read = |path: &Path| attrs.borrow_mut().read(path);
+    take(source::Source::new(root, Some(&read)), options)
+}
+
+fn take(source: source::Source, options: &Options) -> Result<Recording, RecordingError> {
+    let bus = source.root().pci_devices();
     std::fs::read_dir(&bus).map_err(|source| RecordingError::Read { path: bus, source })?;
     let mut recording = Recording::default();
     host::add(source, &mut recording.sidecar);

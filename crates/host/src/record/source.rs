@@ -5,9 +5,10 @@
 //! link texts. Never: a wait, a wake-up, or more than a limit for each file.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Error, Read};
 use std::path::Path;
 
+use model::port::Showed;
 use rustix::io::Errno;
 
 use crate::paths::Root;
@@ -50,14 +51,32 @@ const EACCES: i32 = Errno::ACCESS.raw_os_error();
 const ELOOP: i32 = Errno::LOOP.raw_os_error();
 
 /// A machine that is recorded. Paths are absolute on that machine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     root: &'a Root,
+    locked: Option<&'a LockedRead<'a>>,
 }
 
+/// Reads an attribute in a way that ends, whoever holds the device's lock.
+pub(super) type LockedRead<'a> = dyn Fn(&Path) -> Showed + 'a;
+
 impl<'a> Source<'a> {
-    pub(super) fn new(root: &'a Root) -> Self {
-        Self { root }
+    /// Attributes that take a device's lock are read through `locked`; without
+    /// it they are left out on the real machine, where that may take for ever.
+    pub(super) fn new(root: &'a Root, locked: Option<&'a LockedRead<'a>>) -> Self {
+        Self { root, locked }
+    }
+
+    /// An attribute whose reading takes the device's lock.
+    pub(super) fn locked(self, path: &str) -> Found<Vec<u8>> {
+        let Some(read) = self.locked else {
+            return if self.root.is_real() { Found::Missing } else { self.bytes(path) };
+        };
+        match read(&self.root.at(path)) {
+            Showed::Content(bytes) => Found::Here(bytes),
+            Showed::Failed { errno, .. } => Found::from_io(Err(Error::from_raw_os_error(errno))),
+            Showed::Stuck(_) => Found::Refused(Errno::AGAIN.raw_os_error()),
+        }
     }
 
     pub(super) fn root(self) -> &'a Root {

@@ -51,10 +51,44 @@ pub enum Conflict {
 /// Subsystems that are a bus. All others are classes; umockdev has a longer
 /// list (`umockdev.vala`), these are the ones that a PC or server shows.
 const BUSES: &[&str] = &[
-    "acpi", "ata", "auxiliary", "cpu", "cxl", "dax", "event_source", "hdaudio", "hid", "i2c",
-    "machinecheck", "mdev", "mdio_bus", "mei", "memory", "nd", "node", "nvmem", "of_platform",
-    "pci", "pci_express", "platform", "pnp", "scsi", "serial", "serio", "spi", "thunderbolt",
-    "typec", "usb", "usb-serial", "vdpa", "vio", "virtio", "vmbus", "wmi", "workqueue", "xen",
+    "acpi",
+    "ata",
+    "auxiliary",
+    "cpu",
+    "cxl",
+    "dax",
+    "event_source",
+    "hdaudio",
+    "hid",
+    "i2c",
+    "machinecheck",
+    "mdev",
+    "mdio_bus",
+    "mei",
+    "memory",
+    "nd",
+    "node",
+    "nvmem",
+    "of_platform",
+    "pci",
+    "pci_express",
+    "platform",
+    "pnp",
+    "scsi",
+    "serial",
+    "serio",
+    "spi",
+    "thunderbolt",
+    "typec",
+    "usb",
+    "usb-serial",
+    "vdpa",
+    "vio",
+    "virtio",
+    "vmbus",
+    "wmi",
+    "workqueue",
+    "xen",
 ];
 
 /// The whole tree of a recording.
@@ -125,6 +159,10 @@ fn add_derived<'a>(tree: &mut Tree<'a>, device: &'a Device) {
     if let Some(number) = device.text("dev").map(str::trim).filter(|text| is_dev_number(text)) {
         let kind = if subsystem == "block" { "block" } else { "char" };
         point(Root::sysfs_text(&format!("/dev/{kind}/{number}")));
+    }
+    if device.attributes.contains_key("sriov_totalvfs") {
+        let active = device.attributes.keys().filter(|name| name.starts_with("virtfn")).count();
+        add(format!("{at}/sriov_numvfs"), Entry::File(format!("{active}\n").into_bytes().into()));
     }
     if let Some(node) = &device.node {
         add(Root::node_text(&node.name), Entry::File((&node.content).into()));

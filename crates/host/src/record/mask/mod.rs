@@ -168,5 +168,6 @@ fn replace_everywhere(recording: &mut Recording, names: &[(String, String)]) {
         }
         (path, content)
     };
-    recording.sidecar = std::mem::take(&mut recording.sidecar).into_iter().map(entry).collect::<Sidecar>();
+    recording.sidecar =
+        std::mem::take(&mut recording.sidecar).into_iter().map(entry).collect::<Sidecar>();
 }
