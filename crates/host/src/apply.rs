@@ -105,6 +105,11 @@ impl Applier {
         self.writer.child()
     }
 
+    /// What reads and writes attributes, for a look in between.
+    pub fn attributes(&mut self) -> &mut dyn AttrWriter {
+        self.writer.as_mut()
+    }
+
     /// Write one attribute. The caller has seen that the path is inside. A
     /// refusal comes back as a value: the effect may be there all the same
     /// (somebody was faster, or the writing process was killed over it), and

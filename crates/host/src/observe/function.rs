@@ -10,17 +10,14 @@ use model::function::{Function, RuntimeStatus, Sriov};
 use model::ids::{DeviceId, VendorId};
 use model::parse::config::{self, Config};
 use model::parse::{attribute, link, modalias, resource};
-use model::port::Showed;
 use model::snapshot::GroupId;
 use model::{Bdf, Class, Why};
 
-use super::{Depth, Locked};
-use crate::paths::Root;
-use crate::read::{self, Buffer, Folder};
+use super::Depth;
+use crate::read::{Buffer, Folder};
 
 /// What is the same for all functions of a pass.
-pub(super) struct Pass<'a> {
-    pub root: &'a Root,
+pub(super) struct Pass {
     pub depth: Depth,
     /// `/sys/bus/pci/devices`
     pub devices: Folder,
@@ -34,14 +31,9 @@ const LISTED_CONFIG: usize = 256;
 const WHOLE_CONFIG: usize = 4096;
 
 /// Read one function. `None`: it is gone.
-pub(super) fn function(
-    pass: &Pass<'_>,
-    bdf: Bdf,
-    locked: &mut Locked<'_>,
-    buffer: &mut Buffer,
-) -> Option<Function> {
+pub(super) fn function(pass: &Pass, bdf: Bdf, buffer: &mut Buffer) -> Option<Function> {
     let name = bdf.to_string();
-    let mut function = match pass.devices.folder(&name) {
+    let function = match pass.devices.folder(&name) {
         Ok(folder) => {
             let mut at =
                 At { pass, folder, buffer, function: Function::unknown(bdf, &Why::NotObserved) };
@@ -63,15 +55,12 @@ pub(super) fn function(
     if doubtful && !pass.devices.has(&name) {
         return None;
     }
-    if pass.depth == Depth::Whole {
-        function.driver_override = driver_override(pass, bdf, locked, buffer);
-    }
     Some(function)
 }
 
 /// A function while it is read.
 struct At<'a> {
-    pass: &'a Pass<'a>,
+    pass: &'a Pass,
     folder: Folder,
     buffer: &'a mut Buffer,
     function: Function,
@@ -259,30 +248,5 @@ fn closed(status: &Fact<RuntimeStatus>) -> Option<Why> {
         // A kernel without runtime power management suspends nothing.
         Fact::Unknown(Why::NotProvided) => None,
         Fact::Unknown(why) => Some(why.clone()),
-    }
-}
-
-/// Printing it takes the device's lock (`driver_override_show()` in
-/// drivers/pci/pci-sysfs.c), so it is read as the caller says.
-fn driver_override(
-    pass: &Pass<'_>,
-    bdf: Bdf,
-    locked: &mut Locked<'_>,
-    buffer: &mut Buffer,
-) -> Fact<Option<String>> {
-    let name = format!("{bdf}/driver_override");
-    match locked {
-        Locked::Skip => Fact::Unknown(Why::NotObserved),
-        Locked::Plain => pass.devices.text(&name, buffer).map(attribute::driver_override).into(),
-        Locked::Through(attrs) => match attrs.read(&pass.root.pci_devices().join(name)) {
-            Showed::Content(bytes) => {
-                attribute::driver_override(&String::from_utf8_lossy(&bytes)).into()
-            }
-            Showed::Failed { errno, .. } => Fact::Unknown(read::why(errno)),
-            Showed::Stuck(stuck) => Fact::Unknown(Why::Failed(format!(
-                "the kernel did not show it within {} s: somebody holds the device's lock",
-                stuck.waited.as_secs()
-            ))),
-        },
     }
 }

@@ -16,14 +16,17 @@ mod function;
 mod functions;
 mod groups;
 mod machine;
+mod overrides;
+mod parallel;
 
-use std::fmt;
-
-use model::Snapshot;
-use model::port::AttrWriter;
+use model::parse::attribute;
+use model::port::{AttrWriter, Showed};
+use model::{Bdf, Fact, Snapshot, Why};
 
 use self::functions::Found;
+use self::overrides::Locked;
 use crate::paths::Root;
+use crate::read;
 
 /// How much to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,27 +36,6 @@ pub enum Depth {
     Listing,
     /// Everything.
     Whole,
-}
-
-/// How attributes are read whose reading takes the device's lock. Whoever
-/// holds that lock may be stuck in the kernel, and the reader is then, too.
-pub(crate) enum Locked<'a> {
-    /// Not at all.
-    Skip,
-    /// Like any file: below a root of plain files nothing blocks.
-    Plain,
-    /// In a process that can be abandoned.
-    Through(&'a mut dyn AttrWriter),
-}
-
-impl fmt::Debug for Locked<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Skip => "Skip",
-            Self::Plain => "Plain",
-            Self::Through(_) => "Through",
-        })
-    }
 }
 
 /// Look at the machine. On the real one `driver_override` is not observed, as
@@ -68,8 +50,26 @@ pub fn observe_with(root: &Root, depth: Depth, attrs: &mut dyn AttrWriter) -> Sn
     pass(root, depth, &mut Locked::Through(attrs))
 }
 
+/// The driver that alone may bind a function, read through `attrs`: showing
+/// it takes the device's lock, which a stuck unbind holds.
+pub fn driver_override(root: &Root, bdf: Bdf, attrs: &mut dyn AttrWriter) -> Fact<Option<String>> {
+    match attrs.read(&root.pci_device(bdf).join("driver_override")) {
+        Showed::Content(bytes) => {
+            attribute::driver_override(&String::from_utf8_lossy(&bytes)).into()
+        }
+        Showed::Failed { errno, .. } => Fact::Unknown(read::why(errno)),
+        Showed::Stuck(stuck) => Fact::Unknown(Why::Failed(format!(
+            "the kernel did not show it within {} s: somebody holds the device's lock",
+            stuck.waited.as_secs()
+        ))),
+    }
+}
+
 fn pass(root: &Root, depth: Depth, locked: &mut Locked<'_>) -> Snapshot {
-    let Found { functions, vanished, gaps } = functions::functions(root, depth, locked);
+    let Found { mut functions, vanished, gaps } = functions::functions(root, depth);
     let groups = groups::groups(root, depth, &functions);
+    if depth == Depth::Whole {
+        overrides::overrides(root, &mut functions, locked);
+    }
     Snapshot { machine: machine::machine(root), functions, groups, vanished, gaps }
 }
