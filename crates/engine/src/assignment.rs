@@ -88,21 +88,28 @@ impl Holdings {
         reasons
     }
 
-    /// What is held when `guest` has these functions, too.
-    pub fn give(
+    /// Every reason why `guest` may not be given `named`, for which `moving`
+    /// have to move.
+    pub fn against_giving(
         &self,
         guest: &str,
-        functions: &[(Bdf, GroupId)],
-    ) -> Result<Self, Vec<Reason>> {
-        let wanted: Vec<_> =
-            functions.iter().map(|(bdf, group)| (*bdf, Some(*group))).collect();
-        let mut reasons = self.against(Some(guest), &wanted);
+        moving: &[(Bdf, Option<GroupId>)],
+        named: &[(Bdf, Option<GroupId>)],
+    ) -> Vec<Reason> {
+        let mut reasons = self.against(Some(guest), moving);
         // Asking for it twice is a mistake of the asker's, not a second hold.
-        for (bdf, _) in functions {
+        for (bdf, _) in named {
             if let Some(holding) = self.held.get(bdf).filter(|holding| holding.guest == guest) {
                 reasons.push(assigned(*bdf, *bdf, holding));
             }
         }
+        reasons
+    }
+
+    /// What is held when `guest` has these functions, too.
+    pub fn give(&self, guest: &str, functions: &[(Bdf, GroupId)]) -> Result<Self, Vec<Reason>> {
+        let wanted: Vec<_> = functions.iter().map(|(bdf, group)| (*bdf, Some(*group))).collect();
+        let reasons = self.against_giving(guest, &wanted, &wanted);
         if !reasons.is_empty() {
             return Err(reasons);
         }

@@ -52,18 +52,19 @@ impl Engine {
     /// [`Error::Failed`] when a step failed and the others were undone.
     pub fn bind(&mut self, request: &BindRequest) -> Result<Report, Error> {
         let mut turn = self.turn("bind")?;
-        let snapshot = turn.observe();
-        let intent = turn.bind_intent(&snapshot, request)?;
-        let mut report = turn.bind(&snapshot, &intent, None)?;
+        let mut snapshot = turn.engine.observe();
+        let intent = turn.engine.bind_intent(&snapshot, request)?;
+        let mut report = turn.bind(&mut snapshot, &intent, None)?;
         report.recovered = std::mem::take(&mut turn.recovered);
         Ok(report)
     }
 
     /// What [`bind`](Self::bind) would do. Changes nothing and needs no lock.
-    pub fn plan_bind(&self, request: &BindRequest) -> Result<Plan, Error> {
-        let snapshot = self.observe();
+    pub fn plan_bind(&mut self, request: &BindRequest) -> Result<Plan, Error> {
+        let mut snapshot = self.observe();
         let intent = self.bind_intent(&snapshot, request)?;
         let moving = movers(&snapshot, &intent.devices);
+        self.look_closer(&mut snapshot, &moving);
         let reasons = self.holdings()?.against(None, &with_groups(&snapshot, &moving));
         Ok(plan_with(&snapshot, &Intent::Bind(intent), reasons)?)
     }
@@ -84,44 +85,34 @@ impl Engine {
 }
 
 impl Turn<'_> {
-    pub fn bind_intent(&self, snapshot: &Snapshot, request: &BindRequest) -> Result<Bind, Error> {
-        self.engine.bind_intent(snapshot, request)
-    }
-
     /// Plans, journals and applies a bind. With a guest, the named devices
     /// are assigned to it in the same breath.
     pub fn bind(
         &mut self,
-        snapshot: &Snapshot,
+        snapshot: &mut Snapshot,
         intent: &Bind,
         guest: Option<(&str, AssignmentState)>,
     ) -> Result<Report, Error> {
         let moving = movers(snapshot, &intent.devices);
         let grouped = with_groups(snapshot, &moving);
-        let holdings = self.holdings()?;
-        let mut reasons = holdings.against(guest.map(|(guest, _)| guest), &grouped);
-        if let Some((guest, _)) = guest {
-            let wanted = grouped_only(&with_groups(snapshot, &intent.devices));
-            let given = holdings.give(guest, &wanted).err().unwrap_or_default();
-            reasons.extend(given.into_iter().filter(|reason| !reasons.contains(reason)).collect::<Vec<_>>());
+        let named = with_groups(snapshot, &intent.devices);
+        let reasons = match guest {
+            Some((guest, _)) => self.holdings()?.against_giving(guest, &grouped, &named),
+            None => self.holdings()?.against(None, &grouped),
+        };
+        // A device in doubt holds its lock: nothing of it is read then.
+        if !reasons.iter().any(|reason| reason.code == Code::InDoubt) {
+            self.engine.look_closer(snapshot, &moving);
         }
         let plan = plan_with(snapshot, &Intent::Bind(intent.clone()), reasons)?;
-        let steps = with_group_of_step(snapshot, &plan.steps);
         let bindings = self.bindings_for(&grouped, &intent.driver, guest.map(|(guest, _)| guest));
-        let assignments = match guest {
-            Some((guest, state)) => {
-                self.assignments_for(&with_groups(snapshot, &intent.devices), guest, state)
-            }
-            None => Vec::new(),
-        };
-        let work = Work {
+        let id = self.carry_out(&Work {
             verb: Verb::Bind,
             guest: guest.map(|(guest, _)| guest),
-            steps,
+            steps: with_group_of_step(snapshot, &plan.steps),
             bindings: &bindings,
-            assignments: &assignments,
-        };
-        let id = self.carry_out(&work)?;
+            assignments: &self.assignments_for(&named, guest),
+        })?;
         self.store.set_plan(id, PlanState::Done)?;
         let recovered = Recovered::default();
         Ok(Report { functions: moving, steps: plan.steps, notes: plan.notes, recovered })
@@ -146,9 +137,9 @@ impl Turn<'_> {
     fn assignments_for(
         &self,
         functions: &[(Bdf, Option<GroupId>)],
-        guest: &str,
-        state: AssignmentState,
+        guest: Option<(&str, AssignmentState)>,
     ) -> Vec<Assignment> {
+        let Some((guest, state)) = guest else { return Vec::new() };
         let assignments = grouped_only(functions).into_iter().map(|(bdf, group)| Assignment {
             bdf,
             group,

@@ -36,7 +36,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use host::apply::Applier;
-use host::observe::{Depth, observe};
+use host::observe::{Depth, driver_override, observe};
 use host::paths::Root;
 use model::port::{AttrWriter, Runner};
 use model::{Bdf, Snapshot};
@@ -99,9 +99,23 @@ impl Engine {
         &self.state
     }
 
-    /// The machine as it is now, holders included.
+    /// The machine as it is now, holders included; `driver_override` is left
+    /// out where reading it might block.
     pub fn observe(&self) -> Snapshot {
         observe(&self.root, Depth::Whole)
+    }
+
+    /// Adds what only a plan about these functions needs. Reading it takes
+    /// each device's lock, so it is done for no others: one of them may be
+    /// stuck.
+    fn look_closer(&mut self, snapshot: &mut Snapshot, functions: &[Bdf]) {
+        for bdf in functions {
+            let Some(function) = snapshot.functions.get_mut(bdf) else { continue };
+            if function.driver_override.known().is_none() {
+                let attrs = self.applier.attributes();
+                function.driver_override = driver_override(&self.root, *bdf, attrs);
+            }
+        }
     }
 
     /// The function that a user's text means.

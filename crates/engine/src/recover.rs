@@ -166,9 +166,8 @@ impl Turn<'_> {
             return self.store.set_plan(plan.id, PlanState::InDoubt);
         }
         self.store.set_plan(plan.id, PlanState::Void)?;
-        let snapshot = self.observe();
-        self.release_group(&snapshot, functions, plan.guest.as_deref())
-            .map(drop)
+        let mut snapshot = self.engine.observe();
+        self.release_group(&mut snapshot, functions, plan.guest.as_deref()).map(drop)
     }
 
     /// Says of each step whether it still is in doubt. The step that a

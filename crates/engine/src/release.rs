@@ -23,25 +23,26 @@ impl Engine {
     /// Gives the groups of devices back to the host.
     pub fn release(&mut self, devices: &[String]) -> Result<Report, Error> {
         let mut turn = self.turn("release")?;
-        let snapshot = turn.observe();
+        let mut snapshot = turn.engine.observe();
         let registered = turn.engine.registered()?;
         let devices = crate::target::resolve_all(devices, &snapshot, &registered)?;
         let reasons = against(&snapshot, &devices, &turn.holdings()?);
         if !reasons.is_empty() {
             return Err(Refusal { reasons }.into());
         }
-        let mut report = turn.release(&snapshot, &devices)?;
+        let mut report = turn.release(&mut snapshot, &devices)?;
         report.recovered = std::mem::take(&mut turn.recovered);
         Ok(report)
     }
 
     /// What [`release`](Self::release) would do.
-    pub fn plan_release(&self, devices: &[String]) -> Result<Plan, Error> {
-        let snapshot = self.observe();
+    pub fn plan_release(&mut self, devices: &[String]) -> Result<Plan, Error> {
+        let mut snapshot = self.observe();
         let registered = self.registered()?;
         let devices = crate::target::resolve_all(devices, &snapshot, &registered)?;
         let reasons = against(&snapshot, &devices, &self.holdings()?);
         let moving = movers(&snapshot, &devices);
+        self.look_closer(&mut snapshot, &moving);
         let done = self.in_effect(&moving)?.into_iter().map(|step| step.step).collect();
         let intent = Intent::Release(Release { devices: moving, done });
         Ok(plan_with(&snapshot, &intent, reasons)?)
@@ -50,7 +51,7 @@ impl Engine {
 
 impl Turn<'_> {
     /// Releases the groups of devices, one after the other.
-    fn release(&mut self, snapshot: &Snapshot, devices: &[Bdf]) -> Result<Report, Error> {
+    fn release(&mut self, snapshot: &mut Snapshot, devices: &[Bdf]) -> Result<Report, Error> {
         let mut steps = Vec::new();
         let mut functions = BTreeSet::new();
         let mut failure = Failure::default();
@@ -76,10 +77,11 @@ impl Turn<'_> {
     /// Releases functions that move together, and frees them.
     pub fn release_group(
         &mut self,
-        snapshot: &Snapshot,
+        snapshot: &mut Snapshot,
         functions: &[Bdf],
         guest: Option<&str>,
     ) -> Result<Plan, Error> {
+        self.engine.look_closer(snapshot, functions);
         let in_effect = self.store.in_effect(functions, &self.boot_id)?;
         let done = in_effect.iter().map(|step| step.step.clone()).collect();
         let intent = Intent::Release(Release { devices: functions.to_vec(), done });
@@ -118,11 +120,11 @@ impl Turn<'_> {
         let groups: BTreeSet<_> = bound.map(|binding| binding.group).collect();
         let mut failure = Failure::default();
         if !groups.is_empty() {
-            let snapshot = self.observe();
+            let mut snapshot = self.engine.observe();
             for group in groups {
                 let members = bindings.iter().filter(|binding| binding.group == group);
                 let members: Vec<Bdf> = members.map(|binding| binding.bdf).collect();
-                match self.release_bound(&snapshot, &members, guest) {
+                match self.release_bound(&mut snapshot, &members, guest) {
                     Ok(()) => {}
                     Err(Error::Failed(other)) => failure.merge(*other),
                     Err(other) => return Err(other),
@@ -138,7 +140,7 @@ impl Turn<'_> {
 
     fn release_bound(
         &mut self,
-        snapshot: &Snapshot,
+        snapshot: &mut Snapshot,
         members: &[Bdf],
         guest: &str,
     ) -> Result<(), Error> {

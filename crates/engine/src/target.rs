@@ -70,9 +70,10 @@ fn by_ids(text: &str, snapshot: &Snapshot) -> Option<Vec<Bdf>> {
 fn identified(device: &Registered, snapshot: &Snapshot) -> Result<Bdf, Refusal> {
     let (code, text) = match snapshot.get(device.bdf).map(|found| device.identity.compare(found)) {
         Some(Likeness::Same) => return Ok(device.bdf),
-        Some(Likeness::Other(difference)) => {
-            (Code::IdentityMismatch, format!("not the device that is named {}: {difference}", device.name))
-        }
+        Some(Likeness::Other(difference)) => (
+            Code::IdentityMismatch,
+            format!("not the device that is named {}: {difference}", device.name),
+        ),
         Some(Likeness::Unreadable) => {
             let text = format!("whether it is {} cannot be read", device.name);
             (Code::IdentityMismatch, text)
@@ -82,7 +83,9 @@ fn identified(device: &Registered, snapshot: &Snapshot) -> Result<Bdf, Refusal> 
     let hint = match device.identity.find(snapshot) {
         Some(now) => {
             let name = &device.name;
-            format!("it sits at {now} now: `passthru device remove {name}`, then add {now} as {name}")
+            format!(
+                "it sits at {now} now: `passthru device remove {name}`, then add {now} as {name}"
+            )
         }
         None => "`passthru list --all` shows what is there".to_owned(),
     };

@@ -19,9 +19,7 @@ use model::{GroupId, Step};
 
 use crate::assignment::Strand;
 use crate::error::{Error, Failure, StepDoubt, StepError};
-use crate::store::{
-    Assignment, Binding, Entry, Mark, PlanId, PlanState, StepRow, StepState, Verb,
-};
+use crate::store::{Assignment, Binding, Entry, Mark, PlanId, PlanState, StepRow, StepState, Verb};
 use crate::turn::Turn;
 
 /// What is to be carried out.

@@ -4,7 +4,6 @@
 //! [`Turn`], which everything that changes the machine goes through; it ends
 //! by being dropped. Never: a change of its own, beyond settling.
 
-use host::observe::{Depth, observe};
 use host::paths::Root;
 use model::intent::Intent;
 use model::plan::{self, Plan, Refusal};
@@ -43,11 +42,6 @@ impl Engine {
 }
 
 impl Turn<'_> {
-    /// The machine as it is now, holders included.
-    pub fn observe(&self) -> Snapshot {
-        observe(&self.engine.root, Depth::Whole)
-    }
-
     /// What guests hold, and what is in doubt.
     pub fn holdings(&self) -> Result<Holdings, Error> {
         holdings(&self.store, &self.boot_id)

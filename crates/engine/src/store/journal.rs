@@ -209,9 +209,8 @@ impl Store {
     ) -> Result<(), Error> {
         self.write(|tx| {
             tx.execute("UPDATE plans SET state = 'done' WHERE id = ?1", [plan.0])?;
-            let mut undone = tx.prepare_cached(
-                "UPDATE steps SET state = 'undone' WHERE plan = ?1 AND seq = ?2",
-            )?;
+            let mut undone = tx
+                .prepare_cached("UPDATE steps SET state = 'undone' WHERE plan = ?1 AND seq = ?2")?;
             for step in taken_back {
                 undone.execute(params![step.plan.0, step.seq])?;
             }
@@ -244,9 +243,7 @@ impl Store {
 
     /// One plan.
     pub fn plan(&self, id: PlanId) -> Result<Option<PlanRow>, Error> {
-        self.read(|db| {
-            db.query_row(&format!("{PLAN} WHERE id = ?1"), [id.0], plan_row).optional()
-        })
+        self.read(|db| db.query_row(&format!("{PLAN} WHERE id = ?1"), [id.0], plan_row).optional())
     }
 
     /// The steps of a plan, in order.

@@ -74,7 +74,11 @@ impl Store {
         let version = store.version()?;
         if version < schema::MIGRATIONS.len() {
             let path = store.path;
-            return Err(Error::StateOlder { path, found: version, known: schema::MIGRATIONS.len() });
+            return Err(Error::StateOlder {
+                path,
+                found: version,
+                known: schema::MIGRATIONS.len(),
+            });
         }
         Ok(Some(store))
     }
@@ -93,7 +97,11 @@ impl Store {
         let version = store.version()?;
         if version > schema::MIGRATIONS.len() {
             let path = store.path;
-            return Err(Error::StateNewer { path, found: version, known: schema::MIGRATIONS.len() });
+            return Err(Error::StateNewer {
+                path,
+                found: version,
+                known: schema::MIGRATIONS.len(),
+            });
         }
         Ok(store)
     }
@@ -133,10 +141,7 @@ impl Store {
         run().map_err(|source| Error::store(&self.path, source))
     }
 
-    fn read<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Error> {
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         work(&self.db).map_err(|source| Error::store(&self.path, source))
     }
 

@@ -145,7 +145,9 @@ fn the_keys_refuse_a_second_guest() {
     for (text, group) in [("0000:01:00.0", 1), ("0000:01:00.1", 1), ("0000:01:00.0", 2)] {
         store.assign(&[assignment(text, group, "b")]).unwrap_err();
     }
-    store.assign(&[assignment("0000:01:00.1", 1, "a"), assignment("0000:02:00.0", 2, "b")]).unwrap();
+    store
+        .assign(&[assignment("0000:01:00.1", 1, "a"), assignment("0000:02:00.0", 2, "b")])
+        .unwrap();
     store.unassign(&[bdf("0000:01:00.0")]).unwrap();
     store.assign(&[assignment("0000:01:00.0", 1, "b")]).unwrap_err();
     store.unassign(&[bdf("0000:01:00.1")]).unwrap();
