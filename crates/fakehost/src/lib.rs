@@ -42,8 +42,13 @@
 )]
 
 mod host;
+
+mod build;
 mod presets;
 mod spec;
+mod usage;
+
+mod faults;
 
 mod machine;
 mod tree;

@@ -37,7 +37,7 @@ pub(crate) struct Machine {
     pub dozing: BTreeSet<Bdf>,
     /// systemd's units: whether each is active.
     pub units: BTreeMap<String, bool>,
-    /// What running and loading was told to fail at.
+    /// Minor numbers that are given away.
     pub minors: u32,
 }
 

@@ -58,6 +58,13 @@ impl Tree {
         }
     }
 
+    /// Add to the end of a file.
+    pub(crate) fn append(&self, rel: impl AsRef<Path>, text: &str) {
+        let mut content = self.bytes(rel.as_ref()).unwrap_or_default();
+        content.extend(text.as_bytes());
+        self.put(rel, content);
+    }
+
     pub(crate) fn dir(&self, rel: impl AsRef<Path>) {
         let path = self.at(rel);
         fs::create_dir_all(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
