@@ -21,6 +21,7 @@ pub mod store;
 
 pub mod assignment;
 mod target;
+mod tell;
 
 mod transaction;
 mod turn;
@@ -39,10 +40,11 @@ use host::apply::Applier;
 use host::observe::{Depth, driver_override, observe};
 use host::paths::Root;
 use model::port::{AttrWriter, Runner};
-use model::{Bdf, Snapshot};
+use model::{Bdf, Snapshot, Step};
 
 use assignment::Holdings;
 use store::{InEffect, Store};
+use tell::Tell;
 
 pub use bind::{BindRequest, Report};
 pub use error::Error;
@@ -60,6 +62,7 @@ pub struct Engine {
     applier: Applier,
     interrupt: Arc<AtomicBool>,
     patience: Duration,
+    tell: Tell,
 }
 
 impl Engine {
@@ -76,6 +79,7 @@ impl Engine {
             state,
             interrupt: Arc::default(),
             patience: Duration::from_secs(5),
+            tell: Tell::default(),
         }
     }
 
@@ -91,6 +95,14 @@ impl Engine {
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Somebody who is told each step, an undoing one included, just before
+    /// it is applied.
+    #[must_use]
+    pub fn telling(mut self, tell: impl FnMut(&Step) + 'static) -> Self {
+        self.tell = Tell::new(tell);
         self
     }
 

@@ -160,6 +160,7 @@ impl Turn<'_> {
             let kept = self.store.set_writer(progress.plan, writer);
             keep_first(&mut progress.failure, kept);
         }
+        self.engine.tell.step(step);
         self.engine.applier.apply(step)
     }
 
