@@ -10,7 +10,7 @@ use model::snapshot::Gap;
 use model::{Bdf, Function, Why};
 
 use super::function::{Pass, function};
-use super::{Depth, Locked};
+use super::{Depth, parallel};
 use crate::paths::Root;
 use crate::read::{self, Buffer, Folder};
 
@@ -23,7 +23,7 @@ pub(super) struct Found {
 }
 
 /// Read all functions.
-pub(super) fn functions(root: &Root, depth: Depth, locked: &mut Locked<'_>) -> Found {
+pub(super) fn functions(root: &Root, depth: Depth) -> Found {
     let mut found = Found::default();
     let path = root.pci_devices();
     let mut gap = |name: &str, why| {
@@ -39,14 +39,18 @@ pub(super) fn functions(root: &Root, depth: Depth, locked: &mut Locked<'_>) -> F
             return found;
         }
     };
-    let pass = Pass { root, depth, devices, grouped: is_grouped(root) };
-    let mut buffer = Buffer::default();
-    for name in names {
-        let Ok(bdf) = name.parse::<Bdf>() else {
-            gap(&name, malformed(&name));
-            continue;
-        };
-        match function(&pass, bdf, locked, &mut buffer) {
+    let (bdfs, odd): (Vec<_>, Vec<_>) =
+        names.iter().map(|name| (name, name.parse::<Bdf>())).partition(|(_, bdf)| bdf.is_ok());
+    odd.iter().for_each(|(name, _)| gap(name, malformed(name)));
+    let bdfs: Vec<Bdf> = bdfs.into_iter().filter_map(|(_, bdf)| bdf.ok()).collect();
+
+    let pass = Pass { depth, devices, grouped: is_grouped(root) };
+    let functions = parallel::parts(&bdfs, |part| {
+        let mut buffer = Buffer::default();
+        part.iter().map(|bdf| (*bdf, function(&pass, *bdf, &mut buffer))).collect()
+    });
+    for (bdf, function) in functions {
+        match function {
             Some(function) => drop(found.functions.insert(bdf, function)),
             None => found.vanished.push(bdf),
         }

@@ -9,7 +9,7 @@ use model::parse::iommu::{amd_width, intel_width, reserved_regions};
 use model::snapshot::{Group, GroupId, Iommu};
 use model::{Bdf, Fact, Function, Why};
 
-use super::Depth;
+use super::{Depth, parallel};
 use crate::paths::Root;
 use crate::read::{self, Buffer, Folder};
 
@@ -29,21 +29,33 @@ pub(super) fn groups(
         return BTreeMap::new();
     }
     let folder = Folder::open(&root.iommu_groups());
-    let mut buffer = Buffer::default();
-    let mut text = |name: String| match &folder {
-        Ok(folder) => folder.text(&name, &mut buffer).map(str::to_owned),
-        Err(why) => Err(why.clone()),
-    };
-    let mut group = |(id, members): (GroupId, Vec<Bdf>)| {
-        let reserved = text(format!("{id}/reserved_regions"));
-        let domain = match depth {
-            Depth::Listing => Fact::Unknown(Why::NotObserved),
-            Depth::Whole => text(format!("{id}/type")).map(|text| text.trim().to_owned()).into(),
+    let members: Vec<_> = members.into_iter().collect();
+    let groups = parallel::parts(&members, |part| {
+        let mut buffer = Buffer::default();
+        let group = |(id, members): &(GroupId, Vec<Bdf>)| {
+            group(folder.as_ref(), depth, (*id, members), &mut buffer)
         };
-        let reserved = reserved.and_then(|text| reserved_regions(&text)).into();
-        (id, Group { id, members, domain, reserved })
+        part.iter().map(group).collect()
+    });
+    groups.into_iter().map(|group| (group.id, group)).collect()
+}
+
+fn group(
+    folder: Result<&Folder, &Why>,
+    depth: Depth,
+    (id, members): (GroupId, &[Bdf]),
+    buffer: &mut Buffer,
+) -> Group {
+    let mut text = |name: &str| -> Result<String, Why> {
+        let folder = folder.map_err(Why::clone)?;
+        folder.text(&format!("{id}/{name}"), buffer).map(str::to_owned)
     };
-    members.into_iter().map(&mut group).collect()
+    let reserved = text("reserved_regions").and_then(|text| reserved_regions(&text)).into();
+    let domain = match depth {
+        Depth::Listing => Fact::Unknown(Why::NotObserved),
+        Depth::Whole => text("type").map(|text| text.trim().to_owned()).into(),
+    };
+    Group { id, members: members.to_vec(), domain, reserved }
 }
 
 /// The IOMMU as the kernel uses it.

@@ -17,16 +17,26 @@ mod functions;
 mod groups;
 mod machine;
 mod overrides;
+
+mod blocks;
+mod interfaces;
+mod screens;
+mod uses;
+
+mod holders;
+mod nodes;
+
 mod parallel;
 
-use model::parse::attribute;
-use model::port::{AttrWriter, Showed};
-use model::{Bdf, Fact, Snapshot, Why};
+use model::Snapshot;
+use model::port::AttrWriter;
 
 use self::functions::Found;
+use self::nodes::Nodes;
 use self::overrides::Locked;
+pub use self::overrides::driver_override;
+use self::uses::Uses;
 use crate::paths::Root;
-use crate::read;
 
 /// How much to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,26 +60,15 @@ pub fn observe_with(root: &Root, depth: Depth, attrs: &mut dyn AttrWriter) -> Sn
     pass(root, depth, &mut Locked::Through(attrs))
 }
 
-/// The driver that alone may bind a function, read through `attrs`: showing
-/// it takes the device's lock, which a stuck unbind holds.
-pub fn driver_override(root: &Root, bdf: Bdf, attrs: &mut dyn AttrWriter) -> Fact<Option<String>> {
-    match attrs.read(&root.pci_device(bdf).join("driver_override")) {
-        Showed::Content(bytes) => {
-            attribute::driver_override(&String::from_utf8_lossy(&bytes)).into()
-        }
-        Showed::Failed { errno, .. } => Fact::Unknown(read::why(errno)),
-        Showed::Stuck(stuck) => Fact::Unknown(Why::Failed(format!(
-            "the kernel did not show it within {} s: somebody holds the device's lock",
-            stuck.waited.as_secs()
-        ))),
-    }
-}
-
 fn pass(root: &Root, depth: Depth, locked: &mut Locked<'_>) -> Snapshot {
-    let Found { mut functions, vanished, gaps } = functions::functions(root, depth);
+    let Found { mut functions, vanished, mut gaps } = functions::functions(root, depth);
     let groups = groups::groups(root, depth, &functions);
+    let uses = Uses { functions: &mut functions, gaps: &mut gaps };
+    let blocks = uses::uses(root, uses);
     if depth == Depth::Whole {
         overrides::overrides(root, &mut functions, locked);
+        let nodes = Nodes::read(root, &blocks, &functions, &groups);
+        holders::holders(root, &nodes, &mut functions);
     }
     Snapshot { machine: machine::machine(root), functions, groups, vanished, gaps }
 }

@@ -111,7 +111,9 @@ impl Tree {
         let up = "../".repeat(place.split('/').count());
         let Device { bdf, vendor, device: id, class, .. } = device;
         self.link(&format!("sys/bus/pci/devices/{bdf}"), &format!("../../../{place}"));
-        let put = |name: &str, text: String| drop(self.file(&format!("sys/{place}/{name}"), text));
+        let put = |name: &str, text: String| {
+            self.file(&format!("sys/{place}/{name}"), text);
+        };
         let [_, base, sub, interface] = class.to_be_bytes();
         put(
             "modalias",

@@ -1,0 +1,241 @@
+//! Block devices: which function each sits on, and what is on top of what.
+//!
+//! In: `/sys/class/block` and what file systems say of their members. Out: the
+//! functions below a block device, however high the stack (a file system on
+//! LVM on a mirror of two NVMe drives is on both), and the uses of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::parse::attribute::device_number;
+use model::parse::{link, mounts};
+use model::snapshot::Gap;
+use model::usage::Use;
+use model::{Bdf, Why};
+
+use super::uses::Uses;
+use crate::paths::Root;
+use crate::read::{self, Buffer, Folder};
+
+/// All block devices of the machine.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    by_name: BTreeMap<String, Block>,
+    by_number: BTreeMap<(u32, u32), String>,
+}
+
+#[derive(Debug, Default)]
+struct Block {
+    /// The function whose device this is, or several: an NVMe namespace that
+    /// more than one controller leads to.
+    owners: Vec<Bdf>,
+    /// What it is put together from (LVM, MD, device mapper).
+    members: Vec<String>,
+    /// The disk that it is a part of, where that is not a function's own.
+    disk: Option<String>,
+    /// What the device mapper calls it.
+    mapped: Option<String>,
+}
+
+impl Blocks {
+    pub fn read(root: &Root) -> Result<Self, Why> {
+        let folder = match Folder::open(&root.class("block")) {
+            Ok(folder) => folder,
+            // No block devices at all: a kernel without, or a small recording.
+            Err(Why::NotProvided) => return Ok(Self::default()),
+            Err(why) => return Err(why),
+        };
+        let mut buffer = Buffer::default();
+        let mut blocks = Self::default();
+        for name in folder.names()? {
+            let Ok(target) = folder.link(&name, &mut buffer).map(str::to_owned) else { continue };
+            let number = folder.text(&format!("{name}/dev"), &mut buffer).and_then(device_number);
+            if let Ok(number) = number {
+                blocks.by_number.insert(number, name.clone());
+            }
+            let block = match link::owner(&target) {
+                Some(owner) => Block { owners: vec![owner], ..Block::default() },
+                None => stacked(root, &folder, &name, &target),
+            };
+            blocks.by_name.insert(name, block);
+        }
+        Ok(blocks)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// The functions that a block device needs.
+    pub fn owners(&self, name: &str) -> BTreeSet<Bdf> {
+        let mut owners = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![name];
+        while let Some((name, block)) = todo.pop().and_then(|name| self.by_name.get_key_value(name))
+        {
+            if seen.insert(name.as_str()) {
+                owners.extend(&block.owners);
+                todo.extend(block.members.iter().chain(&block.disk).map(String::as_str));
+            }
+        }
+        owners
+    }
+
+    /// As a person knows it: `nvme0n1p2`, `dm-0 (vg-root)`.
+    fn label(&self, name: &str) -> String {
+        match self.by_name.get(name).and_then(|block| block.mapped.as_ref()) {
+            Some(mapped) => format!("{name} ({mapped})"),
+            None => name.to_owned(),
+        }
+    }
+
+    /// The block device that a path means, by name or through a link of udev's.
+    fn at(&self, root: &Root, path: &str) -> Option<&str> {
+        let known = |name: &str| self.by_name.get_key_value(name).map(|(name, _)| name.as_str());
+        let name = link::name(path);
+        let mapped = || {
+            let called = |block: &Block| block.mapped.as_deref() == Some(name);
+            self.by_name.iter().find(|(_, block)| called(block)).map(|(name, _)| name.as_str())
+        };
+        let linked = || {
+            let target = std::fs::read_link(root.at(path)).ok()?;
+            known(link::name(target.to_str()?))
+        };
+        known(name).or_else(mapped).or_else(linked)
+    }
+}
+
+/// A block device that is no function's own.
+fn stacked(root: &Root, folder: &Folder, name: &str, target: &str) -> Block {
+    let mut parts = target.rsplit('/').skip(1);
+    let above = parts.next().unwrap_or_default();
+    // .../virtual/block/md0/md0p1: a part of another one.
+    let disk = folder.has(&format!("{above}/dev")).then(|| above.to_owned());
+    let mut buffer = Buffer::default();
+    let mapped = folder.text(&format!("{name}/dm/name"), &mut buffer);
+    let mapped = mapped.ok().map(|name| name.trim().to_owned());
+    let members = folder.folder(&format!("{name}/slaves")).and_then(|slaves| slaves.names());
+    let owners = if above.starts_with("nvme-subsys") { controllers(root, above) } else { vec![] };
+    Block { owners, members: members.unwrap_or_default(), disk, mapped }
+}
+
+/// The controllers of an NVMe subsystem, over each of which its namespaces
+/// are reached (`nvme_subsys_attrs` in drivers/nvme/host/sysfs.c: a link each).
+fn controllers(root: &Root, subsystem: &str) -> Vec<Bdf> {
+    let Ok(folder) = Folder::open(&root.class("nvme-subsystem").join(subsystem)) else {
+        return Vec::new();
+    };
+    let mut buffer = Buffer::default();
+    let names = folder.names().unwrap_or_default();
+    let owner = |name: &String| link::owner(folder.link(name, &mut buffer).ok()?);
+    names.iter().filter(|name| name.starts_with("nvme")).filter_map(owner).collect()
+}
+
+/// What the host has on them.
+pub(super) fn uses(root: &Root, blocks: &Blocks, uses: &mut Uses<'_>) {
+    for (name, block) in &blocks.by_name {
+        for member in &block.members {
+            let part = Use::Member { block: blocks.label(member), of: blocks.label(name) };
+            uses.add(blocks.owners(member), &part);
+        }
+    }
+    let mounts = mounted(root, uses.gaps);
+    for mount in &mounts {
+        for name in members(root, blocks, mount) {
+            let mounted = Use::Mount { block: blocks.label(&name), at: mount.at.clone() };
+            uses.add(blocks.owners(&name), &mounted);
+        }
+    }
+    swapped(root, blocks, &mounts, uses);
+}
+
+fn mounted(root: &Root, gaps: &mut Vec<Gap>) -> Vec<mounts::Mount> {
+    let mut refused = Why::NotProvided;
+    for path in root.mountinfo() {
+        match read::text(&path) {
+            Ok(text) => {
+                let (good, bad): (Vec<_>, Vec<_>) = mounts::mounts(&text).partition(Result::is_ok);
+                let gap = |why| Gap { path: path.display().to_string(), why };
+                gaps.extend(bad.into_iter().filter_map(Result::err).map(gap));
+                return good.into_iter().flatten().collect();
+            }
+            Err(why) => refused = why,
+        }
+    }
+    let [path, _] = root.mountinfo();
+    gaps.push(Gap { path: path.display().to_string(), why: refused });
+    Vec::new()
+}
+
+/// The block devices that a mounted file system lies on.
+fn members(root: &Root, blocks: &Blocks, mount: &mounts::Mount) -> Vec<String> {
+    if let Some(name) = blocks.by_number.get(&mount.number) {
+        return vec![name.clone()];
+    }
+    match mount.fs.as_str() {
+        "zfs" => pool(root, blocks, &mount.source),
+        // bcachefs names all its devices: /dev/sda:/dev/sdb.
+        _ => {
+            let named = mount.source.split(':').filter(|source| source.starts_with('/'));
+            let named: Vec<&str> = named.filter_map(|source| blocks.at(root, source)).collect();
+            match (mount.fs.as_str(), &named[..]) {
+                ("btrfs", [first]) => btrfs(root, first),
+                _ => named.into_iter().map(str::to_owned).collect(),
+            }
+        }
+    }
+}
+
+/// All devices of the btrfs that one of them belongs to.
+fn btrfs(root: &Root, device: &str) -> Vec<String> {
+    let all = read::names(&root.btrfs()).unwrap_or_default();
+    let devices = |uuid: &String| read::names(&root.btrfs().join(uuid).join("devices")).ok();
+    let with = |names: &Vec<String>| names.iter().any(|name| name == device);
+    all.iter().filter_map(devices).find(with).unwrap_or_else(|| vec![device.to_owned()])
+}
+
+/// The devices of a ZFS pool. The kernel does not say; udev looked at each
+/// device's label when it appeared.
+fn pool(root: &Root, blocks: &Blocks, dataset: &str) -> Vec<String> {
+    let pool = dataset.split('/').next().unwrap_or(dataset);
+    let label = format!("E:ID_FS_LABEL={pool}");
+    let member = |(number, name): (&(u32, u32), &String)| {
+        let (major, minor) = number;
+        let text = read::text(&root.udev_block(format_args!("{major}:{minor}"))).ok()?;
+        let has = |wanted: &str| text.lines().any(|line| line == wanted);
+        (has("E:ID_FS_TYPE=zfs_member") && has(&label)).then(|| name.clone())
+    };
+    blocks.by_number.iter().filter_map(member).collect()
+}
+
+fn swapped(root: &Root, blocks: &Blocks, mounts: &[mounts::Mount], uses: &mut Uses<'_>) {
+    let text = match read::text(&root.swaps()) {
+        Ok(text) => text,
+        // A kernel without swap.
+        Err(Why::NotProvided) => return,
+        Err(why) => return uses.gap(&root.swaps(), why),
+    };
+    for swap in mounts::swaps(&text) {
+        let swap = match swap {
+            Ok(swap) => swap,
+            Err(why) => {
+                uses.gap(&root.swaps(), why);
+                continue;
+            }
+        };
+        let names = if swap.is_file {
+            // The file is on the file system that is mounted closest above it.
+            let above = mounts.iter().filter(|mount| is_below(&swap.path, &mount.at));
+            let closest = above.max_by_key(|mount| mount.at.len());
+            closest.map_or_else(Vec::new, |mount| members(root, blocks, mount))
+        } else {
+            blocks.at(root, &swap.path).map(str::to_owned).into_iter().collect()
+        };
+        for name in names {
+            uses.add(blocks.owners(&name), &Use::Swap { block: blocks.label(&name) });
+        }
+    }
+}
+
+fn is_below(path: &str, at: &str) -> bool {
+    path.strip_prefix(at).is_some_and(|rest| at.ends_with('/') || rest.starts_with('/'))
+}

@@ -1,0 +1,89 @@
+//! Processes that hold a device's nodes open.
+//!
+//! In: `/proc/*/fd` and the table of nodes. Out: the holders of each function,
+//! or that they are unknown: who may not see every process never says
+//! "nobody". Never: `/proc/PID/cmdline` or `maps`, which wait for the lock of
+//! a process's memory, and so for ever if it is stuck in the kernel.
+
+use std::collections::BTreeMap;
+
+use model::parse::{link, process};
+use model::usage::Holder;
+use model::{Bdf, Fact, Function, Why};
+
+use super::nodes::Nodes;
+use crate::paths::Root;
+use crate::read::{Buffer, Folder};
+
+/// The first namespace of processes (`PROC_PID_INIT_INO` of
+/// include/linux/proc_ns.h): in another one the host's are out of sight.
+const HOST_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Find the holders of all functions.
+pub(super) fn holders(root: &Root, nodes: &Nodes, functions: &mut BTreeMap<Bdf, Function>) {
+    let found = scan(root, nodes);
+    for function in functions.values_mut() {
+        function.holders = match &found {
+            Ok(holders) => holders.get(&function.bdf).cloned().unwrap_or_default().into(),
+            Err(why) => Fact::Unknown(why.clone()),
+        };
+    }
+}
+
+fn scan(root: &Root, nodes: &Nodes) -> Result<BTreeMap<Bdf, Vec<Holder>>, Why> {
+    let folder = Folder::open(&root.processes())?;
+    let mut buffer = Buffer::default();
+    if let Ok(namespace) = folder.link("self/ns/pid", &mut buffer)
+        && namespace != HOST_NAMESPACE
+    {
+        return Err(Why::Failed("the host's processes are out of this container's sight".into()));
+    }
+    // Where others' processes are hidden (`hidepid`), the first one is, too.
+    folder.folder("1/fd")?;
+    let mut holders: BTreeMap<Bdf, Vec<Holder>> = BTreeMap::new();
+    for name in folder.names()? {
+        let Ok(pid) = name.parse::<u32>() else { continue };
+        match held(&folder, pid, nodes) {
+            Ok(held) => held.into_iter().for_each(|(bdf, holder)| {
+                holders.entry(bdf).or_default().push(holder);
+            }),
+            // It ended meanwhile, and holds nothing any more.
+            Err(Why::NotProvided | Why::Vanished) => {}
+            Err(why) => return Err(why),
+        }
+    }
+    holders.values_mut().for_each(|holders| holders.sort());
+    Ok(holders)
+}
+
+/// What one process holds, each node once.
+fn held(folder: &Folder, pid: u32, nodes: &Nodes) -> Result<Vec<(Bdf, Holder)>, Why> {
+    let files = folder.folder(&format!("{pid}/fd"))?;
+    let mut buffer = Buffer::default();
+    let mut open: Vec<(&str, &[Bdf])> = Vec::new();
+    for file in files.names()? {
+        let Ok(path) = files.link(&file, &mut buffer) else { continue };
+        open.extend(nodes.functions(path));
+    }
+    open.sort_unstable();
+    open.dedup();
+    let mut held = Vec::new();
+    for (node, functions) in open {
+        let holder = holder(folder, pid, node, &mut buffer)?;
+        held.extend(functions.iter().map(|bdf| (*bdf, holder.clone())));
+    }
+    Ok(held)
+}
+
+fn holder(folder: &Folder, pid: u32, node: &str, buffer: &mut Buffer) -> Result<Holder, Why> {
+    let stat = folder.text(&format!("{pid}/stat"), buffer)?;
+    let start_time = process::start_time(stat).ok_or(Why::Vanished)?;
+    // A kernel thread has no program file.
+    let program = match folder.link(&format!("{pid}/exe"), buffer) {
+        Ok(path) => link::name(path.strip_suffix(" (deleted)").unwrap_or(path)).to_owned(),
+        Err(_) => folder.text(&format!("{pid}/comm"), buffer)?.trim().to_owned(),
+    };
+    let cgroup = folder.text(&format!("{pid}/cgroup"), buffer).unwrap_or_default();
+    let unit = process::unit(cgroup).map(str::to_owned);
+    Ok(Holder { pid, start_time, program, node: node.to_owned(), unit })
+}
