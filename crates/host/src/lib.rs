@@ -9,6 +9,8 @@
 pub mod paths;
 pub mod read;
 
+pub mod names;
+
 pub mod observe;
 
 pub mod process;
