@@ -43,7 +43,8 @@ fn write(files: &[File]) -> anyhow::Result<()> {
 }
 
 fn check(files: &[File]) -> anyhow::Result<()> {
-    let stale = files.iter().filter(|(path, content)| fs::read(path).ok().as_ref() != Some(content));
+    let stale =
+        files.iter().filter(|(path, content)| fs::read(path).ok().as_ref() != Some(content));
     let mut wrong: Vec<String> = stale.map(|(path, _)| path.display().to_string()).collect();
     wrong.extend(surplus(files)?.iter().map(|path| format!("{} (no longer made)", path.display())));
     if wrong.is_empty() {
@@ -84,8 +85,8 @@ fn man_pages() -> anyhow::Result<Vec<File>> {
 
 fn pages_of(command: &clap::Command, name: &str, files: &mut Vec<File>) -> anyhow::Result<()> {
     let mut text = Vec::new();
-    let page = command.clone().name(name.to_owned()).disable_help_subcommand(true);
-    clap_mangen::Man::new(page).render(&mut text)?;
+    // The name in full (`passthru-bind`) was set when the command was built.
+    clap_mangen::Man::new(command.clone()).render(&mut text)?;
     files.push((Path::new("docs/man").join(format!("{name}.1")), text));
     let shown = |sub: &&clap::Command| !sub.is_hide_set() && sub.get_name() != "help";
     for sub in command.get_subcommands().filter(shown) {
@@ -115,10 +116,15 @@ fn reasons() -> String {
     }
     page.push_str("\n## Devices that are known by their ids\n\n| ids | code | what | source |\n|---|---|---|---|\n");
     for quirk in QUIRKS {
-        let first: Vec<String> = quirk.devices.iter().take(3).map(|id| format!("{id:04x}")).collect();
+        let first: Vec<String> =
+            quirk.devices.iter().take(3).map(|id| format!("{id:04x}")).collect();
         let more = if quirk.devices.len() > 3 { " …" } else { "" };
         let ids = format!("{:04x}:{}{more}", quirk.vendor, first.join(" "));
-        let _ = writeln!(page, "| `{ids}` | `{}` | {}; {} | {} |", quirk.code, quirk.text, quirk.hint, quirk.source);
+        let _ = writeln!(
+            page,
+            "| `{ids}` | `{}` | {}; {} | {} |",
+            quirk.code, quirk.text, quirk.hint, quirk.source
+        );
     }
     page
 }

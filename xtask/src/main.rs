@@ -2,6 +2,7 @@
 
 mod check_deps;
 mod demo;
+mod generate;
 mod lab;
 mod shell;
 mod test;
@@ -21,6 +22,8 @@ struct Args {
 enum Task {
     /// Do crates, paths and modules stand as ARCHITECTURE.md says?
     CheckDeps,
+    /// Write man pages, completions and reference pages
+    Gen(generate::Args),
     /// Show the main job, as a user would type it, in a lab host
     Demo,
     /// Check and test everything, as CI does
@@ -32,6 +35,8 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Args::parse().task {
+        Task::CheckDeps => check_deps::run(),
+        Task::Gen(args) => generate::run(&args),
         Task::Demo => demo::run(),
         Task::Test(args) => test::run(&args),
         Task::Lab(verb) => lab::run(&verb),

@@ -17,6 +17,7 @@ const SUITES: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("check-deps", &["xtask", "check-deps"]),
     ("clippy", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    ("check-deps", &["xtask", "check-deps"]),
     ("image", &["xtask", "lab", "build"]),
     ("tests", &["test", "--quiet", "--workspace"]),
 ];

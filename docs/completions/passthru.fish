@@ -1,0 +1,142 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_passthru_global_optspecs
+    string join \n root= machine= state= json v/verbose h/help V/version
+end
+
+function __fish_passthru_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_passthru_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_passthru_using_subcommand
+    set -l cmd (__fish_passthru_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c passthru -n "__fish_passthru_needs_command" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_needs_command" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_needs_command" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_needs_command" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_needs_command" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_needs_command" -s V -l version -d 'Print version'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "list" -d 'List the devices: group, driver, and whether they can be passed through'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "show" -d 'Show one device, whole: what it is, where it is, who uses it, can it go'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "device" -d 'Names for devices'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "bind" -d 'Move devices, with their whole IOMMU groups, to vfio-pci'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "release" -d 'Give devices, with their whole IOMMU groups, back to their host drivers'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "reset" -d 'Reset one device that neither the host nor a guest uses'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "recover" -d 'Finish or undo what was interrupted'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "record" -d 'Record this machine as text that `--machine` and umockdev can replay'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "completions" -d 'Print completions for a shell'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "__writer" -d 'Write attributes of the kernel for another process'
+complete -c passthru -n "__fish_passthru_using_subcommand list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand list" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand list" -s a -l all -d 'Bridges and host bridges too, which always stay with the host'
+complete -c passthru -n "__fish_passthru_using_subcommand list" -s t -l tree -d 'Draw how devices hang below bridges'
+complete -c passthru -n "__fish_passthru_using_subcommand list" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand list" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand show" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand show" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand show" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand show" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand show" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -f -a "add" -d 'Give a device a name that stays with it, whatever its address becomes'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -f -a "list" -d 'List the names and what they stand for'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -f -a "remove" -d 'Forget a name; the device stays as it is'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l name -d '1 to 63 of a-z, 0-9, `_`, `.` and `-`' -r
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l driver -d 'The driver, where it is a variant of vfio-pci' -r
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l override -d 'Let go what the host needs, by the code of the refusal' -r -f -a "root_disk\t''
+disk_in_use\t''
+only_network\t''
+boot_framebuffer\t''
+reset_hits_others\t''"
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l stop-services -d 'Stop services that hold a device, and start them again on release'
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand release" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand release" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand release" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand release" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand release" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand release" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand reset" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand reset" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand reset" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand reset" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand reset" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand reset" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand recover" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand recover" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand recover" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand recover" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand recover" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand recover" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand recover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand record" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand record" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand record" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand record" -l unmasked -d 'Keep serial numbers, addresses and names as they are'
+complete -c passthru -n "__fish_passthru_using_subcommand record" -l holders -d 'Record which processes hold device nodes open, too'
+complete -c passthru -n "__fish_passthru_using_subcommand record" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand record" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand completions" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand completions" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand completions" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand completions" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand completions" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand __writer" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __writer" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __writer" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __writer" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand __writer" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand __writer" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,0 +1,324 @@
+#compdef passthru
+
+autoload -U is-at-least
+
+_passthru() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_passthru_commands" \
+"*::: :->passthru" \
+&& ret=0
+    case $state in
+    (passthru)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:passthru-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'-a[Bridges and host bridges too, which always stay with the host]' \
+'--all[Bridges and host bridges too, which always stay with the host]' \
+'-t[Draw how devices hang below bridges]' \
+'--tree[Draw how devices hang below bridges]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':device -- Address, registered name, or vendor\:device:_default' \
+&& ret=0
+;;
+(device)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_passthru__subcmd__device_commands" \
+"*::: :->device" \
+&& ret=0
+
+    case $state in
+    (device)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:passthru-device-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+'--name=[1 to 63 of a-z, 0-9, \`_\`, \`.\` and \`-\`]:NAME:_default' \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':device -- Address, or vendor\:device:_default' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(remove)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- A name from `passthru device list`:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(bind)
+_arguments "${_arguments_options[@]}" : \
+'--driver=[The driver, where it is a variant of vfio-pci]:NAME:_default' \
+'*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer reset_hits_others)' \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--stop-services[Stop services that hold a device, and start them again on release]' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::devices -- Addresses, registered names, or vendor\:device:_default' \
+&& ret=0
+;;
+(release)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::devices -- Addresses, registered names, or vendor\:device:_default' \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':device -- Address, registered name, or vendor\:device:_default' \
+&& ret=0
+;;
+(recover)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(record)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--unmasked[Keep serial numbers, addresses and names as they are]' \
+'--holders[Record which processes hold device nodes open, too]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::out -- A folder that exists, or a file that does not; else standard output:_files' \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':shell -- The shell:(bash elvish fish powershell zsh)' \
+&& ret=0
+;;
+(__writer)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_passthru_commands] )) ||
+_passthru_commands() {
+    local commands; commands=(
+'list:List the devices\: group, driver, and whether they can be passed through' \
+'show:Show one device, whole\: what it is, where it is, who uses it, can it go' \
+'device:Names for devices' \
+'bind:Move devices, with their whole IOMMU groups, to vfio-pci' \
+'release:Give devices, with their whole IOMMU groups, back to their host drivers' \
+'reset:Reset one device that neither the host nor a guest uses' \
+'recover:Finish or undo what was interrupted' \
+'record:Record this machine as text that \`--machine\` and umockdev can replay' \
+'completions:Print completions for a shell' \
+'__writer:Write attributes of the kernel for another process' \
+    )
+    _describe -t commands 'passthru commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd____writer_commands] )) ||
+_passthru__subcmd____writer_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru __writer commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__bind_commands] )) ||
+_passthru__subcmd__bind_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru bind commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__completions_commands] )) ||
+_passthru__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru completions commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__device_commands] )) ||
+_passthru__subcmd__device_commands() {
+    local commands; commands=(
+'add:Give a device a name that stays with it, whatever its address becomes' \
+'list:List the names and what they stand for' \
+'remove:Forget a name; the device stays as it is' \
+    )
+    _describe -t commands 'passthru device commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__device__subcmd__add_commands] )) ||
+_passthru__subcmd__device__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru device add commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__device__subcmd__list_commands] )) ||
+_passthru__subcmd__device__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru device list commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__device__subcmd__remove_commands] )) ||
+_passthru__subcmd__device__subcmd__remove_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru device remove commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__list_commands] )) ||
+_passthru__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru list commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__record_commands] )) ||
+_passthru__subcmd__record_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru record commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__recover_commands] )) ||
+_passthru__subcmd__recover_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru recover commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__release_commands] )) ||
+_passthru__subcmd__release_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru release commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__reset_commands] )) ||
+_passthru__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru reset commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__show_commands] )) ||
+_passthru__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru show commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_passthru" ]; then
+    _passthru "$@"
+else
+    compdef _passthru passthru
+fi
