@@ -106,6 +106,13 @@ impl Engine {
         self
     }
 
+    /// How long to wait for a driver after the kernel was asked for it.
+    #[must_use]
+    pub fn probe_wait(mut self, wait: Duration) -> Self {
+        self.applier = self.applier.probe_wait(wait);
+        self
+    }
+
     /// The state directory.
     pub fn state(&self) -> &StateDir {
         &self.state

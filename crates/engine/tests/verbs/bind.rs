@@ -1,0 +1,159 @@
+//! There and back, once, twice, by others, after a reboot.
+
+use engine::BindRequest;
+use fakehost::On;
+use rustix::io::Errno;
+
+use crate::given::*;
+
+#[test]
+fn bind_moves_the_group_and_release_restores_the_machine() {
+    let given = Given::new();
+    let before = given.host.snapshot_tree();
+    let report = given.engine().bind(&request(&[GPU])).unwrap();
+    let steps: Vec<String> = report.steps.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!("bind__gpu", steps.join("\n"));
+    for function in [GPU, AUDIO] {
+        assert_eq!(given.host.driver_of(function).as_deref(), Some("vfio-pci"));
+    }
+    assert_eq!(given.host.is_active("nvidia-persistenced.service"), Some(false));
+
+    let report = given.engine().release(&typed(&[AUDIO])).unwrap();
+    let steps: Vec<String> = report.steps.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!("release__gpu", steps.join("\n"));
+    assert_eq!(given.host.is_active("nvidia-persistenced.service"), Some(true));
+    assert_eq!(as_before(&before.diff(&given.host.snapshot_tree())), [""; 0]);
+}
+
+/// Loaded modules stay: nobody can know who uses them by now.
+fn as_before(diff: &[String]) -> Vec<&String> {
+    let module = |line: &&String| !line.contains("vfio");
+    diff.iter().filter(module).collect()
+}
+
+#[test]
+fn twice_is_once() {
+    let given = Given::new();
+    given.engine().bind(&request(&[NVME])).unwrap();
+    let bound = given.host.snapshot_tree();
+    let report = given.engine().bind(&request(&[NVME])).unwrap();
+    assert!(report.steps.is_empty());
+    assert_eq!(bound.diff(&given.host.snapshot_tree()), [""; 0]);
+
+    given.engine().release(&typed(&[NVME])).unwrap();
+    let released = given.host.snapshot_tree();
+    let report = given.engine().release(&typed(&[NVME])).unwrap();
+    assert!(report.steps.is_empty());
+    assert_eq!(released.diff(&given.host.snapshot_tree()), [""; 0]);
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_says_the_same() {
+    let given = Given::new();
+    let before = given.host.snapshot_tree();
+    let plan = given.engine().plan_bind(&request(&[GPU, NVME])).unwrap();
+    assert_eq!(before.diff(&given.host.snapshot_tree()), [""; 0]);
+    assert!(given.state.path().read_dir().unwrap().next().is_none(), "no state was made");
+    let report = given.engine().bind(&request(&[GPU, NVME])).unwrap();
+    assert_eq!(plan.steps, report.steps);
+    let plan = given.engine().plan_release(&typed(&[GPU, NVME])).unwrap();
+    let report = given.engine().release(&typed(&[GPU, NVME])).unwrap();
+    assert_eq!(plan.steps.len(), report.steps.len());
+}
+
+#[test]
+fn a_service_is_not_stopped_without_consent() {
+    let given = Given::new();
+    let asked = BindRequest { stop_services: false, ..request(&[GPU]) };
+    let error = given.engine().bind(&asked).unwrap_err();
+    assert_eq!(codes(&error), ["service_must_stop"]);
+    assert_eq!(given.host.log(), []);
+}
+
+#[test]
+fn a_device_without_a_driver_goes_and_comes_back_without_one() {
+    let given = Given::new();
+    let before = given.host.snapshot_tree();
+    given.engine().bind(&request(&[EDU])).unwrap();
+    assert_eq!(given.host.driver_of(EDU).as_deref(), Some("vfio-pci"));
+    given.engine().release(&typed(&[EDU])).unwrap();
+    assert_eq!(given.host.driver_of(EDU), None);
+    assert_eq!(as_before(&before.diff(&given.host.snapshot_tree())), [""; 0]);
+}
+
+#[test]
+fn what_others_bound_is_given_to_the_driver_that_the_kernel_picks() {
+    let given = Given { host: machine().loaded("vfio-pci"), ..Given::new() };
+    let device = format!("sys/bus/pci/devices/{NVME}");
+    given.host.meddle("sys/bus/pci/drivers/nvme/unbind", NVME);
+    given.host.meddle(&format!("{device}/driver_override"), "vfio-pci");
+    given.host.meddle("sys/bus/pci/drivers_probe", NVME);
+    assert_eq!(given.host.driver_of(NVME).as_deref(), Some("vfio-pci"));
+    given.engine().release(&typed(&[NVME])).unwrap();
+    assert_eq!(given.host.driver_of(NVME).as_deref(), Some("nvme"));
+    assert_eq!(given.host.attribute(NVME, "driver_override").as_deref(), Some("(null)"));
+}
+
+#[test]
+fn a_foreign_guest_keeps_its_device() {
+    let host = machine().loaded("vfio-pci");
+    host.meddle("sys/bus/pci/drivers/nvme/unbind", NVME);
+    host.meddle(&format!("sys/bus/pci/devices/{NVME}/driver_override"), "vfio-pci");
+    host.meddle("sys/bus/pci/drivers_probe", NVME);
+    let group =
+        std::fs::read_link(host.root().join(format!("sys/bus/pci/devices/{NVME}/iommu_group")));
+    let node = format!("vfio/{}", group.unwrap().file_name().unwrap().to_str().unwrap());
+    let host = host.process(900, "qemu-system-x86_64", &[&node], None);
+    let given = Given { host, ..Given::new() };
+    for error in [
+        given.engine().release(&typed(&[NVME])).unwrap_err(),
+        given.engine().bind(&request(&[NVME])).unwrap_err(),
+        given.engine().reset(NVME).unwrap_err(),
+    ] {
+        assert!(
+            codes(&error).iter().all(|code| ["assigned", "held_by_process"].contains(code)),
+            "{error}"
+        );
+    }
+    assert_eq!(given.host.log(), []);
+}
+
+#[test]
+fn unknown_devices_are_named() {
+    let given = Given::new();
+    let error = given.engine().bind(&request(&["0000:99:00.0"])).unwrap_err();
+    assert_eq!(codes(&error), ["not_found"]);
+    let error = given.engine().release(&typed(&["0000:99:00.0"])).unwrap_err();
+    assert_eq!(codes(&error), ["not_found"]);
+    let error = given.engine().bind(&request(&["my-gpu"])).unwrap_err();
+    assert_eq!(error.code(), "unknown_device");
+    assert!(error.to_string().contains("my-gpu"));
+    assert_eq!(given.host.log(), []);
+}
+
+#[test]
+fn a_reboot_forgets_what_the_kernel_forgot() {
+    let given = Given::new();
+    given.engine().bind(&request(&[NVME])).unwrap();
+    // The kernel makes sysfs anew: the drive is on its driver.
+    let after = Given { host: machine(), state: given.state };
+    after.boot_id("11111111-2222-3333-4444-555555555555");
+    let recovered = after.engine().recover().unwrap();
+    assert_eq!(recovered.voided, 1);
+    assert!(after.engine().recover().unwrap().is_empty());
+    assert_eq!(after.host.log(), []);
+    assert!(after.engine().release(&typed(&[NVME])).unwrap().steps.is_empty());
+    assert_eq!(after.host.driver_of(NVME).as_deref(), Some("nvme"));
+}
+
+#[test]
+fn a_read_only_sysfs_is_said_and_nothing_is_left() {
+    let given = Given::new();
+    let before = given.host.snapshot_tree();
+    given.host.refuse_always(On::AnyWrite, Errno::ROFS);
+    let error = given.engine().bind(&request(&[NVME])).unwrap_err();
+    assert_eq!(error.code(), "step_failed");
+    assert!(error.to_string().contains("read-only file system"), "{error}");
+    assert_eq!(as_before(&before.diff(&given.host.snapshot_tree())), [""; 0]);
+    assert!(given.engine().unfinished().unwrap().is_empty());
+}

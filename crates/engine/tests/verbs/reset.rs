@@ -1,0 +1,35 @@
+//! One reset, journaled, of a device that nobody uses.
+
+use fakehost::{Errno, On};
+
+use crate::given::*;
+
+#[test]
+fn an_idle_device_is_reset() {
+    let given = Given::new();
+    let report = given.engine().reset(NVME).unwrap();
+    assert_eq!(report.steps.len(), 1);
+    assert!(given.host.log().iter().any(|op| op.to_string().ends_with(&format!("{NVME}/reset"))));
+    assert!(given.engine().unfinished().unwrap().is_empty());
+}
+
+#[test]
+fn one_in_use_is_not() {
+    let host = machine().mount("nvme0n1", "/srv/data");
+    let given = Given { host, ..Given::new() };
+    given.engine().reset(NVME).unwrap_err();
+    let error = given.engine().reset(GPU).unwrap_err();
+    assert!(codes(&error).contains(&"held_by_process"), "{error}");
+    let error = given.engine().reset("0000:00:01.0").unwrap_err();
+    assert!(codes(&error).contains(&"bridge"), "{error}");
+    assert_eq!(given.host.log(), []);
+}
+
+#[test]
+fn a_reset_that_fails_is_said() {
+    let given = Given::new();
+    given.host.refuse(On::path("reset"), Errno::NOTTY);
+    let error = given.engine().reset(NVME).unwrap_err();
+    assert_eq!(error.code(), "step_failed");
+    assert!(given.engine().unfinished().unwrap().is_empty());
+}
