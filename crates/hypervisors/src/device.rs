@@ -3,7 +3,7 @@
 //! In: [`model::Function`] values. Out: [`HostDevice`]s with the facts that a
 //! backend needs to place them. Nothing is read from the machine here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use model::function::{Bar, BarKind};
@@ -133,6 +133,28 @@ impl Reserve {
     pub fn max_of(self, other: Self) -> Self {
         Self { wide: round_up(self.wide.max(other.wide)), low: round_up(self.low.max(other.low)) }
     }
+}
+
+/// For each device the index of the first one that it shares an IOMMU group
+/// with, directly or by way of others; its own when it shares none. A slot
+/// may hold functions of several groups.
+pub(crate) fn clusters(devices: &[HostDevice]) -> Vec<usize> {
+    let groups: Vec<BTreeSet<GroupId>> = devices
+        .iter()
+        .map(|device| device.functions.iter().filter_map(|function| function.group).collect())
+        .collect();
+    let mut clusters: Vec<usize> = (0..devices.len()).collect();
+    for (later, own) in groups.iter().enumerate() {
+        for earlier in 0..later {
+            if groups[earlier].is_disjoint(own) {
+                continue;
+            }
+            let (one, other) = (clusters[earlier], clusters[later]);
+            let (first, second) = (one.min(other), one.max(other));
+            clusters.iter_mut().filter(|cluster| **cluster == second).for_each(|c| *c = first);
+        }
+    }
+    clusters
 }
 
 /// The next power of two, zero staying zero; the highest one at most.

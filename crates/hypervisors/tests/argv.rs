@@ -188,6 +188,8 @@ fn argv__ports_fill_several_slots() {
         .map(|bus| device(vec![function(&format!("0000:{bus:02x}:00.0"), bus, vec![io(4, 256)])]))
         .collect();
     assert_snapshot!(render(&spec, &server()));
+    spec.firmware = ovmf();
+    assert_snapshot!("refused__too_many_devices_with_io_registers", render(&spec, &server()));
 }
 
 #[test]

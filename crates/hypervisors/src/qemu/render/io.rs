@@ -24,10 +24,12 @@ impl RootBus {
         Self { name, next: 1 }
     }
 
+    /// Virtio devices without their old I/O registers: I/O space is scarce.
     fn place(&mut self, arg: Arg) -> Arg {
         let slot = self.next;
         self.next += 1;
-        arg.with("bus", self.name).with("addr", format_args!("{slot:#x}"))
+        let arg = arg.with("disable-legacy", "on").with("bus", self.name);
+        arg.with("addr", format_args!("{slot:#x}"))
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use model::reason::{Code, Reason};
 
-use crate::device::HostDevice;
+use crate::device::{HostDevice, clusters};
 use crate::machine::{GuestSpec, HostFacts};
 
 use super::arg::Arg;
@@ -73,14 +73,10 @@ fn host_bridge(index: usize) -> Arg {
 
 fn place(spec: &GuestSpec) -> Bridges<'_> {
     let mut bridges = Bridges::default();
-    let mut groups = BTreeMap::new();
+    let mut indexes = BTreeMap::new();
     let mut slots: BTreeMap<usize, (usize, u64)> = BTreeMap::new();
-    for device in &spec.devices {
-        let group = device.functions.iter().find_map(|function| function.group);
-        let index = match group {
-            Some(group) => *groups.entry(group).or_insert_with(|| bridges.open()),
-            None => bridges.open(),
-        };
+    for (device, cluster) in spec.devices.iter().zip(clusters(&spec.devices)) {
+        let index = *indexes.entry(cluster).or_insert_with(|| bridges.open());
         let (slot, wide) = slots.entry(index).or_default();
         *wide = wide.saturating_add(device.needs().wide);
         bridges.add(device, index, *slot);

@@ -19,7 +19,7 @@ const TCG_BITS: u8 = 40;
 pub(super) fn render(spec: &GuestSpec, facts: &HostFacts) -> Result<Argv, Vec<Reason>> {
     debug_assert_eq!(spec.machine.kind(), MachineKind::Q35);
     let topology = topology::place(spec);
-    let mut reasons = topology.refusals();
+    let mut reasons = topology.refusals(&spec.firmware);
     let bits = address_bits(spec, facts);
     let window = window::fit(&topology, spec.memory.bytes, bits);
     let window = match window.map_err(|error| too_large(spec, error)) {
@@ -119,8 +119,9 @@ fn devices(argv: &mut Argv, spec: &GuestSpec, topology: &Topology<'_>, window: W
     argv.extend(io::network(spec, &mut root));
 }
 
-/// `io-reserve=0` takes the I/O window away: there is I/O space for a dozen
-/// ports at most, and Express devices do without.
+/// `io-reserve=0`: firmware makes an I/O window for what is there, and keeps
+/// none free for what may come. There is I/O space for a dozen ports at most,
+/// and Express devices do without.
 fn root_port(topology: &Topology<'_>, port: &Port, window: Window) -> Arg {
     let some = |bytes: u64| (port.spare && bytes > 0).then_some(Size(bytes));
     Arg::new("-device", "pcie-root-port")
@@ -130,7 +131,7 @@ fn root_port(topology: &Topology<'_>, port: &Port, window: Window) -> Arg {
         .with_on("multifunction", topology.is_multifunction(port))
         .with("chassis", port.number)
         .with("slot", port.number)
-        .with_some("io-reserve", (!port.io).then_some(0))
+        .with("io-reserve", 0)
         .with_some("mem-reserve", some(window.spare.low))
         .with_some("pref64-reserve", some(window.spare.wide))
 }

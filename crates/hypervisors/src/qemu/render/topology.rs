@@ -14,13 +14,12 @@
 //! without a link: some drivers fail on that, and it cannot be unplugged.
 //! In: devices. Out: places, each used once. Never: text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::reason::{Code, Reason};
-use model::snapshot::GroupId;
 
-use crate::device::{HostDevice, HostFunction, Reserve};
-use crate::machine::GuestSpec;
+use crate::device::{HostDevice, HostFunction, Reserve, clusters};
+use crate::machine::{Firmware, GuestSpec};
 
 /// The first slot of `pcie.0` that carries ports; 0 is the host bridge, 0x1f
 /// the chipset, 1 to 7 are for emulated devices.
@@ -29,10 +28,12 @@ const LAST_SLOT: usize = 0x1e;
 /// Ports in all: eight functions in each slot. Chassis numbers (8 bits, and
 /// 0 is taken) would allow 255.
 pub const MAX_PORTS: usize = (LAST_SLOT - FIRST_SLOT + 1) * 8;
-/// Devices with I/O registers that get a window for them. A bridge's I/O
-/// window is 4 KiB at least, and firmware has 16 KiB to 40 KiB in all; what
-/// PCI Express devices keep in I/O space is for VGA emulation.
-const MAX_IO_PORTS: usize = 8;
+/// Ports with I/O registers below them that firmware has room for: each takes
+/// 4 KiB of a 64 KiB space. Measured with SeaBIOS 1.16.3, which gives up at
+/// one more ("out of I/O address space"), and OVMF 2022.11, which leaves the
+/// rest of the devices without any addresses.
+const MAX_IO_SEABIOS: usize = 14;
+const MAX_IO_OVMF: usize = 9;
 /// Slots of a PCIe-to-PCI bridge; its hotplug controller owns slot 0.
 const BRIDGE_SLOTS: usize = 31;
 
@@ -52,7 +53,7 @@ pub(crate) struct Port {
     /// Address on `pcie.0`.
     pub(crate) slot: usize,
     pub(crate) function: usize,
-    /// Whether a window for I/O registers is made.
+    /// A device below it has I/O registers.
     pub(crate) io: bool,
     /// What the devices below need.
     pub(crate) needs: Reserve,
@@ -103,16 +104,17 @@ fn bridge_id(port: usize) -> String {
 /// Give every device its place.
 pub(crate) fn place(spec: &GuestSpec) -> Topology<'_> {
     let mut topology = Topology::default();
-    let shared = if spec.has_iommu() { shared_groups(spec) } else { BTreeMap::new() };
-    let mut bridged: BTreeMap<GroupId, (usize, usize)> = BTreeMap::new();
-    for device in &spec.devices {
-        let group = device.functions.iter().find_map(|function| function.group);
-        let Some(group) = group.filter(|group| shared.contains_key(group)) else {
+    let clusters = clusters(&spec.devices);
+    let bridged =
+        if spec.has_iommu() { sharing(&spec.devices, &clusters) } else { BTreeSet::new() };
+    let mut bridges: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for (device, cluster) in spec.devices.iter().zip(clusters) {
+        if !bridged.contains(&cluster) {
             let port = topology.add_port(device.needs(), has_io(device), false);
             topology.add_device(device, &port_id(port), 0);
             continue;
-        };
-        let (port, used) = bridged.entry(group).or_insert_with(|| {
+        }
+        let (port, used) = bridges.entry(cluster).or_insert_with(|| {
             let port = topology.add_port(Reserve::default(), false, false);
             topology.bridges.push(Bridge { port });
             (port, 0)
@@ -125,21 +127,23 @@ pub(crate) fn place(spec: &GuestSpec) -> Topology<'_> {
     for _ in 0..spec.spare.count {
         topology.add_port(spec.spare.reserve, false, true);
     }
-    topology.ration_io();
     topology
 }
 
-/// Groups with more than one function: with a virtual IOMMU each function
-/// would have its own address space, and VFIO wants one for a group (QEMU:
-/// "group … used in multiple address spaces").
-fn shared_groups(spec: &GuestSpec) -> BTreeMap<GroupId, usize> {
-    let mut counts: BTreeMap<GroupId, usize> = BTreeMap::new();
-    let functions = spec.devices.iter().flat_map(|device| &device.functions);
-    for group in functions.filter_map(|function| function.group) {
-        *counts.entry(group).or_default() += 1;
+/// Clusters in which a group has more than one function: with a virtual
+/// IOMMU each function would have its own address space, and VFIO wants one
+/// for a group (QEMU: "group … used in multiple address spaces").
+fn sharing(devices: &[HostDevice], clusters: &[usize]) -> BTreeSet<usize> {
+    let mut seen = BTreeSet::new();
+    let mut sharing = BTreeSet::new();
+    for (device, cluster) in devices.iter().zip(clusters) {
+        for group in device.functions.iter().filter_map(|function| function.group) {
+            if !seen.insert(group) {
+                sharing.insert(*cluster);
+            }
+        }
     }
-    counts.retain(|_, count| *count > 1);
-    counts
+    sharing
 }
 
 fn has_io(device: &HostDevice) -> bool {
@@ -179,22 +183,26 @@ impl<'a> Topology<'a> {
         }
     }
 
-    fn ration_io(&mut self) {
-        for port in self.ports.iter_mut().filter(|port| port.io).skip(MAX_IO_PORTS) {
-            port.io = false;
-        }
-    }
-
-    /// Ports, with the last function of a slot of them marked so that
-    /// function 0 announces it.
+    /// Whether this port announces that others share its slot.
     pub(crate) fn is_multifunction(&self, port: &Port) -> bool {
         port.function == 0
             && self.ports.iter().any(|other| other.slot == port.slot && other.function > 0)
     }
 
     /// Why the places do not suffice.
-    pub(crate) fn refusals(&self) -> Vec<Reason> {
+    pub(crate) fn refusals(&self, firmware: &Firmware) -> Vec<Reason> {
         let mut reasons = Vec::new();
+        let (most, name) = match firmware {
+            Firmware::Default => (MAX_IO_SEABIOS, "SeaBIOS"),
+            Firmware::Ovmf { .. } => (MAX_IO_OVMF, "OVMF"),
+        };
+        let count = self.ports.iter().filter(|port| port.io).count();
+        if count > most {
+            let text = format!(
+                "{count} devices have registers in I/O space, {name} has room for {most} of them"
+            );
+            reasons.push(Reason::machine(Code::Unsupported, text, "pass fewer to one guest"));
+        }
         if self.ports.len() > MAX_PORTS {
             let text = format!(
                 "{} ports are needed (devices and spare ones), a guest has room for {MAX_PORTS}",
