@@ -41,11 +41,11 @@ impl Root {
         self.0.join(absolute.strip_prefix("/").unwrap_or(absolute))
     }
 
-    fn sys(&self, rest: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn sys(&self, rest: impl AsRef<Path>) -> PathBuf {
         self.at("/sys").join(rest)
     }
 
-    fn proc(&self, rest: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn proc(&self, rest: impl AsRef<Path>) -> PathBuf {
         self.at("/proc").join(rest)
     }
 }

@@ -1,0 +1,11 @@
+//! The real program on pretended machines: what it prints, how it ends.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot read ends it")]
+
+mod desk;
+
+mod commands;
+
+mod looking;
+mod planning;
+mod refusing;

@@ -1,0 +1,64 @@
+//! What makes no sense, cannot be, or must not be: the message and the exit code.
+
+use crate::desk::{desktop, on, passthru};
+
+macro_rules! snapshots {
+    ($($name:ident: $($arg:literal)*;)*) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(on(&desktop(), &[$($arg),*]));
+        }
+    )*};
+}
+
+snapshots! {
+    malformed_address: "show" "65:00";
+    function_out_of_range: "show" "65:00.8";
+    no_such_device: "show" "0000:99:00.0";
+    no_such_device_json: "show" "0000:99:00.0" "--json";
+    no_such_name: "show" "gpu0";
+    no_such_ids: "show" "dead:beef";
+    ambiguous_ids: "show" "144d:a808";
+    ambiguous_ids_json: "show" "144d:a808" "--json";
+    no_such_override: "bind" "01:00.0" "--dry-run" "--override" "everything";
+    usage_json: "bind" "--json";
+    changing_another_machine: "bind" "01:00.0";
+    changing_another_machine_json: "release" "01:00.0" "--json";
+    bad_name: "device" "add" "01:00.0" "--name" "GPU 0" "--dry-run";
+    unregistered_name: "device" "remove" "gpu0" "--dry-run";
+}
+
+#[test]
+fn root_and_machine_contradict() {
+    insta::assert_snapshot!(passthru(&["list", "--root", "/", "--machine", "x"]));
+}
+
+#[test]
+fn recordings_that_cannot_be_replayed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("machine.umockdev");
+    let args = ["list", "--machine", path.to_str().unwrap()];
+    let mut all = String::new();
+    for content in [None, Some(&b"this is no recording\n"[..]), Some(b"P: /devices/x\nE: \xff\n")] {
+        if let Some(content) = content {
+            std::fs::write(&path, content).unwrap();
+        }
+        let mut said = passthru(&args);
+        said.replace(dir.path().to_str().unwrap(), "[DIR]");
+        all.push_str(&said.to_string());
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn a_damaged_state_is_told_and_left_alone() {
+    let host = desktop();
+    let state = tempfile::tempdir().unwrap();
+    let database = state.path().join("state.db");
+    std::fs::write(&database, "this is no database, and longer than a header of one is").unwrap();
+    let before = std::fs::read(&database).unwrap();
+    let mut said = on(&host, &["list", "--state", state.path().to_str().unwrap()]);
+    said.replace(state.path().to_str().unwrap(), "[STATE]");
+    insta::assert_snapshot!(said);
+    assert_eq!(std::fs::read(&database).unwrap(), before);
+}
