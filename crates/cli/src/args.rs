@@ -107,6 +107,7 @@ pub enum Verb {
     Release(verbs::release::Release),
     Reset(verbs::reset::Reset),
     Recover(verbs::recover::Recover),
+    Record(verbs::record::Record),
     Completions(verbs::completions::Completions),
     #[command(name = host::write::SUBCOMMAND, hide = true)]
     Writer(verbs::writer::Writer),
@@ -115,22 +116,24 @@ pub enum Verb {
 impl Cli {
     /// Does what the command line asks for.
     pub(crate) fn run(self) -> Result<(), Error> {
-        // These two look at no machine, and the first must be quick.
-        match self.verb {
-            Verb::Writer(verb) => return verb.exec(),
-            Verb::Completions(verb) => return verb.exec(),
-            _ => {}
-        }
         let cx = Context::new(self.global)?;
-        match self.verb {
-            Verb::List(verb) => verb.exec(&cx),
-            Verb::Show(verb) => verb.exec(&cx),
-            Verb::Device(verb) => verb.exec(&cx),
-            Verb::Bind(verb) => verb.exec(&cx),
-            Verb::Release(verb) => verb.exec(&cx),
-            Verb::Reset(verb) => verb.exec(&cx),
-            Verb::Recover(verb) => verb.exec(&cx),
-            Verb::Writer(_) | Verb::Completions(_) => Ok(()),
+        self.verb.exec(&cx).map_err(|error| error.with_near_name(&cx))
+    }
+}
+
+impl Verb {
+    fn exec(self, cx: &Context) -> Result<(), Error> {
+        match self {
+            Self::List(verb) => verb.exec(cx),
+            Self::Show(verb) => verb.exec(cx),
+            Self::Device(verb) => verb.exec(cx),
+            Self::Bind(verb) => verb.exec(cx),
+            Self::Release(verb) => verb.exec(cx),
+            Self::Reset(verb) => verb.exec(cx),
+            Self::Recover(verb) => verb.exec(cx),
+            Self::Record(verb) => verb.exec(cx),
+            Self::Writer(verb) => verb.exec(),
+            Self::Completions(verb) => verb.exec(),
         }
     }
 }

@@ -3,13 +3,14 @@
 //! In: the global options. Out: a [`Context`]. A recording is unpacked into a
 //! temporary folder that goes away with the context.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use engine::{Engine, StateDir};
-use host::observe::{Depth, observe};
+use host::observe::{Depth, observe, observe_with};
 use host::paths::Root;
+use host::replay::Replay;
 use host::run::CommandRunner;
 use host::write::ChildWriter;
 use model::Snapshot;
@@ -23,6 +24,8 @@ use crate::output::Look;
 #[derive(Debug)]
 pub struct Context {
     pub root: Root,
+    /// The recording that the root is, which goes with the context.
+    _replay: Option<Replay>,
     state: StateDir,
     pub json: bool,
     verbose: bool,
@@ -32,16 +35,30 @@ pub struct Context {
 impl Context {
     /// Opens the machine that the options name.
     pub fn new(global: Global) -> Result<Self, Error> {
-        let root = global.root.map_or_else(Root::real, Root::new);
+        let replay = global.machine.as_deref().map(host::replay::load).transpose();
+        let replay = replay.map_err(Error::Replay)?;
+        let root = match (&replay, global.root) {
+            (Some(replay), _) => replay.root().clone(),
+            (None, Some(dir)) => Root::new(dir),
+            (None, None) => Root::real(),
+        };
         let state = global.state.unwrap_or_else(|| root.at(StateDir::DEFAULT));
         let look = Look::of_stdout();
         let Global { json, verbose, .. } = global;
-        Ok(Self { root, state: StateDir::new(state), json, verbose, look })
+        Ok(Self { root, _replay: replay, state: StateDir::new(state), json, verbose, look })
     }
 
-    /// The machine as it is now.
-    pub fn observe(&self, depth: Depth) -> Snapshot {
-        observe(&self.root, depth)
+    /// The machine as a listing needs it.
+    pub fn observe(&self) -> Snapshot {
+        observe(&self.root, Depth::Listing)
+    }
+
+    /// Everything about the machine. What may block is read in a child.
+    pub fn observe_whole(&self) -> Snapshot {
+        match self.root.is_real() {
+            true => observe_with(&self.root, Depth::Whole, &mut ChildWriter::new()),
+            false => observe(&self.root, Depth::Whole),
+        }
     }
 
     /// An engine to ask.
@@ -61,11 +78,14 @@ impl Context {
             signal_hook::flag::register(signal, Arc::clone(&flag))
                 .map_err(|source| Error::Io { doing: "catch signals".to_owned(), source })?;
         }
-        Ok(self.engine().interrupted_by(flag))
-    }
-
-    /// Whether to tell every step: somebody watches, or asked for it.
-    pub fn tells_steps(&self) -> bool {
-        !self.json && (self.verbose || io::stderr().is_terminal())
+        let engine = self.engine().interrupted_by(flag);
+        // Steps are for somebody who watches, or asked for them.
+        match self.verbose || (!self.json && io::stderr().is_terminal()) {
+            true => Ok(engine.telling(|step| {
+                // Whoever stopped reading still gets the work done.
+                let _ = writeln!(io::stderr(), "- {step}");
+            })),
+            false => Ok(engine),
+        }
     }
 }

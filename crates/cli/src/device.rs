@@ -4,8 +4,6 @@
 //! machine is looked at; then, by way of the engine, the function itself.
 
 use model::bdf::BdfError;
-use model::plan::Refusal;
-use model::verdict::verdict;
 use model::{Bdf, Function, Snapshot};
 
 use crate::context::Context;
@@ -24,8 +22,7 @@ pub fn parse(text: &str) -> Result<String, BdfError> {
 /// The function that is meant, as the engine sees it.
 pub fn find<'a>(cx: &Context, text: &str, snapshot: &'a Snapshot) -> Result<&'a Function, Error> {
     let bdf = cx.engine().resolve(text, snapshot)?;
-    let gone = || Refusal { reasons: verdict(snapshot, bdf).reasons };
-    Ok(snapshot.get(bdf).ok_or_else(gone).map_err(engine::Error::from)?)
+    snapshot.get(bdf).ok_or(Error::NoDevice(bdf))
 }
 
 fn hex4(text: &str) -> bool {

@@ -4,6 +4,7 @@
 //! standard error, or one JSON object `{"code","message","hint","details"}`
 //! there, and the exit code. A refusal lists every reason.
 
+mod hint;
 mod json;
 
 use std::io::{self, Write};
@@ -12,22 +13,31 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use thiserror::Error;
 
+use host::record::RecordingError;
+use host::replay::ReplayError;
+use model::Bdf;
 use model::plan::Refusal;
 
 /// Why the program did not do what was asked.
 #[derive(Debug, Error)]
 pub enum Error {
     /// Clap's own error, which is also how it prints help.
-    #[error("{}", first_line(.0))]
+    #[error("{}", first_paragraph(.0))]
     Arguments(clap::Error),
-    /// A command line that parsed and still makes no sense.
-    #[error("{message}")]
-    Usage { message: String, hint: String },
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    /// A name that nobody has, and one that is much like it.
+    #[error("{error}")]
+    Misnamed { error: engine::Error, near: String },
     /// A changing verb with `--root` or `--machine`.
     #[error("this is not the machine that passthru runs on: nothing can be changed there")]
     NotThisMachine,
+    #[error("there is no device at {0}")]
+    NoDevice(Bdf),
+    #[error("cannot replay the recording")]
+    Replay(#[source] ReplayError),
+    #[error("cannot record this machine")]
+    Record(#[source] RecordingError),
     /// A write of an earlier verb has not come back.
     #[error("a change is still in the kernel; its device is in doubt")]
     StillInDoubt,
@@ -44,10 +54,10 @@ fn exit_code(error: &Error) -> u8 {
         Error::Arguments(clap) => u8::try_from(clap.exit_code()).unwrap_or(2),
         // The reader has seen enough.
         Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
-        Error::Usage { .. } => 2,
-        Error::Engine(E::AmbiguousDevice { .. } | E::BadName(_)) => 2,
-        Error::NotThisMachine => 3,
-        Error::Engine(
+        Error::NotThisMachine | Error::NoDevice(_) => 3,
+        Error::StillInDoubt => 4,
+        Error::Engine(error) | Error::Misnamed { error, .. } => match error {
+            E::AmbiguousDevice { .. } | E::BadName(_) => 2,
             E::Refused(_)
             | E::UnknownDevice(_)
             | E::NameTaken(_)
@@ -55,11 +65,11 @@ fn exit_code(error: &Error) -> u8 {
             | E::NotRegistered(_)
             | E::NoInstance(_)
             | E::InstanceState { .. }
-            | E::Busy { .. },
-        ) => 3,
-        Error::StillInDoubt => 4,
-        Error::Engine(E::Failed(failure)) if !failure.doubts.is_empty() => 4,
-        Error::Engine(_) | Error::Output(_) | Error::Io { .. } => 1,
+            | E::Busy { .. } => 3,
+            E::Failed(failure) if !failure.doubts.is_empty() => 4,
+            _ => 1,
+        },
+        Error::Replay(_) | Error::Record(_) | Error::Output(_) | Error::Io { .. } => 1,
     }
 }
 
@@ -67,21 +77,15 @@ impl Error {
     /// The stable name of it.
     fn code(&self) -> &'static str {
         match self {
-            Self::Arguments(_) | Self::Usage { .. } => "usage",
-            Self::Engine(error) => error.code(),
+            Self::Arguments(_) => "usage",
+            Self::Engine(error) | Self::Misnamed { error, .. } => error.code(),
             Self::NotThisMachine => "not_this_machine",
+            Self::NoDevice(_) => model::Code::NotFound.as_str(),
+            Self::Replay(_) => "bad_recording",
+            Self::Record(_) => "not_recorded",
             Self::StillInDoubt => "in_doubt",
             Self::Output(_) => "output",
             Self::Io { .. } => "io",
-        }
-    }
-
-    /// What to do about it; empty when nothing comes to mind.
-    fn hint(&self) -> String {
-        match self {
-            Self::Usage { hint, .. } => hint.clone(),
-            Self::NotThisMachine => "--dry-run shows what would be done".to_owned(),
-            _ => String::new(),
         }
     }
 
@@ -142,9 +146,10 @@ fn human(error: &Error) -> io::Result<()> {
     if hint.is_empty() { Ok(()) } else { writeln!(err, "{HINT}hint:{HINT:#} {hint}") }
 }
 
-/// Clap's message without its `error: ` and without usage and tips.
-fn first_line(error: &clap::Error) -> String {
+/// The first paragraph of clap's message, on one line, without its `error: `.
+fn first_paragraph(error: &clap::Error) -> String {
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+    let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+    let text = lines.collect::<Vec<_>>().join(" ");
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }

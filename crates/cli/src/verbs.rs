@@ -15,6 +15,8 @@ pub mod reset;
 
 pub mod recover;
 
+pub mod record;
+
 pub mod completions;
 pub mod writer;
 

@@ -11,6 +11,7 @@ use crate::output::print;
 /// Print completions for a shell
 #[derive(Debug, Args)]
 pub struct Completions {
+    /// The shell
     shell: Shell,
 }
 

@@ -46,6 +46,7 @@ pub struct List {}
 /// Forget a name; the device stays as it is
 #[derive(Debug, Args)]
 pub struct Remove {
+    /// A name from `passthru device list`
     name: Name,
 
     #[command(flatten)]

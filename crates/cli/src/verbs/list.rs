@@ -5,7 +5,6 @@ mod tree;
 use std::io::Write;
 
 use clap::Args;
-use host::observe::Depth;
 use model::reason::{Code, Weight};
 use model::verdict::{Kind, Verdict, verdict};
 use model::{Fact, Function, Snapshot};
@@ -35,7 +34,7 @@ pub struct List {
 
 impl List {
     pub fn exec(&self, cx: &Context) -> Result<(), Error> {
-        let snapshot = cx.observe(Depth::Listing);
+        let snapshot = cx.observe();
         let naming = Naming::load(cx)?;
         if cx.json {
             let shown: Vec<&Function> = self.shown(&snapshot).collect();

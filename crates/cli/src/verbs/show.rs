@@ -6,7 +6,6 @@ mod host_side;
 use std::fmt::Display;
 
 use clap::Args;
-use host::observe::Depth;
 use model::reason::{Reason, Weight};
 use model::verdict::{Kind, Verdict, verdict};
 use model::{Fact, Function, Snapshot};
@@ -16,7 +15,7 @@ use crate::device;
 use crate::error::Error;
 use crate::naming::Naming;
 use crate::output::page::Page;
-use crate::output::{FAINT, HEADING, NO, PARTLY, YES, json, print};
+use crate::output::{FAINT, NO, PARTLY, YES, json, print};
 use crate::wire::DetailsJson;
 
 /// Show one device, whole: what it is, where it is, who uses it, can it go
@@ -32,7 +31,7 @@ pub struct Show {
 
 impl Show {
     pub fn exec(&self, cx: &Context) -> Result<(), Error> {
-        let snapshot = cx.observe(Depth::Whole);
+        let snapshot = cx.observe_whole();
         let naming = Naming::load(cx)?;
         let function = device::find(cx, &self.device, &snapshot)?;
         let verdict = verdict(&snapshot, function.bdf);
@@ -51,7 +50,7 @@ impl Show {
         subject.power(&mut page);
         subject.virtual_functions(&mut page);
         subject.uses(&mut page);
-        verdict_section(&mut page, &verdict);
+        subject.verdict(&mut page, &verdict);
         print(|out| page.write(out))
     }
 }
@@ -76,26 +75,6 @@ fn option<T: Display>(value: &Fact<Option<T>>, none: &str) -> String {
     fact(value, |value| value.as_ref().map_or_else(|| none.to_owned(), ToString::to_string))
 }
 
-fn verdict_section(page: &mut Page, verdict: &Verdict) {
-    let look = page.look();
-    page.section("verdict");
-    let text = match &verdict.kind {
-        Kind::Assignable => look.paint(YES, "can be passed through"),
-        Kind::InCompany(company) => {
-            let company: Vec<String> = company.iter().map(ToString::to_string).collect();
-            look.paint(PARTLY, format!("can be passed through with {}", company.join(" ")))
-        }
-        Kind::Not => look.paint(NO, "cannot be passed through"),
-    };
-    page.line("answer", text);
-    for reason in &verdict.reasons {
-        page.line(weight_word(reason), format_args!("{reason}"));
-        if !reason.hint.is_empty() {
-            page.line("", format_args!("{} {}", look.paint(FAINT, "hint:"), reason.hint));
-        }
-    }
-}
-
 fn weight_word(reason: &Reason) -> &'static str {
     match reason.weight() {
         Weight::Note => "note",
@@ -106,23 +85,44 @@ fn weight_word(reason: &Reason) -> &'static str {
 }
 
 impl Subject<'_> {
+    fn verdict(&self, page: &mut Page, verdict: &Verdict) {
+        let look = page.look();
+        page.section("verdict");
+        let text = match &verdict.kind {
+            Kind::Assignable => look.paint(YES, "can be passed through"),
+            Kind::InCompany(company) => {
+                let company: Vec<String> = company.iter().map(ToString::to_string).collect();
+                look.paint(PARTLY, format!("can be passed through with {}", company.join(" ")))
+            }
+            Kind::Not => look.paint(NO, "cannot be passed through"),
+        };
+        page.line("answer", text);
+        for reason in &verdict.reasons {
+            match reason.at == Some(self.function.bdf) {
+                true => page
+                    .line(weight_word(reason), format_args!("{} [{}]", reason.text, reason.code)),
+                false => page.line(weight_word(reason), reason),
+            }
+            if !reason.hint.is_empty() {
+                page.line("", format_args!("{} {}", look.paint(FAINT, "hint:"), reason.hint));
+            }
+        }
+    }
+
     fn identity(&self, page: &mut Page) {
         let function = self.function;
         let named = self.naming.of(function);
-        let look = page.look();
-        page.section(
-            look.paint(HEADING, format!("{}  {}", function.bdf, named.device_text(function))),
-        );
+        page.section(format!("{}  {}", function.bdf, named.device_text(function)));
         if let Some(name) = named.registered {
             page.line("registered as", name);
         }
+        let class = fact(&function.class, ToString::to_string);
         page.line(
             "class",
-            format!(
-                "{} [{}]",
-                named.class_text(function),
-                fact(&function.class, ToString::to_string)
-            ),
+            match named.class {
+                Some(name) => format!("{name} [{class}]"),
+                None => class,
+            },
         );
         page.line("ids", function.ids_text());
         let subsystem = fact(&function.subsystem, |(vendor, device)| format!("{vendor}:{device}"));

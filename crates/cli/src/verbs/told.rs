@@ -1,7 +1,7 @@
 //! What a changing verb tells: the plan beforehand, the report afterwards.
 //!
 //! In: a [`Plan`] or a [`Report`]. Out: lines or JSON. The result is always
-//! told; its steps only to somebody who watches, or asked for them.
+//! told; steps are told while they are applied, to somebody who watches.
 
 use std::io::Write;
 
@@ -53,11 +53,6 @@ pub fn report(cx: &Context, report: &Report, done: impl Fn(Bdf) -> String) -> Re
         });
     }
     super::recover::tell(&report.recovered);
-    if cx.tells_steps() {
-        let mut err = anstream::stderr().lock();
-        // Who does not read the steps still has them done.
-        let _ = report.steps.iter().try_for_each(|step| writeln!(err, "- {step}"));
-    }
     notes(&report.notes);
     print(|out| report.functions.iter().try_for_each(|bdf| writeln!(out, "{}", done(*bdf))))
 }

@@ -11,10 +11,14 @@ const PCI_IDS: &str = "\
 \t1aef  GA102 High Definition Audio Controller
 \t2206  GA102 [GeForce RTX 3080]
 \t\t1458 403b  GeForce RTX 3080 Gaming OC
+1022  Advanced Micro Devices, Inc. [AMD]
+\t1480  Starship/Matisse Root Complex
 144d  Samsung Electronics Co Ltd
 \ta808  NVMe SSD Controller SM981/PM981/PM983
+1b36  Red Hat, Inc.
+\t000c  QEMU PCIe Root port
 8086  Intel Corporation
-\t10d3  82574L Gigabit Network Connection
+\t15f3  Ethernet Controller I225-V
 C 01  Mass storage controller
 \t08  Non-Volatile memory controller
 C 02  Network controller

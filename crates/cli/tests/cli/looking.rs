@@ -43,7 +43,7 @@ fn show() {
 
 #[test]
 fn show_by_ids() {
-    insta::assert_snapshot!(on(&desktop(), &["show", "8086:10d3"]));
+    insta::assert_snapshot!(on(&desktop(), &["show", "8086:15f3"]));
 }
 
 #[test]

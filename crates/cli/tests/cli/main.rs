@@ -9,3 +9,4 @@ mod commands;
 mod looking;
 mod planning;
 mod refusing;
+mod remembering;

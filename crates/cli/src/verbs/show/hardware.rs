@@ -106,11 +106,10 @@ impl Subject<'_> {
     pub(super) fn interrupts(&self, page: &mut Page) {
         page.section("interrupts");
         let capabilities = self.function.capabilities();
-        let count = |vectors: String| format!("{vectors} vectors");
         page.line(
             "MSI",
             fact(&capabilities, |caps| {
-                caps.msi.map_or("none".to_owned(), |msi| count(msi.vectors.to_string()))
+                caps.msi.map_or("none".to_owned(), |msi| vectors(msi.vectors.into()))
             }),
         );
         page.line("MSI-X", fact(&capabilities, |caps| caps.msix.map_or("none".to_owned(), msix)));
@@ -205,9 +204,13 @@ fn acs(acs: Acs) -> String {
 
 fn msix(msix: Msix) -> String {
     let place = |place: Place| format!("BAR {} at {:#x}", place.bar, place.offset);
-    format!("{} vectors, table in {}, PBA in {}", msix.vectors, place(msix.table), place(msix.pba))
+    format!("{}, table in {}, PBA in {}", vectors(msix.vectors), place(msix.table), place(msix.pba))
 }
 
 fn yes(value: bool) -> String {
     if value { "yes" } else { "no" }.to_owned()
+}
+
+fn vectors(count: u16) -> String {
+    format!("{count} {}", if count == 1 { "vector" } else { "vectors" })
 }
