@@ -33,9 +33,16 @@ impl Default for FakeHost {
 /// Machines.
 impl FakeHost {
     /// A machine with an IOMMU, the modules `vfio-pci` and `pci-stub` to be
-    /// loaded, and no device.
+    /// loaded, and no device. Its tree lies in memory where there is room: a
+    /// test makes hundreds of files, twenty times faster than on a disk.
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("fakehost").tempdir();
+        Self::new_in(&memory().unwrap_or_else(std::env::temp_dir))
+    }
+
+    /// The same, in a temporary folder below this one. A function takes about
+    /// 150 KiB.
+    pub fn new_in(parent: &Path) -> Self {
+        let folder = tempfile::Builder::new().prefix("fakehost").tempdir_in(parent);
         let folder = folder.expect("a temporary folder");
         let root = folder.path().join("root");
         std::fs::create_dir(&root).expect("a folder in a new temporary folder");
@@ -125,4 +132,14 @@ impl FakeHost {
     pub fn is_active(&self, unit: &str) -> Option<bool> {
         self.shared.lock().machine.units.get(unit).copied()
     }
+}
+
+/// The memory file system of the machine that the tests run on, if it has
+/// room for some trees: a container's often has 64 MiB.
+fn memory() -> Option<PathBuf> {
+    const ROOM: u64 = 256 << 20;
+    let folder: PathBuf = ["/", "dev", "shm"].iter().collect();
+    let stat = rustix::fs::statvfs(&folder).ok()?;
+    let writable = rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK).is_ok();
+    (writable && stat.f_bavail * stat.f_frsize >= ROOM).then_some(folder)
 }

@@ -86,6 +86,8 @@ impl Tree {
         let up = at.components().count().saturating_sub(1);
         let to = to.as_ref();
         let shared = at.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+        // A link to a folder above is printed with that folder's name (kernfs_get_target_path()).
+        let shared = shared.min(to.components().count().saturating_sub(1));
         let climb = "../".repeat(up.saturating_sub(shared));
         let rest: PathBuf = to.components().skip(shared).collect();
         self.raw_link(at, Path::new(&format!("{climb}{}", rest.display())));

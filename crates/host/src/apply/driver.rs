@@ -50,19 +50,17 @@ impl Applier {
             Ok(()) => self.await_driver(bdf)?,
             Err(_) => self.driver_of(bdf)?,
         };
-        let expected = driver.to_owned();
-        match found {
-            Some(found) if found == driver => Ok(Outcome::Done),
-            Some(found) => {
-                let reason = format!("the kernel chose {found}");
-                Err(ApplyError::NotBound { bdf, expected, reason }.into())
-            }
+        if found.as_deref() == Some(driver) {
+            return Ok(Outcome::Done);
+        }
+        let reason = match &found {
+            Some(found) => format!("the kernel chose {found}"),
             None => {
                 wrote?;
-                let reason = self.why_unbound(bdf, driver)?;
-                Err(ApplyError::NotBound { bdf, expected, reason }.into())
+                self.why_unbound(bdf, driver)?
             }
-        }
+        };
+        Err(ApplyError::NotBound { bdf, expected: driver.to_owned(), found, reason }.into())
     }
 
     pub(super) fn probe_any(&mut self, bdf: Bdf) -> Result<Outcome, Stop> {

@@ -33,10 +33,13 @@ pub enum ApplyError {
     Outside { path: PathBuf },
     #[error("`{0}` cannot be the name of a driver, module or unit")]
     Name(String),
+    /// With `found`, the kernel gave it to that driver instead.
     #[error("{bdf} was not bound to {expected}: {reason}")]
-    NotBound { bdf: Bdf, expected: String, reason: String },
+    NotBound { bdf: Bdf, expected: String, found: Option<String>, reason: String },
     #[error("`{}` took `{}` and still says `{found}`", path.display(), value.trim_end())]
     NoEffect { path: PathBuf, value: String, found: String },
+    #[error("{bdf} answers every read with ones after its reset")]
+    NoAnswer { bdf: Bdf },
     #[error("`{cmd}` {}: {stderr}", status_text(*status))]
     Command { cmd: Cmd, status: Option<i32>, stderr: String },
     #[error("{unit} is {state} after `{cmd}`")]
@@ -73,11 +76,13 @@ impl ApplyError {
             Self::Locked { .. } => {
                 Some("a bind or unbind of this device hangs in the kernel; see the kernel log")
             }
-            Self::NotBound { .. } => Some("the kernel log says what the driver found"),
+            Self::NotBound { found: None, .. } => Some("the kernel log says what the driver found"),
+            Self::NoAnswer { .. } => Some("only a power cycle of the machine may bring it back"),
             Self::Run(RunError::Start { .. }) => {
                 Some("the program is missing or may not be run; step in by hand, then try again")
             }
             Self::Run(RunError::Deadline { .. })
+            | Self::NotBound { .. }
             | Self::NoAttribute { .. }
             | Self::Outside { .. }
             | Self::Name(_)
