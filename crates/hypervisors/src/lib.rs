@@ -100,6 +100,8 @@ pub trait Guest: fmt::Debug {
     fn shut_down(&mut self) -> Result<(), ControlError>;
     /// End the hypervisor's process in good order, without asking the guest.
     fn quit(&mut self) -> Result<(), ControlError>;
+    /// The host's functions that it has, by [`HostFunction::id`].
+    fn held(&mut self) -> Result<Vec<String>, ControlError>;
     /// Give it a device. All of it or nothing.
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError>;
     /// Take a device back, and wait until the guest has let go of it.
@@ -109,7 +111,7 @@ pub trait Guest: fmt::Debug {
 /// Why a running guest did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    #[error("the guest's control socket failed")]
+    #[error(transparent)]
     Socket(#[from] qemu::client::QmpError),
     /// Nothing was changed.
     #[error("{0}")]

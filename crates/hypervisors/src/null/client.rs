@@ -9,6 +9,8 @@ use crate::{ControlError, Guest};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorder {
     pub lines: Vec<String>,
+    /// What it was given and has not given back.
+    held: Vec<String>,
 }
 
 impl Guest for Recorder {
@@ -26,13 +28,19 @@ impl Guest for Recorder {
         Ok(())
     }
 
+    fn held(&mut self) -> Result<Vec<String>, ControlError> {
+        Ok(self.held.clone())
+    }
+
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError> {
         self.lines.push(format!("attach {}", device.name()));
+        self.held.extend(device.functions.iter().map(|function| function.id()));
         Ok(())
     }
 
     fn detach(&mut self, device: &HostDevice, _: Duration) -> Result<(), ControlError> {
         self.lines.push(format!("detach {}", device.name()));
+        self.held.retain(|id| device.functions.iter().all(|function| function.id() != *id));
         Ok(())
     }
 }

@@ -66,6 +66,11 @@ impl Guest for Qmp {
         Ok(Qmp::quit(self)?)
     }
 
+    fn held(&mut self) -> Result<Vec<String>, ControlError> {
+        let devices = self.peripherals()?.into_iter();
+        Ok(devices.filter(|device| device.kind == "vfio-pci").map(|device| device.id).collect())
+    }
+
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError> {
         hotplug::attach(self, device).map(|_| ())
     }

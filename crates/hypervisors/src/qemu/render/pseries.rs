@@ -1,9 +1,9 @@
 //! A pseries guest on POWER: a PCI host bridge of its own for each group.
 //!
-//! PAPR gives every host bridge (PHB) its own DMA window, and VFIO on POWER
-//! wants one IOMMU group per PHB (`spapr_phb_vfio_…()` in QEMU's
-//! `hw/ppc/spapr_pci_vfio.c`). Such a guest has an IOMMU always, and its
-//! windows are 1 TiB for each PHB.
+//! PAPR gives every host bridge (PHB) its own DMA window, and error recovery
+//! (EEH) works for a PHB with one IOMMU group behind it only
+//! (`vfio_eeh_as_ok()` in QEMU's `hw/ppc/spapr_pci_vfio.c`). Such a guest has
+//! an IOMMU always, and 1 TiB of 64-bit window for each PHB.
 
 use std::collections::BTreeMap;
 
