@@ -223,6 +223,24 @@ impl Root {
     }
 }
 
+/// What guests are started with.
+impl Root {
+    /// There while systemd is the first process (sd_booted(3)).
+    pub fn systemd(&self) -> PathBuf {
+        self.at("/run/systemd/system")
+    }
+
+    /// Descriptors of the UEFIs that are installed for QEMU.
+    pub fn qemu_firmware(&self) -> PathBuf {
+        self.at("/usr/share/qemu/firmware")
+    }
+
+    /// Pages of this size in bytes: `free_hugepages`, `nr_hugepages`, ….
+    pub fn hugepages(&self, bytes: u64) -> PathBuf {
+        self.sys("kernel/mm/hugepages").join(format!("hugepages-{}kB", bytes / 1024))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
