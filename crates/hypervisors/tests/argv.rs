@@ -1,4 +1,6 @@
 //! Command lines as golden text: one guest each.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(non_snake_case)]
 
 mod cases;

@@ -1,5 +1,7 @@
 //! Whatever the devices are: every one has its own place, once.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod cases;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,7 @@
 //! The client against a server that misbehaves: scripted, on a real socket.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value)]
+
 mod cases;
 
 use std::io::{BufRead, BufReader, Write};

@@ -3,6 +3,8 @@
 //! Emulated processors, no VFIO: what needs a passed-through device is
 //! tested in the lab. QEMU must be installed; without it these tests fail.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod cases;
 mod running;
 

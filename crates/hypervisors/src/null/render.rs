@@ -16,7 +16,7 @@ pub fn text(spec: &GuestSpec) -> String {
     match &spec.firmware {
         Firmware::Default => line("  the machine's own firmware".to_owned()),
         Firmware::Ovmf { nvram, .. } => {
-            line(format!("  UEFI with variables in {}", nvram.display()))
+            line(format!("  UEFI with variables in {}", nvram.display()));
         }
     }
     if let Some(kernel) = &spec.kernel {

@@ -33,9 +33,7 @@ fn fits(value: &Value) -> bool {
     let interface = strings(value.get("interface-types")).any(|word| word == "uefi");
     let targets = value.get("targets").and_then(Value::as_array).into_iter().flatten();
     let target = targets.filter(|target| target.get("architecture") == Some(&"x86_64".into()));
-    let machine = target
-        .flat_map(|target| strings(target.get("machines")))
-        .any(|pattern| matches_q35(pattern));
+    let machine = target.flat_map(|target| strings(target.get("machines"))).any(matches_q35);
     let plain = !strings(value.get("features")).any(|feature| UNWANTED.contains(&feature));
     interface && machine && plain
 }

@@ -66,10 +66,11 @@ pub fn attach(qmp: &mut Qmp, device: &HostDevice) -> Result<Vec<String>, Control
     refuse_if_there(qmp, device)?;
     refuse_if_behind_iommu(qmp, device)?;
     let port = choose(free_ports(qmp)?, device).map_err(ControlError::Refused)?;
-    let functions: Vec<(u8, Value)> = properties(device, &port.bus, iommufd(qmp)?);
+    let iommufd = iommufd(qmp)?;
+    let functions = properties(device, &port.bus, iommufd.as_deref());
     let mut added: Vec<String> = Vec::new();
     // Function 0 is the first in the list, and the last to be added.
-    for (_, properties) in functions.iter().rev() {
+    for properties in functions.iter().rev() {
         if let Err(error) = qmp.device_add(properties) {
             return Err(take_back(qmp, device, &added, error));
         }
@@ -194,7 +195,7 @@ fn choose(free: Vec<FreePort>, device: &HostDevice) -> Result<FreePort, Reason> 
     })
 }
 
-fn properties(device: &HostDevice, bus: &str, iommufd: Option<String>) -> Vec<(u8, Value)> {
+fn properties(device: &HostDevice, bus: &str, iommufd: Option<&str>) -> Vec<Value> {
     let numbers = device.numbers();
     let many = numbers.len() > 1;
     let each = device.functions.iter().zip(numbers).map(|(host, number)| {
@@ -208,13 +209,13 @@ fn properties(device: &HostDevice, bus: &str, iommufd: Option<String>) -> Vec<(u
         if many && number == 0 {
             set("multifunction", json!(true));
         }
-        if let Some(iommufd) = &iommufd {
+        if let Some(iommufd) = iommufd {
             set("iommufd", json!(iommufd));
         }
         if let Some(rom) = &host.rom_file {
             set("romfile", json!(rom.display().to_string()));
         }
-        (number, Value::Object(properties))
+        Value::Object(properties)
     });
     each.collect()
 }

@@ -15,6 +15,15 @@ pub fn meminfo(text: &str, key: &str) -> Result<u64, Why> {
     number::<u64>(value)?.checked_mul(1024).ok_or_else(|| malformed(line))
 }
 
+/// Physical address bits of the processor, from `/proc/cpuinfo`
+/// (`address sizes : 46 bits physical, 48 bits virtual`; x86 only).
+pub fn address_bits(text: &str) -> Result<u8, Why> {
+    let line = text.lines().find(|line| line.starts_with("address sizes"));
+    let line = line.ok_or(Why::NotProvided)?;
+    let value = line.split_once(':').and_then(|(_, rest)| rest.split_once("bits physical"));
+    number(value.ok_or_else(|| malformed(line))?.0)
+}
+
 /// Whether `modules.builtin` or `modules.dep` lists a module. The kernel
 /// takes `-` and `_` in names for the same; files may be compressed.
 pub fn lists_module(text: &str, module: &str) -> bool {
@@ -53,5 +62,17 @@ mod tests {
         assert!(lists_module("kernel/drivers/vfio/pci/vfio-pci.ko\n", "vfio_pci"));
         assert!(!lists_module(dep, "vfio"));
         assert!(!lists_module("", "vfio_pci"));
+    }
+
+    #[test]
+    fn address_sizes() {
+        let line = "address sizes\t: 46 bits physical, 48 bits virtual\n";
+        assert_eq!(address_bits(&format!("processor\t: 0\n{line}power management:\n")), Ok(46));
+        assert_eq!(address_bits("cpu\t\t: POWER9\n"), Err(Why::NotProvided));
+        for text in
+            ["address sizes", "address sizes: x bits physical", "address sizes: 999 bits physical"]
+        {
+            assert!(matches!(address_bits(text), Err(Why::Malformed(_))), "{text:?}");
+        }
     }
 }

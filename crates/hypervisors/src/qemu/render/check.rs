@@ -78,15 +78,15 @@ fn size(spec: &GuestSpec) -> Vec<Reason> {
         let text = format!("{} bytes of memory", spec.memory.bytes);
         reasons.push(refuse(text, "give it whole MiB, 64 at least"));
     }
-    if let Some(page) = spec.memory.hugepages {
-        if !page.is_power_of_two() || !spec.memory.bytes.is_multiple_of(page) {
-            let text = format!(
-                "{} MiB of memory are not whole hugepages of {} KiB",
-                spec.memory.bytes >> 20,
-                page >> 10
-            );
-            reasons.push(refuse(text, "make the memory a multiple of the page size"));
-        }
+    let pages = spec.memory.hugepages;
+    let whole = |page: u64| page.is_power_of_two() && spec.memory.bytes.is_multiple_of(page);
+    if let Some(page) = pages.filter(|page| !whole(*page)) {
+        let text = format!(
+            "{} MiB of memory are not whole hugepages of {} KiB",
+            spec.memory.bytes >> 20,
+            page >> 10
+        );
+        reasons.push(refuse(text, "make the memory a multiple of the page size"));
     }
     reasons
 }
