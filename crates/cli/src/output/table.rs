@@ -57,28 +57,31 @@ impl<const N: usize> Table<N> {
         self.rows.is_empty()
     }
 
-    /// Writes heading and rows. The last column is never padded.
+    /// Writes heading and rows. A column without any content is left out,
+    /// and the last one is never padded.
     pub fn write(&self, out: &mut impl Write, look: Look) -> io::Result<()> {
         let widths = self.widths(look.width);
-        for (at, title) in self.heading.iter().enumerate() {
-            self.cell(out, look, widths, (at, title, HEADING))?;
-        }
-        for row in &self.rows {
-            for (at, cell) in row.iter().enumerate() {
-                self.cell(out, look, widths, (at, &cell.text, cell.style))?;
-            }
-        }
-        Ok(())
+        let heading = self.heading.map(|title| (title, HEADING));
+        self.line(out, look, (widths, heading))?;
+        self.rows.iter().try_for_each(|row| {
+            let cells = row.each_ref().map(|cell| (cell.text.as_str(), cell.style));
+            self.line(out, look, (widths, cells))
+        })
     }
 
+    /// The width of each column, 0 for one without content.
     fn widths(&self, limit: Option<usize>) -> [usize; N] {
-        let mut widths = self.heading.map(str::len);
+        let mut widths = [0; N];
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(length(&cell.text));
             }
         }
-        let total: usize = widths.iter().sum::<usize>() + GAP * (N - 1);
+        for (width, title) in widths.iter_mut().zip(self.heading) {
+            *width = if *width == 0 { 0 } else { (*width).max(title.len()) };
+        }
+        let columns = widths.iter().filter(|width| **width > 0).count();
+        let total = widths.iter().sum::<usize>() + GAP * columns.saturating_sub(1);
         if let Some(over) = limit.and_then(|limit| total.checked_sub(limit)) {
             let width = &mut widths[self.gives_way];
             *width = width.saturating_sub(over).max(NARROWEST.min(*width));
@@ -86,23 +89,25 @@ impl<const N: usize> Table<N> {
         widths
     }
 
-    fn cell(
+    fn line(
         &self,
         out: &mut impl Write,
         look: Look,
-        widths: [usize; N],
-        (at, text, style): (usize, &str, Style),
+        (widths, cells): ([usize; N], [(&str, Style); N]),
     ) -> io::Result<()> {
-        let cut = if at == self.gives_way { cut(text, widths[at]) } else { None };
-        let text = cut.as_deref().unwrap_or(text);
-        match look.colour && style != Style::new() {
-            true => write!(out, "{style}{text}{style:#}")?,
-            false => out.write_all(text.as_bytes())?,
+        let last = widths.iter().rposition(|width| *width > 0);
+        for (at, (text, style)) in cells.into_iter().enumerate().filter(|(at, _)| widths[*at] > 0) {
+            let cut = if at == self.gives_way { cut(text, widths[at]) } else { None };
+            let text = cut.as_deref().unwrap_or(text);
+            match look.colour && style != Style::new() {
+                true => write!(out, "{style}{text}{style:#}")?,
+                false => out.write_all(text.as_bytes())?,
+            }
+            if Some(at) != last {
+                write!(out, "{:pad$}", "", pad = widths[at] - length(text) + GAP)?;
+            }
         }
-        match at == N - 1 {
-            true => out.write_all(b"\n"),
-            false => write!(out, "{:pad$}", "", pad = widths[at] - length(text) + GAP),
-        }
+        out.write_all(b"\n")
     }
 }
 
@@ -140,12 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_column_is_left_out() {
+        let mut table = Table::new(["A", "B", "C"], 0);
+        table.push(["1".into(), "".into(), "3".into()]);
+        let mut out = Vec::new();
+        table.write(&mut out, Look { colour: false, width: None }).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "A  C\n1  3\n");
+    }
+
+    #[test]
     fn a_narrow_terminal_cuts_one_column() {
         let cut = text(Look { colour: false, width: Some(40) });
         insta::assert_snapshot!(cut, @r"
-        ADDRESS  DEVICE                 VERDICT
+        ADDRESS  DEVICE                  VERDICT
         a        a device with a very …  yes
-        bb       dé                     no
+        bb       dé                      no
         ");
         assert!(cut.lines().all(|line| line.chars().count() <= 40), "{cut}");
     }

@@ -62,25 +62,21 @@ impl List {
     }
 }
 
-const HEADING: [&str; 6] = ["ADDRESS", "IDS", "DEVICE", "DRIVER", "GROUP", "VERDICT"];
-const DEVICE_COLUMN: usize = 2;
+const HEADING: [&str; 7] = ["ADDRESS", "NAME", "IDS", "DEVICE", "DRIVER", "GROUP", "VERDICT"];
+const DEVICE_COLUMN: usize = 3;
 
-fn row(snapshot: &Snapshot, naming: &Naming, place: String, function: &Function) -> [Cell; 6] {
+fn row(snapshot: &Snapshot, naming: &Naming, place: String, function: &Function) -> [Cell; 7] {
+    let named = naming.of(function);
+    let device = format!("{}: {}", named.class_text(function), named.device_text(function));
     [
         place.into(),
+        named.registered.unwrap_or_default().into(),
         function.ids_text().into(),
-        device_text(naming, function).into(),
+        device.into(),
         word(&function.driver),
         word(&function.group),
         verdict_cell(function, &verdict(snapshot, function.bdf)),
     ]
-}
-
-/// The registered name, the class, vendor and device.
-fn device_text(naming: &Naming, function: &Function) -> String {
-    let named = naming.of(function);
-    let registered = named.registered.map(|name| format!("{name}, ")).unwrap_or_default();
-    format!("{registered}{}: {}", named.class_text(function), named.device_text(function))
 }
 
 /// A value, `-` for none, `?` for not known.
