@@ -1,0 +1,101 @@
+//! Every text that the kernel prints, damaged: parsers refuse, and never panic.
+
+use model::parse::{
+    attribute, iomem, iommu, link, machine, modalias, mounts, network, pci_ids, process, resource,
+};
+use proptest::prelude::*;
+
+/// What the parsers expect, to be cut up and put together anew.
+const SAMPLES: &[&str] = &[
+    "pci:v000010DEd00002204sv00001458sd0000403Bbc03sc00i00\n",
+    "0x00000000fb000000 0x00000000fbffffff 0x0000000000040200\n",
+    "0x00000000fee00000 0x00000000feefffff msi\n",
+    "d0000000-d07e8fff : BOOTFB\n",
+    "27 1 254:0 / /a\\040b rw,relatime shared:1 - ext4 /dev/vda rw,discard\n",
+    "Filename Type\n/swap\\040file file 1048572 0 -3\n",
+    "Iface Destination Gateway\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
+    "Local:\n  +-- 0.0.0.0/0 3 0 5\n   |-- 192.0.2.2\n   /32 host LOCAL\n",
+    "fd000000000000000000000000000002 04 40 00 82     eth0\n",
+    "1234 (a) b (c)) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 1 2 3",
+    "0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope\n",
+    "MemTotal:       24682416 kB\n",
+    "kernel/drivers/vfio/pci/vfio-pci.ko.xz: kernel/drivers/vfio/vfio.ko.xz\n",
+    "10de  NVIDIA\n\t2204  GA102\n\t\t1458 403b  Card\nC 03  Display\n\t00  VGA\n\t\t00  VGA\n",
+    "../../../devices/pci0000:00/0000:00:01.0/10000:01:00.0\n",
+    "domain 0\nlocation_id 49920\n",
+    "Device Minor: 3\n",
+    "d2008c40660462",
+    "-1",
+    "254:0",
+];
+
+/// Pieces of samples, joined by noise.
+fn garbage() -> impl Strategy<Value = String> {
+    let piece = (0..SAMPLES.len(), any::<prop::sample::Index>(), any::<prop::sample::Index>());
+    let piece = piece.prop_map(|(sample, from, to)| {
+        let sample = SAMPLES[sample];
+        let (from, to) = (from.index(sample.len() + 1), to.index(sample.len() + 1));
+        sample[from.min(to)..from.max(to)].to_owned()
+    });
+    let noise = prop_oneof![any::<String>(), Just("\n".to_owned()), Just(String::new())];
+    proptest::collection::vec((piece, noise), 0..8)
+        .prop_map(|pieces| pieces.into_iter().map(|(piece, noise)| piece + &noise).collect())
+}
+
+proptest! {
+    #[test]
+    fn attributes(text in garbage()) {
+        let _ = attribute::hex(&text);
+        let _ = attribute::hex16(&text);
+        let _ = attribute::number::<u32>(&text);
+        let _ = attribute::flag(&text);
+        let _ = attribute::numa_node(&text);
+        let _ = attribute::driver_override(&text);
+        let _ = attribute::reset_methods(&text);
+        let _ = attribute::power_control(&text);
+        let _ = attribute::runtime_status(&text);
+        let _ = attribute::device_number(&text);
+        let _ = attribute::kfd_node(&text);
+        let _ = attribute::nvidia_minor(&text);
+        let _ = modalias::parse(&text);
+        let _ = (link::owner(&text), link::upstream(&text), link::name(&text));
+    }
+
+    #[test]
+    fn tables(text in garbage()) {
+        if let Ok(resources) = resource::parse(&text) {
+            prop_assert!(resources.bars.iter().all(|bar| bar.size > 0 && bar.index < 6));
+            prop_assert!(resources.vf_bars.iter().all(|bar| bar.size > 0 && bar.index < 6));
+        }
+        let _ = iommu::reserved_regions(&text);
+        let _ = iommu::amd_width(&text);
+        if let Ok(width) = iommu::intel_width(&text) {
+            prop_assert!((1..=64).contains(&width));
+        }
+        let _ = iomem::framebuffers(&text);
+        let _ = machine::meminfo(&text, "MemTotal");
+        let _ = machine::lists_module(&text, "vfio_pci");
+    }
+
+    #[test]
+    fn uses(text in garbage()) {
+        mounts::mounts(&text).for_each(drop);
+        mounts::swaps(&text).for_each(drop);
+        let routes = network::routes(&text);
+        let _ = network::ipv4(&network::local_addresses(&text), &routes);
+        let _ = (network::ipv6(&text), network::ipv6_defaults(&text));
+        let _ = (process::start_time(&text), process::state(&text), process::unit(&text));
+    }
+
+    #[test]
+    fn names(text in garbage(), ids: (u16, u16, u16, u16), class: u32) {
+        use model::{Class, DeviceId, VendorId};
+        let names = pci_ids::PciIds::new(text);
+        let (vendor, device) = (VendorId(ids.0), DeviceId(ids.1));
+        for (vendor, device) in [(vendor, device), (VendorId(0x10de), DeviceId(0x2204))] {
+            let _ = (names.vendor(vendor), names.device(vendor, device));
+            let _ = names.subsystem((vendor, device), (VendorId(ids.2), DeviceId(ids.3)));
+        }
+        let _ = (names.class(Class(class)), names.class(Class(0x03_0000)));
+    }
+}
