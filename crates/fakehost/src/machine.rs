@@ -69,7 +69,9 @@ impl Machine {
 
     /// The parts that every machine has, as far as they are missing.
     pub(crate) fn complete(&self) {
-        for folder in ["sys/bus/pci/devices", "sys/bus/pci/drivers", "sys/module", "sys/class"] {
+        for folder in
+            ["sys/bus/pci/devices", "sys/bus/pci/drivers", "sys/module", "sys/class", "proc/1/fd"]
+        {
             self.tree.dir(folder);
         }
         for (path, text) in [

@@ -86,8 +86,10 @@ mod tests {
         assert_eq!(names.class(Class(0x03_0000)), Some("VGA compatible controller"));
         assert_eq!(names.class(Class(0x03_ff00)), Some("Display controller"));
         assert_eq!(names.class(Class(0xfe_0000)), None);
-        let founders = (nvidia, DeviceId(0x147d));
-        assert!(names.subsystem((nvidia, card), founders).is_some());
+        let card = (nvidia, DeviceId(0x2206));
+        let founders = (nvidia, DeviceId(0x1467));
+        assert_eq!(names.subsystem(card, founders), Some("GA102 [GeForce RTX 3080]"));
+        assert_eq!(names.subsystem(founders, card), None);
     }
 
     #[test]

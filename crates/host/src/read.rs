@@ -161,6 +161,9 @@ mod tests {
         assert_eq!(folder.link("driver", &mut buffer), Ok("../../bus/pci/drivers/nvme"));
         assert_eq!(folder.link("physfn", &mut buffer), Err(Why::NotProvided));
         assert!(folder.has("vendor") && !folder.has("driver"));
+        symlink("refused", dir.path().join("refused")).unwrap();
+        assert_eq!(folder.text("refused", &mut buffer), Err(Why::NotPermitted));
+        fs::remove_file(dir.path().join("refused")).unwrap();
         let mut names = folder.names().unwrap();
         names.sort();
         assert_eq!(names, ["driver", "garbage", "power", "vendor"]);

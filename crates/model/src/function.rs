@@ -24,7 +24,7 @@ pub struct Function {
     pub driver: Fact<Option<String>>,
     /// The driver that alone may bind it; `None` when nothing is set.
     pub driver_override: Fact<Option<String>>,
-    /// The kernel modules that claim its `modalias`; empty when none is known.
+    /// The IOMMU group; `None` when it is in none.
     pub group: Fact<Option<GroupId>>,
     /// NUMA node; `None` when the firmware names none (the kernel's `-1`).
     pub numa_node: Fact<Option<u32>>,
@@ -47,7 +47,8 @@ pub struct Function {
     pub runtime_status: Fact<RuntimeStatus>,
     /// `Some(true)` on the VGA device that the firmware initialised.
     pub boot_vga: Option<bool>,
-    /// Legacy interrupt line; 0 when it has none.
+    /// Interrupt number, as the kernel counts: the first MSI vector's while
+    /// MSI is on, else the legacy line's; 0 when it has none.
     pub irq: Fact<u32>,
 
     pub sriov: Option<Sriov>,

@@ -38,7 +38,8 @@ fn scan(root: &Root, nodes: &Nodes) -> Result<BTreeMap<Bdf, Vec<Holder>>, Why> {
     {
         return Err(Why::Failed("the host's processes are out of this container's sight".into()));
     }
-    // Where others' processes are hidden (`hidepid`), the first one is, too.
+    // Where others' processes are hidden (`hidepid`), the first one is, too;
+    // and a recording that looked at processes has it.
     folder.folder("1/fd")?;
     let mut holders: BTreeMap<Bdf, Vec<Holder>> = BTreeMap::new();
     for name in folder.names()? {

@@ -29,21 +29,27 @@ pub(super) fn add(source: Source, recording: &mut Recording) {
     let Some(processes) = source.name(&source.root().processes()) else { return };
     for pid in source.names(&processes).here().unwrap_or_default() {
         if pid.bytes().all(|byte| byte.is_ascii_digit()) {
-            process(source, &format!("{processes}{pid}"), &nodes, recording);
+            process(source, &format!("{processes}/{pid}"), &nodes, recording);
         }
     }
 }
 
 fn process(source: Source, folder: &str, nodes: &[String], recording: &mut Recording) {
     let files = format!("{folder}/fd");
+    let is_first = folder.ends_with("/1");
     let names = match source.names(&files) {
         Found::Here(names) => names,
-        Found::Refused(number) => {
+        // Whether the first process's files can be seen tells whether the
+        // answer is whole; to others, refusal is the rule.
+        Found::Refused(number) if is_first => {
             recording.sidecar.insert(files, Content::Refused(number));
             return;
         }
-        Found::Missing => return,
+        Found::Refused(_) | Found::Missing => return,
     };
+    if is_first {
+        recording.sidecar.insert(files.clone(), Content::Folder);
+    }
     let mut holds = false;
     for path in names.iter().map(|name| format!("{files}/{name}")) {
         if let Some(target) = source.link(&path).here().filter(|target| is_node(target, nodes)) {
@@ -52,6 +58,10 @@ fn process(source: Source, folder: &str, nodes: &[String], recording: &mut Recor
         }
     }
     if !holds {
+        // That the first process was looked at says that all were.
+        if folder.ends_with("/1") {
+            recording.sidecar.insert(files, Content::Folder);
+        }
         return;
     }
     for path in FILES.iter().map(|name| format!("{folder}/{name}")) {

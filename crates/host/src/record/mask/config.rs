@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn a_chain_in_circles_ends() {
         let mut config = vec![0; 4096];
-        config[0x100..0x104].copy_from_slice(&(1 | 1 << 16 | 0x100 << 20u32).to_le_bytes());
+        config[0x100..0x104].copy_from_slice(&(1u32 | 1 << 16 | 0x100 << 20).to_le_bytes());
         let before = config.clone();
         mask_serial(&mut config, &mut Words::default());
         assert_eq!(config, before);
