@@ -56,6 +56,8 @@ impl Machine {
         let modules = "kernel/drivers/vfio/pci/vfio-pci.ko: kernel/drivers/vfio/vfio.ko\n";
         machine.text(&format!("/lib/modules/{kernel}/modules.dep"), modules);
         machine.folder("/sys/module/vfio_pci");
+        // Processes can be seen, and none holds a device.
+        machine.folder("/proc/1/fd");
         machine
     }
 

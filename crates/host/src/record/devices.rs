@@ -123,7 +123,9 @@ fn device(source: Source, folder: &str, sidecar: &mut Sidecar) -> Option<Device>
 /// A virtual disk that nobody set up; most kernels make eight of them.
 fn is_spare(source: Source, folder: &str, subsystem: &str) -> bool {
     let is_virtual = folder.starts_with(&Root::sysfs_text("/devices/virtual/"));
-    subsystem == "block" && is_virtual && source.word(&format!("{folder}/size")).as_deref() == Some("0")
+    subsystem == "block"
+        && is_virtual
+        && source.word(&format!("{folder}/size")).as_deref() == Some("0")
 }
 
 /// The lines of `uevent`, and the device node that they name.
@@ -177,6 +179,9 @@ fn attribute(source: Source, folder: &str, name: &str, device: &mut Device, side
             return;
         }
     }
+    if source.is_folder(&path) {
+        return;
+    }
     if WRITE_ONLY.contains(&name) {
         if source.exists(&path) {
             device.attributes.insert(name.to_owned(), Attribute::File(Vec::new()));
@@ -186,8 +191,7 @@ fn attribute(source: Source, folder: &str, name: &str, device: &mut Device, side
     if name == "config" && !may_read_config(source, folder) {
         return;
     }
-    let found =
-        if LOCKED.contains(&name) { source.locked(&path) } else { source.bytes(&path) };
+    let found = if LOCKED.contains(&name) { source.locked(&path) } else { source.bytes(&path) };
     match found {
         Found::Here(bytes) => {
             device.attributes.insert(name.to_owned(), Attribute::File(bytes));

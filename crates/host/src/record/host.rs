@@ -81,7 +81,7 @@ const TABLES: &[&str] = &["DMAR", "IORT", "IVRS", "VIOT"];
 const NODES_OF_TREE: &[&str] = &["iommu", "pciex", "smmu", "soc", "vdevice"];
 
 /// Properties that udev keeps of block devices.
-const UDEV_KEPT: &[&str] = &["E:ID_FS_TYPE=", "E:ID_FS_USAGE=", "E:ID_PART_ENTRY_TYPE="];
+const UDEV_KEPT: &[&str] = &["E:ID_FS_LABEL=", "E:ID_FS_TYPE=", "E:ID_FS_USAGE="];
 
 /// Lines of `meminfo` and of `cpuinfo` (the first processor's) that are kept.
 const MEMORY: &[&str] = &["MemTotal", "MemFree", "MemAvailable", "HugePages", "Hugepagesize"];
@@ -250,7 +250,11 @@ impl Taker<'_> {
             let number = source.word(&format!("{class}/{name}/dev"));
             let path = number.and_then(|number| source.name(&source.root().udev_block(number)));
             if let Some(path) = path {
-                self.kept(&path, |text| lines(text, UDEV_KEPT));
+                self.kept(&path, |text| {
+                    // A label matters where it names the pool of a disk.
+                    let pool = text.contains("E:ID_FS_TYPE=zfs_member");
+                    lines(text, if pool { UDEV_KEPT } else { &UDEV_KEPT[1..] })
+                });
             }
         }
     }

@@ -90,6 +90,7 @@ fn mask_entry((path, content): (String, Content), words: &mut Words) -> (String,
         "hostname" => "host\n".to_owned(),
         "boot_id" => "00000000-0000-4000-8000-000000000001\n".to_owned(),
         "information" => text::without_keys(text, &["GPU UUID"]),
+        _ if path.contains("/udev/data/") => text::udev(text, words),
         _ => return (path, content),
     };
     (path, Content::File(masked.into_bytes()))

@@ -106,15 +106,28 @@ pub(super) fn mountinfo(text: &str, words: &mut Words) -> String {
     text.lines().map(|text| line(text) + "\n").collect()
 }
 
-/// A device stays a device; a share, a pool or a label is a name.
+/// A device stays a device; a share, a data set or a label is made of names.
 fn mount_source(source: &str, words: &mut Words) -> String {
     if source.starts_with('/') {
         return block(source, words);
     }
     match source {
         "none" | "proc" | "sysfs" | "tmpfs" | "devtmpfs" | "overlay" | "udev" => source.to_owned(),
-        source => words.name("source", source),
+        source => source.split('/').map(|part| pool(part, words)).collect::<Vec<_>>().join("/"),
     }
+}
+
+fn pool(name: &str, words: &mut Words) -> String {
+    if name.is_empty() { String::new() } else { words.name("source", name) }
+}
+
+/// What udev knows of a disk: a label names the pool that it is part of.
+pub(super) fn udev(text: &str, words: &mut Words) -> String {
+    let mut line = |line: &str| match line.strip_prefix("E:ID_FS_LABEL=") {
+        Some(label) => format!("E:ID_FS_LABEL={}\n", pool(label, words)),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(&mut line).collect()
 }
 
 fn read_write(options: &str) -> String {
@@ -173,7 +186,7 @@ mod tests {
         let want = "\
 22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw
 23 22 253:0 /folder1 /home/folder2 rw - xfs /dev/mapper/volume3 rw
-24 22 0:45 / /mnt/folder4 rw - nfs4 source5 rw
+24 22 0:45 / /mnt/folder4 rw - nfs4 source5/source6 rw
 ";
         assert_eq!(mountinfo(text, &mut Words::default()), want);
     }
