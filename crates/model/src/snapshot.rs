@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::bdf::Bdf;
 use crate::fact::{Fact, Why};
 use crate::function::Function;
+use crate::quirks;
 
 /// The number of an IOMMU group: valid until the next boot, never an identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -120,15 +121,24 @@ impl Snapshot {
     }
 
     /// The members of a function's group that move with it: everything but
-    /// bridges and host bridges. The function alone, if it is in no group.
+    /// bridges, host bridges and what is behind VMD, which goes away when its
+    /// controller does. The function alone, if it is in no group.
     pub fn movers(&self, bdf: Bdf) -> Vec<&Function> {
+        let moves = |function: &&Function| !function.stays() && self.vmd_above(function).is_none();
         match self.group_of(bdf) {
             Some(group) => {
                 let members = group.members.iter().filter_map(|member| self.get(*member));
-                members.filter(|function| !function.stays()).collect()
+                members.filter(moves).collect()
             }
             None => self.get(bdf).into_iter().collect(),
         }
+    }
+
+    /// The Intel VMD controller that a function is behind. It shares the
+    /// controller's requester id and so its group.
+    pub fn vmd_above(&self, function: &Function) -> Option<&Function> {
+        let above = function.upstream.iter().filter_map(|bdf| self.get(*bdf));
+        above.into_iter().find(|above| quirks::is_vmd(above))
     }
 
     /// All functions on one bus, in order.

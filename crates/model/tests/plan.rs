@@ -34,21 +34,25 @@ fn release(shape: &Shape, devices: &[&str], done: Vec<Step>) -> Plan {
 fn a_group_moves_whole() {
     let plan = planned(&consumer_card(), bind(&["0000:01:00.0"])).unwrap();
     assert_snapshot!(plan, @r"
+    set power/control of 0000:01:00.0 to on
     unbind 0000:01:00.0 from nvidia
     set driver_override of 0000:01:00.0 to vfio-pci
     probe 0000:01:00.0 for vfio-pci
     set power/control of 0000:01:00.0 to on
     set d3cold_allowed of 0000:01:00.0 to 0
+    set power/control of 0000:01:00.1 to on
     unbind 0000:01:00.1 from snd_hda_intel
     set driver_override of 0000:01:00.1 to vfio-pci
     probe 0000:01:00.1 for vfio-pci
     set power/control of 0000:01:00.1 to on
     set d3cold_allowed of 0000:01:00.1 to 0
+    set power/control of 0000:01:00.2 to on
     unbind 0000:01:00.2 from xhci_hcd
     set driver_override of 0000:01:00.2 to vfio-pci
     probe 0000:01:00.2 for vfio-pci
     set power/control of 0000:01:00.2 to on
     set d3cold_allowed of 0000:01:00.2 to 0
+    set power/control of 0000:01:00.3 to on
     set driver_override of 0000:01:00.3 to vfio-pci
     probe 0000:01:00.3 for vfio-pci
     set power/control of 0000:01:00.3 to on
@@ -181,21 +185,25 @@ fn release_is_the_way_back() {
     set power/control of 0000:01:00.3 to auto
     unbind 0000:01:00.3 from vfio-pci
     clear driver_override of 0000:01:00.3
+    set power/control of 0000:01:00.3 to auto
     set d3cold_allowed of 0000:01:00.2 to 1
     set power/control of 0000:01:00.2 to auto
     unbind 0000:01:00.2 from vfio-pci
     clear driver_override of 0000:01:00.2
     probe 0000:01:00.2 for xhci_hcd
+    set power/control of 0000:01:00.2 to auto
     set d3cold_allowed of 0000:01:00.1 to 1
     set power/control of 0000:01:00.1 to auto
     unbind 0000:01:00.1 from vfio-pci
     clear driver_override of 0000:01:00.1
     probe 0000:01:00.1 for snd_hda_intel
+    set power/control of 0000:01:00.1 to auto
     set d3cold_allowed of 0000:01:00.0 to 1
     set power/control of 0000:01:00.0 to auto
     unbind 0000:01:00.0 from vfio-pci
     clear driver_override of 0000:01:00.0
     probe 0000:01:00.0 for nvidia
+    set power/control of 0000:01:00.0 to auto
     ");
     assert_eq!(release(&before, &["0000:01:00.0"], done).steps, [], "released already");
 }

@@ -111,9 +111,9 @@ fn entry(line: &str) -> Result<(String, Content), Problem> {
         "L" => {
             let (path, target) = key_value(rest)?;
             if is_process_link(path) {
-                check_target(target)?
+                check_target(target)?;
             } else {
-                check_link(path, target)?
+                check_link(path, target)?;
             }
             (path, Content::Link(target.to_owned()))
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::holders::{Quiesce, quiesce};
+use super::holders::{Quiesce, is_vfio_driver, quiesce};
 use super::{Plan, Refusal};
 use crate::bdf::Bdf;
 use crate::function::{Function, PowerControl};
@@ -15,7 +15,7 @@ use crate::verdict::{self, Moving};
 pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> {
     let moving = Moving::groups_of(snapshot, &intent.devices);
     let mut quiet = Quiesce::default();
-    for function in moving.functions() {
+    for function in moving.functions().flat_map(|function| moving.lost_with(function)) {
         quiesce(function, intent.stop_services, &mut quiet);
     }
     let mut reasons = against(&moving, intent);
@@ -40,11 +40,9 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> 
 fn against(moving: &Moving<'_>, intent: &Bind) -> Vec<Reason> {
     let snapshot = moving.snapshot;
     let mut reasons = Vec::new();
-    for bdf in &intent.devices {
-        let stays = snapshot.get(*bdf).is_none_or(Function::stays);
-        if stays {
-            reasons.extend(verdict::verdict(snapshot, *bdf).reasons);
-        }
+    // A bridge, something behind VMD, or nothing at all: its verdict says why.
+    for bdf in intent.devices.iter().filter(|bdf| !moving.set.contains(*bdf)) {
+        reasons.extend(verdict::verdict(snapshot, *bdf).reasons);
     }
     for function in moving.functions() {
         reasons.extend(moving.reasons(function));
@@ -92,6 +90,13 @@ fn move_one(function: &Function, driver: &str) -> Vec<Step> {
     let bdf = function.bdf;
     let mut steps = Vec::new();
     let now = function.driver_name();
+    // Awake while a guest has it: a device that the platform put into D3cold
+    // may not come back ("unable to change power state from D3cold to D0").
+    let (auto, on) = (PowerControl::Auto.word().to_owned(), PowerControl::On.word().to_owned());
+    let awake = Step::SetPowerControl { bdf, from: auto, to: on };
+    if function.power_control.is(&PowerControl::Auto) {
+        steps.push(awake.clone());
+    }
     if let Some(now) = now.filter(|now| *now != driver) {
         steps.push(Step::Unbind { bdf, driver: now.to_owned() });
     }
@@ -102,11 +107,10 @@ fn move_one(function: &Function, driver: &str) -> Vec<Step> {
     if now != Some(driver) {
         steps.push(Step::Probe { bdf, driver: driver.to_owned() });
     }
-    // Awake while a guest has it: a device that the platform put into D3cold
-    // may not come back ("unable to change power state from D3cold to D0").
-    if function.power_control.is(&PowerControl::Auto) {
-        let (from, to) = (PowerControl::Auto.word().to_owned(), PowerControl::On.word().to_owned());
-        steps.push(Step::SetPowerControl { bdf, from, to });
+    // VFIO lets a device sleep as soon as it has it (pm_runtime_allow() in
+    // vfio_pci_core_register_device()), and forbids it when it lets go.
+    if now != Some(driver) && is_vfio_driver(driver) {
+        steps.push(awake);
     }
     if function.d3cold_allowed.is(&true) {
         steps.push(Step::SetD3cold { bdf, from: true, to: false });

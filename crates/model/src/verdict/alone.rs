@@ -72,8 +72,7 @@ fn wedged(_: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
 }
 
 fn behind_vmd(snapshot: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
-    let above = function.upstream.iter().filter_map(|bdf| snapshot.get(*bdf));
-    let Some(vmd) = above.into_iter().find(|above| quirks::is_vmd(above)) else { return };
+    let Some(vmd) = snapshot.vmd_above(function) else { return };
     let text = format!("it is behind the VMD controller {} and shares its requester id", vmd.bdf);
     let hint =
         format!("pass {} with everything behind it, or switch VMD off in the firmware", vmd.bdf);

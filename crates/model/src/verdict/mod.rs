@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::bdf::Bdf;
 use crate::function::Function;
+use crate::quirks;
 use crate::reason::{Code, Reason, Weight};
 use crate::snapshot::Snapshot;
 
@@ -52,14 +53,30 @@ impl<'a> Moving<'a> {
         self.set.iter().filter_map(|bdf| self.snapshot.get(*bdf))
     }
 
+    /// Whether the host loses this function when the set moves.
+    fn takes(&self, bdf: Bdf) -> bool {
+        let vmd = || self.snapshot.vmd_above(self.snapshot.get(bdf)?);
+        self.set.contains(&bdf) || vmd().is_some_and(|vmd| self.set.contains(&vmd.bdf))
+    }
+
+    /// The function and what goes away with it: all that is behind a VMD controller.
+    pub(crate) fn lost_with(&self, function: &'a Function) -> impl Iterator<Item = &'a Function> {
+        let snapshot = self.snapshot;
+        let vmd = quirks::is_vmd(function).then_some(function.bdf);
+        let behind = vmd.into_iter().flat_map(move |bdf| snapshot.below(bdf));
+        std::iter::once(function).chain(behind)
+    }
+
     /// Every reason about one function of the set.
-    pub fn reasons(&self, function: &Function) -> Vec<Reason> {
+    pub fn reasons(&self, function: &'a Function) -> Vec<Reason> {
         let mut reasons = Vec::new();
         for rule in alone::RULES {
             rule(self.snapshot, function, &mut reasons);
         }
-        for rule in needed::RULES {
-            rule(self, function, &mut reasons);
+        for lost in self.lost_with(function) {
+            for rule in needed::RULES {
+                rule(self, lost, &mut reasons);
+            }
         }
         reset::rule(self, function, &mut reasons);
         reasons
@@ -80,7 +97,11 @@ pub fn verdict(snapshot: &Snapshot, bdf: Bdf) -> Verdict {
     }
     let moving = Moving::groups_of(snapshot, &[bdf]);
     let mut reasons = moving.reasons(function);
-    let company: Vec<Bdf> = moving.set.iter().copied().filter(|other| *other != bdf).collect();
+    let mut company: Vec<Bdf> = moving.set.iter().copied().filter(|other| *other != bdf).collect();
+    if !moving.set.contains(&bdf) {
+        // Behind VMD: it does not move, so nothing moves with it.
+        company.clear();
+    }
     for other in company.iter().filter_map(|other| snapshot.get(*other)) {
         reasons.extend(shared_with(&moving, other));
     }

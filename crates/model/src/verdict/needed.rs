@@ -66,7 +66,7 @@ fn network(moving: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
     let lifelines = lifelines(moving.snapshot);
     for usage in interfaces {
         let Use::Interface { name, addresses, up, .. } = usage else { continue };
-        if lifelines.contains(&function.bdf) && lifelines.is_subset(&moving.set) {
+        if lifelines.contains(&function.bdf) && lifelines.iter().all(|bdf| moving.takes(*bdf)) {
             let text = format!("{usage}: the host reaches the network by nothing else");
             let hint = "give the host another way out first";
             out.push(Reason::at(Code::OnlyNetwork, function.bdf, text, hint));

@@ -13,7 +13,10 @@ use crate::function::Function;
 use crate::reason::{Code, Reason};
 
 pub(super) fn rule(moving: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
-    let Some(methods) = function.reset_methods.known() else { return };
+    // Without a group it cannot go at all, and what would go with it is not known.
+    let (Some(methods), Some(_)) = (function.reset_methods.known(), function.group_id()) else {
+        return;
+    };
     if methods.iter().any(|method| !method.is_bus_wide()) {
         return;
     }
