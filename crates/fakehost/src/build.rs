@@ -14,7 +14,7 @@ impl FakeHost {
     #[must_use]
     pub fn function(mut self, spec: FunctionSpec) -> Self {
         self.last = vec![spec.bdf];
-        self.with(|state| state.machine.add_function(&spec))
+        self.with(|state| state.machine.add_function(spec))
     }
 
     /// A consumer graphics card on the driver `nvidia`.
@@ -51,7 +51,7 @@ impl FakeHost {
         self.with(|state| {
             let group = state.machine.group_of(first);
             let spec = spec(bdf);
-            state.machine.add_function(&FunctionSpec { group: spec.group.or(group), ..spec });
+            state.machine.add_function(FunctionSpec { group: spec.group.or(group), ..spec });
         })
     }
 

@@ -167,8 +167,12 @@ impl Machine {
         let uevent = self.attribute(bdf, "uevent").unwrap_or_default();
         self.set_attribute(bdf, "uevent", format!("DRIVER={driver}\n{uevent}").trim_end());
         self.unshelve(bdf, driver);
-        if let (true, Some(group)) = (is_vfio_driver(driver), self.group_of(bdf)) {
-            self.tree.put_new(format!("dev/vfio/{group}"), "");
+        if is_vfio_driver(driver) {
+            // vfio_pci_core_register_device() calls pm_runtime_allow().
+            self.set_attribute(bdf, "power/control", "auto");
+            if let Some(group) = self.group_of(bdf) {
+                self.tree.put_new(format!("dev/vfio/{group}"), "");
+            }
         }
     }
 
@@ -177,6 +181,10 @@ impl Machine {
         let Some(driver) = self.driver_of(bdf) else { return };
         self.remove_virtual_functions(bdf);
         self.shelve(bdf, &driver);
+        if is_vfio_driver(&driver) {
+            // vfio_pci_core_unregister_device() calls pm_runtime_forbid().
+            self.set_attribute(bdf, "power/control", "on");
+        }
         let folder = self.folder(bdf);
         self.tree.remove(format!("{folder}/driver"));
         self.tree.remove(format!("sys/bus/pci/drivers/{driver}/{bdf}"));

@@ -19,15 +19,15 @@ const BRIDGE_REGIONS: usize = 17;
 
 impl Machine {
     /// Put a function into the tree, as if it had been there at boot.
-    pub(crate) fn add_function(&mut self, spec: &FunctionSpec) {
+    pub(crate) fn add_function(&mut self, spec: FunctionSpec) {
         let bdf = spec.bdf;
         assert!(!self.has(bdf), "{bdf} is there already");
         let folder = format!("{}/{bdf}", self.bus_folder(bdf));
-        let placed = self.space.place(spec);
-        self.put_identity(&folder, spec);
-        self.put_attributes(&folder, spec);
-        self.tree.put(format!("{folder}/config"), config_space::bytes(spec, &placed));
-        self.tree.put(format!("{folder}/resource"), regions(spec, &placed));
+        let placed = self.space.place(&spec);
+        self.put_identity(&folder, &spec);
+        self.put_attributes(&folder, &spec);
+        self.tree.put(format!("{folder}/config"), config_space::bytes(&spec, &placed));
+        self.tree.put(format!("{folder}/resource"), regions(&spec, &placed));
         self.tree.link(format!("{folder}/subsystem"), "sys/bus/pci");
         self.tree.link(format!("sys/bus/pci/devices/{bdf}"), &folder);
         if let Some((first, _)) = spec.bridge {
@@ -35,9 +35,9 @@ impl Machine {
         }
         self.mark_multifunction(bdf);
         self.join_group(bdf, spec.group);
-        if let Some(driver) = &spec.driver {
-            self.know_driver(driver, (spec.vendor, spec.device));
-            self.bind_at_boot(bdf, driver);
+        if let Some(driver) = spec.driver {
+            self.know_driver(&driver, (spec.vendor, spec.device));
+            self.bind_at_boot(bdf, &driver);
             spec.offers.iter().for_each(|offer| self.put_offer(bdf, offer));
         }
     }

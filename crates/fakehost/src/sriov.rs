@@ -58,7 +58,7 @@ impl Machine {
         // The bus of a virtual function may have no bridge: it is below its PF's.
         let beside = self.folder(pf).rsplit_once('/').map(|(above, _)| above.to_owned());
         self.buses.insert((bdf.domain(), bdf.bus()), beside.unwrap_or_default());
-        self.add_function(&FunctionSpec {
+        self.add_function(FunctionSpec {
             bars: self.bars_of_one(pf),
             express: Some(Express { flr: true, ..Express::default() }),
             msi: None,

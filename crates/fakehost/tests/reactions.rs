@@ -242,7 +242,7 @@ fn a_vanished_function_is_gone_everywhere() {
     let host = host();
     host.vanish(GPU);
     let tree = host.snapshot_tree();
-    assert!(tree.get(&of(GPU, "").trim_end_matches('/').to_owned()).is_none());
+    assert!(tree.get(of(GPU, "").trim_end_matches('/')).is_none());
     check(&host, &[("sys/bus/pci/drivers_probe".to_owned(), GPU, Err(Errno::NODEV))]);
     assert!(!host.root().join("sys/bus/pci/drivers/nvidia").join(GPU).exists());
 }

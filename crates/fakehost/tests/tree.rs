@@ -1,4 +1,5 @@
 //! The tree is what sysfs would show: links lead somewhere, files agree with each other.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

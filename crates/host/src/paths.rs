@@ -157,6 +157,11 @@ impl Root {
         self.proc("self/exe")
     }
 
+    /// One link per file that this process has open.
+    pub fn own_files(&self) -> PathBuf {
+        self.proc("self/fd")
+    }
+
     /// Ranges of physical memory and who claims them.
     pub fn proc_iomem(&self) -> PathBuf {
         self.proc("iomem")

@@ -35,9 +35,9 @@ use crate::process;
 use child::{Silence, Worker};
 use wire::{Reply, Request};
 
-pub use serve::serve;
+pub use serve::run_child;
 
-/// The subcommand that makes this program a writer's child: it calls [`serve`].
+/// The subcommand that makes this program a writer's child: it calls [`run_child`].
 pub const SUBCOMMAND: &str = "__writer";
 
 /// How long a write may take before it is in doubt.
@@ -76,7 +76,7 @@ impl ChildWriter {
         Self::with_command(Root::real().own_program(), [SUBCOMMAND])
     }
 
-    /// A writer whose child is another program that calls [`serve`].
+    /// A writer whose child is another program that calls [`run_child`].
     pub fn with_command<I>(program: impl Into<PathBuf>, args: I) -> Self
     where
         I: IntoIterator,

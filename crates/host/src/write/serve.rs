@@ -3,23 +3,42 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
+use nix::sys::signal::{SigSet, Signal};
 use rustix::io::Errno;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use super::wire::{PAGE, Reply, Request};
+use crate::paths::Root;
 
-/// Write what the parent asks for, until it closes the pipe or goes away.
+/// Be the child: serve over standard input and output until the parent closes
+/// the pipe or goes away. To be called first thing in a program of its own.
 ///
-/// Signals that ask a program to end are swallowed: the parent decides what
+/// Signals that ask a program to end are blocked: the parent decides what
 /// becomes of a half-applied plan, and needs this process to undo it (Ctrl-C,
-/// or systemd ending the whole unit).
-pub fn serve(mut requests: impl Read, mut replies: impl Write) -> io::Result<()> {
-    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+/// or systemd ending the whole unit). Blocked and not caught, so that none
+/// interrupts a write in the kernel.
+pub fn run_child() -> io::Result<()> {
+    close_inherited();
+    let asking = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+    asking.into_iter().collect::<SigSet>().thread_block()?;
+    serve(io::stdin().lock(), io::stdout().lock())
+}
+
+/// Close what whoever started the parent left open: a script's lock or pipe
+/// (`exec 9>lock; flock 9; passthru …`), which a child that is stuck for ever
+/// would hold for ever. Nothing of this program's own is open yet.
+fn close_inherited() {
+    let Ok(open) = std::fs::read_dir(Root::real().own_files()) else { return };
+    let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let inherited: Vec<i32> = numbers.filter(|number| *number > 2).collect();
+    for number in inherited {
+        // The folder that was just read is among them, and closed by now.
+        let _ = nix::unistd::close(number);
     }
+}
+
+/// Answer requests until there are no more.
+fn serve(mut requests: impl Read, mut replies: impl Write) -> io::Result<()> {
     while let Some(request) = Request::from_pipe(&mut requests)? {
         let reply = match request {
             Request::Write { path, value } => write(&path, &value),
