@@ -90,6 +90,7 @@ impl Applier {
             Step::Probe { bdf, driver } => self.probe(*bdf, driver),
             Step::ProbeAny { bdf } => self.probe_any(*bdf),
             Step::SetPowerControl { bdf, from, to } => self.set_power_control(*bdf, from, to),
+            Step::KeepAwake { bdf } => self.keep_awake(*bdf),
             Step::SetD3cold { bdf, from, to } => self.set_d3cold(*bdf, *from, *to),
             Step::Reset { bdf } => self.reset(*bdf),
         };

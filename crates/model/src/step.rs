@@ -31,6 +31,8 @@ pub enum Step {
     ProbeAny { bdf: Bdf },
     /// `power/control`: `on` keeps the device awake.
     SetPowerControl { bdf: Bdf, from: String, to: String },
+    /// `power/control` to `on`, for a function that VFIO has.
+    KeepAwake { bdf: Bdf },
     /// `d3cold_allowed`: whether the platform may cut its power.
     SetD3cold { bdf: Bdf, from: bool, to: bool },
     /// Reset one function by the kernel's `reset` file.
@@ -56,6 +58,10 @@ impl Step {
             }
             Self::Reset { .. } => {
                 return Undo::None("a reset device has no earlier state to go back to");
+            }
+            Self::KeepAwake { .. } => {
+                // pm_runtime_forbid() in vfio_pci_core_unregister_device().
+                return Undo::None("VFIO keeps a device awake itself when it lets go of it");
             }
             Self::ProbeAny { .. } => {
                 return Undo::None("the kernel chose the driver and would choose it again");
@@ -85,6 +91,7 @@ impl Step {
             | Self::Probe { bdf, .. }
             | Self::ProbeAny { bdf }
             | Self::SetPowerControl { bdf, .. }
+            | Self::KeepAwake { bdf }
             | Self::SetD3cold { bdf, .. }
             | Self::Reset { bdf } => Some(*bdf),
         }
@@ -102,6 +109,7 @@ impl Step {
             | Self::Probe { .. }
             | Self::ProbeAny { .. }
             | Self::SetPowerControl { .. }
+            | Self::KeepAwake { .. }
             | Self::SetD3cold { .. }
             | Self::Reset { .. } => true,
         }
@@ -125,6 +133,7 @@ impl fmt::Display for Step {
             Self::SetPowerControl { bdf, to, .. } => {
                 write!(f, "set power/control of {bdf} to {to}")
             }
+            Self::KeepAwake { bdf } => write!(f, "keep {bdf} awake"),
             Self::SetD3cold { bdf, to, .. } => {
                 write!(f, "set d3cold_allowed of {bdf} to {}", u8::from(*to))
             }

@@ -38,24 +38,24 @@ fn a_group_moves_whole() {
     unbind 0000:01:00.0 from nvidia
     set driver_override of 0000:01:00.0 to vfio-pci
     probe 0000:01:00.0 for vfio-pci
-    set power/control of 0000:01:00.0 to on
+    keep 0000:01:00.0 awake
     set d3cold_allowed of 0000:01:00.0 to 0
     set power/control of 0000:01:00.1 to on
     unbind 0000:01:00.1 from snd_hda_intel
     set driver_override of 0000:01:00.1 to vfio-pci
     probe 0000:01:00.1 for vfio-pci
-    set power/control of 0000:01:00.1 to on
+    keep 0000:01:00.1 awake
     set d3cold_allowed of 0000:01:00.1 to 0
     set power/control of 0000:01:00.2 to on
     unbind 0000:01:00.2 from xhci_hcd
     set driver_override of 0000:01:00.2 to vfio-pci
     probe 0000:01:00.2 for vfio-pci
-    set power/control of 0000:01:00.2 to on
+    keep 0000:01:00.2 awake
     set d3cold_allowed of 0000:01:00.2 to 0
     set power/control of 0000:01:00.3 to on
     set driver_override of 0000:01:00.3 to vfio-pci
     probe 0000:01:00.3 for vfio-pci
-    set power/control of 0000:01:00.3 to on
+    keep 0000:01:00.3 awake
     set d3cold_allowed of 0000:01:00.3 to 0
     ");
     let same = planned(&consumer_card(), bind(&["0000:01:00.3", "0000:01:00.0"])).unwrap();
@@ -182,24 +182,20 @@ fn release_is_the_way_back() {
     }
     assert_snapshot!(release(&shape, &["0000:01:00.0"], done.clone()), @r"
     set d3cold_allowed of 0000:01:00.3 to 1
-    set power/control of 0000:01:00.3 to auto
     unbind 0000:01:00.3 from vfio-pci
     clear driver_override of 0000:01:00.3
     set power/control of 0000:01:00.3 to auto
     set d3cold_allowed of 0000:01:00.2 to 1
-    set power/control of 0000:01:00.2 to auto
     unbind 0000:01:00.2 from vfio-pci
     clear driver_override of 0000:01:00.2
     probe 0000:01:00.2 for xhci_hcd
     set power/control of 0000:01:00.2 to auto
     set d3cold_allowed of 0000:01:00.1 to 1
-    set power/control of 0000:01:00.1 to auto
     unbind 0000:01:00.1 from vfio-pci
     clear driver_override of 0000:01:00.1
     probe 0000:01:00.1 for snd_hda_intel
     set power/control of 0000:01:00.1 to auto
     set d3cold_allowed of 0000:01:00.0 to 1
-    set power/control of 0000:01:00.0 to auto
     unbind 0000:01:00.0 from vfio-pci
     clear driver_override of 0000:01:00.0
     probe 0000:01:00.0 for nvidia

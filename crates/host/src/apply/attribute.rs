@@ -42,6 +42,15 @@ impl Applier {
         self.change(Change { bdf, what: "power/control", path, from: Some(from), to: Some(to) })
     }
 
+    /// Whatever it was: kernels before 5.19 leave it `on` under VFIO, later
+    /// ones set it to `auto`.
+    pub(super) fn keep_awake(&mut self, bdf: Bdf) -> Result<Outcome, Stop> {
+        let path = self.function(bdf)?.join("power/control");
+        let found = self.value_of(&path)?;
+        let (from, to) = (found.as_deref(), Some("on"));
+        self.change(Change { bdf, what: "power/control", path, from, to })
+    }
+
     pub(super) fn set_d3cold(&mut self, bdf: Bdf, from: bool, to: bool) -> Result<Outcome, Stop> {
         let word = |on: bool| Some(if on { "1" } else { "0" });
         let path = self.function(bdf)?.join("d3cold_allowed");

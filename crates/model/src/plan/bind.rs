@@ -93,9 +93,8 @@ fn move_one(function: &Function, driver: &str) -> Vec<Step> {
     // Awake while a guest has it: a device that the platform put into D3cold
     // may not come back ("unable to change power state from D3cold to D0").
     let (auto, on) = (PowerControl::Auto.word().to_owned(), PowerControl::On.word().to_owned());
-    let awake = Step::SetPowerControl { bdf, from: auto, to: on };
     if function.power_control.is(&PowerControl::Auto) {
-        steps.push(awake.clone());
+        steps.push(Step::SetPowerControl { bdf, from: auto, to: on });
     }
     if let Some(now) = now.filter(|now| *now != driver) {
         steps.push(Step::Unbind { bdf, driver: now.to_owned() });
@@ -107,10 +106,10 @@ fn move_one(function: &Function, driver: &str) -> Vec<Step> {
     if now != Some(driver) {
         steps.push(Step::Probe { bdf, driver: driver.to_owned() });
     }
-    // VFIO lets a device sleep as soon as it has it (pm_runtime_allow() in
-    // vfio_pci_core_register_device()), and forbids it when it lets go.
+    // VFIO lets a device sleep as soon as it has it: pm_runtime_allow() in
+    // vfio_pci_core_register_device().
     if now != Some(driver) && is_vfio_driver(driver) {
-        steps.push(awake);
+        steps.push(Step::KeepAwake { bdf });
     }
     if function.d3cold_allowed.is(&true) {
         steps.push(Step::SetD3cold { bdf, from: true, to: false });
