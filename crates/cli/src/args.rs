@@ -105,12 +105,23 @@ pub enum Verb {
     Device(verbs::device::Device),
     Bind(verbs::bind::Bind),
     Release(verbs::release::Release),
+    Run(Box<verbs::run::Run>),
+    #[command(subcommand)]
+    Instance(verbs::instance::Instance),
+    Attach(verbs::attach::Attach),
+    Detach(verbs::attach::Detach),
     Reset(verbs::reset::Reset),
     Recover(verbs::recover::Recover),
     Record(verbs::record::Record),
     Completions(verbs::completions::Completions),
     #[command(name = host::write::SUBCOMMAND, hide = true)]
-    Writer(verbs::writer::Writer),
+    Writer(verbs::inner::Writer),
+    #[command(name = engine::spawn::SUPERVISE, hide = true)]
+    Supervise(verbs::inner::Supervise),
+    #[command(name = engine::spawn::DETACH, hide = true)]
+    Leave(verbs::inner::Detach),
+    #[command(name = engine::spawn::GUEST, hide = true)]
+    Guest(verbs::inner::Guest),
 }
 
 impl Cli {
@@ -129,10 +140,17 @@ impl Verb {
             Self::Device(verb) => verb.exec(cx),
             Self::Bind(verb) => verb.exec(cx),
             Self::Release(verb) => verb.exec(cx),
+            Self::Run(verb) => verb.exec(cx),
+            Self::Instance(verb) => verb.exec(cx),
+            Self::Attach(verb) => verb.exec(cx),
+            Self::Detach(verb) => verb.exec(cx),
             Self::Reset(verb) => verb.exec(cx),
             Self::Recover(verb) => verb.exec(cx),
             Self::Record(verb) => verb.exec(cx),
             Self::Writer(verb) => verb.exec(),
+            Self::Supervise(verb) => verb.exec(cx),
+            Self::Leave(verb) => verb.exec(cx),
+            Self::Guest(verb) => verb.exec(cx),
             Self::Completions(verb) => verb.exec(),
         }
     }

@@ -43,6 +43,8 @@ impl Context {
             (None, None) => Root::real(),
         };
         let state = global.state.unwrap_or_else(|| root.at(StateDir::DEFAULT));
+        // Processes that are started with it run in another folder.
+        let state = std::path::absolute(&state).unwrap_or(state);
         let look = Look::of_stdout();
         let Global { json, verbose, .. } = global;
         Ok(Self { root, _replay: replay, state: StateDir::new(state), json, verbose, look })

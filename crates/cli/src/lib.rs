@@ -14,6 +14,7 @@ mod verbs;
 
 mod naming;
 mod output;
+mod size;
 mod wire;
 mod words;
 

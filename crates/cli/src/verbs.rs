@@ -13,11 +13,15 @@ pub mod bind;
 pub mod release;
 pub mod reset;
 
+pub mod attach;
+pub mod instance;
+pub mod run;
+
 pub mod recover;
 
 pub mod record;
 
 pub mod completions;
-pub mod writer;
+pub mod inner;
 
 mod told;

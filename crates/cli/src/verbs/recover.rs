@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
+use engine::aftermath::{Found, SettledInstance};
 use engine::{Recovered, Unfinished};
 use serde::Serialize;
 
@@ -71,6 +72,12 @@ pub fn tell(recovered: &Recovered) {
             Some(error) => say(format!("{what} could not be settled: {error}")),
         }
     }
+    for SettledInstance { name, found } in &recovered.instances {
+        say(match found {
+            Found::Ended => format!("instance {name} had ended; its devices were released"),
+            Found::Orphaned => format!("instance {name} has a supervisor again"),
+        });
+    }
     for pending in &recovered.pending {
         let pid = pending.process.pid;
         let waits = pending.wait_channel.as_deref().map(|channel| format!(", waits in {channel}"));
@@ -102,6 +109,8 @@ struct UnfinishedJson {
 pub struct RecoveredJson {
     voided: usize,
     settled: Vec<SettledJson>,
+    /// Instances that had ended, or had lost their supervisor.
+    instances: Vec<InstanceJson>,
     in_doubt: Vec<PendingJson>,
 }
 
@@ -111,6 +120,12 @@ struct SettledJson {
     guest: Option<String>,
     functions: Vec<String>,
     error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct InstanceJson {
+    name: String,
+    found: &'static str,
 }
 
 #[derive(Serialize)]
@@ -139,11 +154,23 @@ impl RecoveredJson {
             functions: plan.functions.iter().map(ToString::to_string).collect(),
             error: plan.failure.as_ref().map(ToString::to_string),
         });
+        let instances = recovered.instances.iter().map(|instance| InstanceJson {
+            name: instance.name.to_string(),
+            found: match instance.found {
+                Found::Ended => "ended",
+                Found::Orphaned => "orphaned",
+            },
+        });
         let in_doubt = recovered.pending.iter().map(|pending| PendingJson {
             step: pending.step.to_string(),
             pid: pending.process.pid,
             wait_channel: pending.wait_channel.clone(),
         });
-        Self { voided: recovered.voided, settled: settled.collect(), in_doubt: in_doubt.collect() }
+        Self {
+            voided: recovered.voided,
+            settled: settled.collect(),
+            instances: instances.collect(),
+            in_doubt: in_doubt.collect(),
+        }
     }
 }

@@ -7,7 +7,8 @@ use std::io::Write;
 
 use engine::Report;
 use model::plan::Plan;
-use model::{Bdf, Reason};
+use model::{Bdf, Reason, Step};
+use serde::Serialize;
 
 use super::recover::RecoveredJson;
 use crate::context::Context;
@@ -15,15 +16,17 @@ use crate::error::Error;
 use crate::output::{json, print};
 use crate::wire::ReasonJson;
 
-#[derive(serde::Serialize)]
-struct PlanJson<'a> {
+/// What would be done, or was.
+#[derive(Serialize)]
+pub struct PlanJson<'a> {
     dry_run: bool,
     steps: Vec<String>,
     notes: Vec<ReasonJson<'a>>,
 }
 
-#[derive(serde::Serialize)]
-struct ReportJson<'a> {
+/// What was done, and to what.
+#[derive(Serialize)]
+pub struct ReportJson<'a> {
     #[serde(flatten)]
     plan: PlanJson<'a>,
     functions: Vec<String>,
@@ -32,12 +35,19 @@ struct ReportJson<'a> {
 
 /// Tells what would be done.
 pub fn plan(cx: &Context, plan: &Plan) -> Result<(), Error> {
+    plan_and(cx, plan, Vec::new())
+}
+
+/// Tells what would be done, and what further after that.
+pub fn plan_and(cx: &Context, plan: &Plan, further: Vec<String>) -> Result<(), Error> {
+    let mut json = PlanJson::of(true, &plan.steps, &plan.notes);
+    json.steps.extend(further);
     if cx.json {
-        return json::print(&PlanJson::of(true, &plan.steps, &plan.notes));
+        return json::print(&json);
     }
-    print(|out| match plan.steps.is_empty() {
+    print(|out| match json.steps.is_empty() {
         true => writeln!(out, "nothing to do"),
-        false => write!(out, "{plan}"),
+        false => json.steps.iter().try_for_each(|step| writeln!(out, "{step}")),
     })?;
     notes(&plan.notes);
     Ok(())
@@ -46,11 +56,7 @@ pub fn plan(cx: &Context, plan: &Plan) -> Result<(), Error> {
 /// Tells what was done: `done` names it for one function.
 pub fn report(cx: &Context, report: &Report, done: impl Fn(Bdf) -> String) -> Result<(), Error> {
     if cx.json {
-        return json::print(&ReportJson {
-            plan: PlanJson::of(false, &report.steps, &report.notes),
-            functions: report.functions.iter().map(ToString::to_string).collect(),
-            recovered: RecoveredJson::of(&report.recovered),
-        });
+        return json::print(&ReportJson::of(report));
     }
     super::recover::tell(&report.recovered);
     notes(&report.notes);
@@ -64,11 +70,21 @@ pub fn notes(notes: &[Reason]) {
 }
 
 impl<'a> PlanJson<'a> {
-    fn of(dry_run: bool, steps: &[model::Step], notes: &'a [Reason]) -> Self {
+    pub fn of(dry_run: bool, steps: &[Step], notes: &'a [Reason]) -> Self {
         Self {
             dry_run,
             steps: steps.iter().map(ToString::to_string).collect(),
             notes: notes.iter().map(ReasonJson::of).collect(),
+        }
+    }
+}
+
+impl<'a> ReportJson<'a> {
+    pub fn of(report: &'a Report) -> Self {
+        Self {
+            plan: PlanJson::of(false, &report.steps, &report.notes),
+            functions: report.functions.iter().map(ToString::to_string).collect(),
+            recovered: RecoveredJson::of(&report.recovered),
         }
     }
 }

@@ -1,0 +1,104 @@
+//! `passthru attach` and `passthru detach`: devices of a running guest.
+
+use std::time::Duration;
+
+use clap::Args;
+use engine::store::InstanceState;
+use engine::{BindRequest, Name};
+use model::Bdf;
+
+use super::told;
+use crate::args::{Change, Consent};
+use crate::context::Context;
+use crate::device;
+use crate::error::Error;
+
+/// Give devices to a running instance
+///
+/// They go to vfio-pci with their whole groups first. All of them or none.
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// Addresses, registered names, or vendor:device
+    #[arg(required = true, value_name = "DEVICE", value_parser = device::parse)]
+    devices: Vec<String>,
+
+    /// The instance
+    #[arg(long, value_name = "NAME")]
+    vm: Name,
+
+    #[command(flatten)]
+    consent: Consent,
+
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Take devices back from a running instance, and give them to the host
+///
+/// The guest's operating system is asked to let go of them. Functions that
+/// share a slot leave it together.
+#[derive(Debug, Args)]
+pub struct Detach {
+    /// Addresses, registered names, or vendor:device
+    #[arg(required = true, value_name = "DEVICE", value_parser = device::parse)]
+    devices: Vec<String>,
+
+    /// The instance
+    #[arg(long, value_name = "NAME")]
+    vm: Name,
+
+    /// How long the guest may take to let go of each, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    wait: u64,
+
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Attach {
+    pub fn exec(self, cx: &Context) -> Result<(), Error> {
+        let name = self.vm;
+        let request = BindRequest {
+            devices: self.devices,
+            driver: None,
+            overrides: self.consent.overrides.into_iter().collect(),
+            stop_services: self.consent.stop_services,
+        };
+        if self.change.dry_run {
+            require_running(cx, &name)?;
+            let plan = cx.engine().plan_bind(&request)?;
+            let devices = resolve(cx, &request.devices)?;
+            let last = devices.iter().map(|bdf| format!("attach {bdf} to {name}"));
+            return told::plan_and(cx, &plan, last.collect());
+        }
+        let report = cx.changing_engine()?.attach(&request, &name)?;
+        told::report(cx, &report, |bdf| format!("{bdf} is attached to {name}"))
+    }
+}
+
+impl Detach {
+    pub fn exec(&self, cx: &Context) -> Result<(), Error> {
+        let name = &self.vm;
+        if self.change.dry_run {
+            require_running(cx, name)?;
+            let devices = resolve(cx, &self.devices)?;
+            let steps = devices.iter().map(|bdf| format!("detach {bdf} from {name}"));
+            return told::plan_and(cx, &Default::default(), steps.collect());
+        }
+        let wait = Duration::from_secs(self.wait);
+        let report = cx.changing_engine()?.detach(&self.devices, name, wait)?;
+        told::report(cx, &report, |bdf| format!("{bdf} is back with the host"))
+    }
+}
+
+fn require_running(cx: &Context, name: &Name) -> Result<(), Error> {
+    match cx.engine().instance(name)?.state {
+        InstanceState::Running => Ok(()),
+        state => Err(engine::Error::InstanceState { name: name.clone(), state }.into()),
+    }
+}
+
+fn resolve(cx: &Context, devices: &[String]) -> Result<Vec<Bdf>, Error> {
+    let (engine, snapshot) = (cx.engine(), cx.observe());
+    devices.iter().map(|text| Ok(engine.resolve(text, &snapshot)?)).collect()
+}

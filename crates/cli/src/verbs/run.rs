@@ -1,0 +1,142 @@
+//! `passthru run`: an instance with its devices.
+
+mod options;
+
+use std::io::Write;
+
+use clap::Args;
+use engine::run::{RunPlan, Started};
+use engine::{Name, RunRequest};
+use hypervisors::Start;
+use serde::Serialize;
+
+use self::options::{Boot, Shape};
+use super::instance::InstanceJson;
+use super::told;
+use super::told::{PlanJson, ReportJson};
+use crate::args::{Change, Consent};
+use crate::context::Context;
+use crate::device;
+use crate::error::Error;
+use crate::output::{json, print};
+
+/// Start a virtual machine that has the devices
+///
+/// The devices go to vfio-pci with their whole groups, and back to the host
+/// when the guest ends, whether or not anybody is logged in then. A start that
+/// fails takes everything back.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The instance's name
+    name: Name,
+
+    /// A device to hand over: address, registered name, or vendor:device
+    #[arg(long = "device", short, value_name = "DEVICE", value_parser = device::parse)]
+    devices: Vec<String>,
+
+    #[command(flatten)]
+    boot: Boot,
+
+    #[command(flatten)]
+    shape: Shape,
+
+    #[command(flatten)]
+    consent: Consent,
+
+    #[command(flatten)]
+    change: Change,
+}
+
+#[derive(Serialize)]
+struct PlannedJson<'a> {
+    #[serde(flatten)]
+    plan: PlanJson<'a>,
+    /// The hypervisor's command line.
+    command: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct StartedJson<'a> {
+    instance: InstanceJson<'a>,
+    report: ReportJson<'a>,
+}
+
+impl Run {
+    pub fn exec(self, cx: &Context) -> Result<(), Error> {
+        let dry_run = self.change.dry_run;
+        let request = self.into_request()?;
+        match dry_run {
+            true => planned(cx, &cx.engine().plan_run(&request)?),
+            false => started(cx, &cx.changing_engine()?.run(&request)?),
+        }
+    }
+
+    fn into_request(self) -> Result<RunRequest, Error> {
+        let mut request = RunRequest::new(self.name);
+        request.devices = self.devices;
+        request.overrides = self.consent.overrides.into_iter().collect();
+        request.stop_services = self.consent.stop_services;
+        self.boot.into_request(&mut request)?;
+        self.shape.into_request(&mut request)?;
+        Ok(request)
+    }
+}
+
+fn planned(cx: &Context, plan: &RunPlan) -> Result<(), Error> {
+    let command: Vec<&str> = match &plan.rendered.start {
+        Start::Process { program, args } => {
+            std::iter::once(program).chain(args).map(String::as_str).collect()
+        }
+        Start::Print(text) => vec![text],
+    };
+    if cx.json {
+        let plan = PlanJson::of(true, &plan.plan.steps, &plan.plan.notes);
+        return json::print(&PlannedJson { plan, command });
+    }
+    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+    print(|out| writeln!(out, "{}start {}", plan.plan, words.join(" ")))?;
+    told::notes(&plan.plan.notes);
+    told::notes(&plan.rendered.notes);
+    Ok(())
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=+.,:/@%".contains(&byte);
+    match !word.is_empty() && word.bytes().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+fn started(cx: &Context, started: &Started) -> Result<(), Error> {
+    let Started { instance, report } = started;
+    if cx.json {
+        let (instance, report) = (InstanceJson::of(instance), ReportJson::of(report));
+        return json::print(&StartedJson { instance, report });
+    }
+    super::recover::tell(&report.recovered);
+    told::notes(&report.notes);
+    let pid = instance.process.map(|process| format!(", process {}", process.pid));
+    let pid = pid.unwrap_or_default();
+    print(|out| writeln!(out, "instance {} is {}{pid}", instance.name, instance.state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        for (word, want) in [
+            ("qemu-system-x86_64", "qemu-system-x86_64"),
+            ("q35,kernel-irqchip=split", "q35,kernel-irqchip=split"),
+            ("console=ttyS0 quiet", "'console=ttyS0 quiet'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("$(reboot)", "'$(reboot)'"),
+        ] {
+            assert_eq!(quoted(word), want);
+        }
+    }
+}
