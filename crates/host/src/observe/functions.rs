@@ -26,24 +26,24 @@ pub(super) struct Found {
 pub(super) fn functions(root: &Root, depth: Depth) -> Found {
     let mut found = Found::default();
     let path = root.pci_devices();
-    let mut gap = |name: &str, why| {
-        let path = path.join(name).display().to_string();
-        found.gaps.push(Gap { path, why });
-    };
-    let devices = Folder::open(&path);
-    let names = devices.as_ref().map_err(Why::clone).and_then(Folder::names);
-    let (devices, names) = match (devices, names) {
-        (Ok(devices), Ok(names)) => (devices, names),
-        (Err(why), _) | (_, Err(why)) => {
-            gap("", why);
+    let listed = Folder::open(&path).and_then(|devices| Ok((devices.names()?, devices)));
+    let (names, devices) = match listed {
+        Ok(listed) => listed,
+        Err(why) => {
+            found.gaps.push(Gap { path: path.display().to_string(), why });
             return found;
         }
     };
-    let (bdfs, odd): (Vec<_>, Vec<_>) =
-        names.iter().map(|name| (name, name.parse::<Bdf>())).partition(|(_, bdf)| bdf.is_ok());
-    odd.iter().for_each(|(name, _)| gap(name, malformed(name)));
-    let bdfs: Vec<Bdf> = bdfs.into_iter().filter_map(|(_, bdf)| bdf.ok()).collect();
-
+    let mut bdfs: Vec<Bdf> = Vec::with_capacity(names.len());
+    for name in names {
+        match name.parse() {
+            Ok(bdf) => bdfs.push(bdf),
+            Err(_) => {
+                let path = path.join(&name).display().to_string();
+                found.gaps.push(Gap { path, why: malformed(&name) });
+            }
+        }
+    }
     let pass = Pass { depth, devices, grouped: is_grouped(root) };
     let functions = parallel::parts(&bdfs, |part| {
         let mut buffer = Buffer::default();
