@@ -93,11 +93,22 @@ fn planned(cx: &Context, plan: &RunPlan) -> Result<(), Error> {
         let plan = PlanJson::of(true, &plan.plan.steps, &plan.plan.notes);
         return json::print(&PlannedJson { plan, command });
     }
-    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
-    print(|out| writeln!(out, "{}start {}", plan.plan, words.join(" ")))?;
+    print(|out| writeln!(out, "{}start {}", plan.plan, command_lines(&command)))?;
     told::notes(&plan.plan.notes);
     told::notes(&plan.rendered.notes);
     Ok(())
+}
+
+/// A command as a shell takes it, a line for each option.
+fn command_lines(command: &[&str]) -> String {
+    let mut text = String::new();
+    for (n, word) in command.iter().enumerate() {
+        if n > 0 {
+            text.push_str(if word.starts_with('-') { " \\\n  " } else { " " });
+        }
+        text.push_str(&quoted(word));
+    }
+    text
 }
 
 /// A word as a shell takes it.
@@ -125,6 +136,12 @@ fn started(cx: &Context, started: &Started) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_has_a_line_of_its_own() {
+        let text = command_lines(&["qemu", "-m", "1G", "-append", "a b"]);
+        assert_eq!(text, "qemu \\\n  -m 1G \\\n  -append 'a b'");
+    }
 
     #[test]
     fn words_are_quoted_for_a_shell() {

@@ -9,6 +9,10 @@ const READING: &[&str] = &[
     "passthru list",
     "passthru show",
     "passthru device list",
+    "passthru instance list",
+    "passthru instance show",
+    "passthru instance logs",
+    "passthru instance console",
     "passthru record",
     "passthru completions",
 ];

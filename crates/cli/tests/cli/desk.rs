@@ -96,6 +96,21 @@ impl Said {
     }
 }
 
+impl Said {
+    /// A guest's UUID, and the hardware address that is made of it, are new each time.
+    pub fn replace_random_numbers(&mut self) {
+        for (before, length, word) in [("-uuid ", 36, "[UUID]"), ("mac=", 17, "[MAC]")] {
+            let Some(at) = self.out.find(before) else { continue };
+            let at = at + before.len();
+            self.out.replace_range(at..at + length, word);
+        }
+        if let Some(at) = self.out.find("\"-uuid\",") {
+            let at = at + self.out[at + 8..].find('"').unwrap() + 9;
+            self.out.replace_range(at..at + 36, "[UUID]");
+        }
+    }
+}
+
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { out, err, code } = self;

@@ -32,6 +32,11 @@ fn list_of_nothing() {
 }
 
 #[test]
+fn no_instances() {
+    insta::assert_snapshot!(on(&desktop(), &["instance", "list"]));
+}
+
+#[test]
 fn list_without_an_iommu() {
     insta::assert_snapshot!(on(&desktop().without_iommu(), &["list"]));
 }

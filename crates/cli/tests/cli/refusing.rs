@@ -24,6 +24,12 @@ snapshots! {
     usage_json: "bind" "--json";
     changing_another_machine: "bind" "01:00.0";
     changing_another_machine_json: "release" "01:00.0" "--json";
+    run_without_anything_to_boot: "run" "vm1" "--dry-run";
+    run_with_little_sense: "run" "vm1" "--kernel" "k" "--network" "none" "--forward" "2222:22" "--dry-run";
+    run_with_a_strange_size: "run" "vm1" "--kernel" "k" "--memory" "1.5G" "--dry-run";
+    no_such_instance: "instance" "show" "vm1";
+    attach_to_no_instance: "attach" "01:00.0" "--vm" "vm1" "--dry-run";
+    stop_what_is_not_there: "instance" "stop" "vm1" "--dry-run";
     bad_name: "device" "add" "01:00.0" "--name" "GPU 0" "--dry-run";
     unregistered_name: "device" "remove" "gpu0" "--dry-run";
 }
