@@ -13,6 +13,10 @@ use crate::step::Step;
 use crate::verdict::{self, Moving};
 
 pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> {
+    // A guest without devices needs nothing of VFIO.
+    if intent.devices.is_empty() {
+        return Ok(Plan::default());
+    }
     let moving = Moving::groups_of(snapshot, &intent.devices);
     let mut quiet = Quiesce::default();
     for function in moving.functions().flat_map(|function| moving.lost_with(function)) {
