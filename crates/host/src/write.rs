@@ -110,10 +110,14 @@ impl ChildWriter {
                     self.worker = Some(worker);
                     return Ok(reply);
                 }
-                Err(Silence::NotAsked) if !fresh => drop(worker.finish(FAREWELL)),
-                Err(Silence::NotAsked) => break,
+                Err(Silence::NotAsked) => {
+                    self.abandoned.extend(worker.finish(FAREWELL));
+                    if fresh {
+                        break;
+                    }
+                }
                 Err(Silence::Ended(error)) => {
-                    drop(worker.finish(FAREWELL));
+                    self.abandoned.extend(worker.finish(FAREWELL));
                     return Err(ended(&error));
                 }
                 Err(Silence::Late) => {
@@ -191,8 +195,9 @@ fn not_opened(errno: i32) -> String {
 }
 
 fn not_started(error: &io::Error) -> Lost {
-    let errno = error.raw_os_error().unwrap_or(Errno::IO.raw_os_error());
-    Lost::Failed { errno, text: format!("cannot start the process that writes: {error}") }
+    // Not the error's own number: it is about the program, not the attribute.
+    let text = format!("cannot start the process that writes: {error}");
+    Lost::Failed { errno: Errno::CHILD.raw_os_error(), text }
 }
 
 fn ended(error: &io::Error) -> Lost {

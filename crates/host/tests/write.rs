@@ -226,7 +226,7 @@ fn a_program_that_cannot_be_started_is_named() {
     let Wrote::Failed { errno, text } = writer.write(Path::new("x"), "1") else {
         panic!("it should fail");
     };
-    assert_eq!(errno, Errno::NOENT.raw_os_error());
+    assert_eq!(errno, Errno::CHILD.raw_os_error());
     assert!(text.starts_with("cannot start"), "{text}");
     assert_eq!(writer.child(), None);
 }

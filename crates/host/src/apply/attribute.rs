@@ -94,7 +94,13 @@ impl Applier {
         let value = to.unwrap_or("\n");
         let wrote = self.write(&path, value)?;
         self.function(bdf)?;
-        let found = self.value_of(&path)?;
+        let found = match self.value_of(&path) {
+            // The kernel took it, and somebody else has the device's lock now.
+            Err(Stop::Failed(ApplyError::Locked { .. })) if wrote.is_ok() => {
+                return Ok(Outcome::Done);
+            }
+            found => found?,
+        };
         if found.as_deref() == to {
             return Ok(Outcome::Done);
         }
