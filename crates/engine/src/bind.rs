@@ -14,7 +14,7 @@ use model::{Bdf, GroupId, Reason, Snapshot, Step};
 use crate::Engine;
 use crate::error::Error;
 use crate::recover::Recovered;
-use crate::store::{Assignment, AssignmentState, Binding, PlanState, Verb};
+use crate::store::{Assignment, AssignmentState, Binding, PlanState, Process, Verb};
 use crate::transaction::Work;
 use crate::turn::{Turn, plan_with, with_groups};
 
@@ -29,6 +29,28 @@ pub struct BindRequest {
     pub overrides: BTreeSet<Code>,
     /// Whether services that others feel may be stopped.
     pub stop_services: bool,
+}
+
+/// The guest that devices are bound for.
+#[derive(Clone, Debug)]
+pub(crate) struct To<'a> {
+    pub guest: &'a str,
+    pub state: AssignmentState,
+    /// Who sees to the hand-over until it is done.
+    pub owner: Option<Process>,
+    /// What speaks against it beyond the devices.
+    pub against: Vec<Reason>,
+}
+
+/// A bind that nothing speaks against.
+#[derive(Clone, Debug)]
+pub(crate) struct Ready {
+    pub plan: Plan,
+    moving: Vec<Bdf>,
+    steps: Vec<(Step, Option<GroupId>)>,
+    bindings: Vec<Binding>,
+    assignments: Vec<Assignment>,
+    guest: Option<String>,
 }
 
 /// What a verb did.
@@ -54,7 +76,7 @@ impl Engine {
         let mut turn = self.turn("bind")?;
         let mut snapshot = turn.engine.observe();
         let intent = turn.engine.bind_intent(&snapshot, request)?;
-        let mut report = turn.bind(&mut snapshot, &intent, None)?;
+        let mut report = turn.bind(&mut snapshot, &intent)?;
         report.recovered = std::mem::take(&mut turn.recovered);
         Ok(report)
     }
@@ -85,33 +107,57 @@ impl Engine {
 }
 
 impl Turn<'_> {
-    /// Plans, journals and applies a bind. With a guest, the named devices
-    /// are assigned to it in the same breath.
-    pub fn bind(
+    /// Plans, journals and applies a bind.
+    pub fn bind(&mut self, snapshot: &mut Snapshot, intent: &Bind) -> Result<Report, Error> {
+        let ready = self.may_bind(snapshot, intent, None)?;
+        self.carry_out_bind(ready)
+    }
+
+    /// Plans a bind, or says every reason against it. For a guest, the named
+    /// devices will be assigned to it in the same breath.
+    pub fn may_bind(
         &mut self,
         snapshot: &mut Snapshot,
         intent: &Bind,
-        guest: Option<(&str, AssignmentState)>,
-    ) -> Result<Report, Error> {
+        to: Option<To<'_>>,
+    ) -> Result<Ready, Error> {
         let moving = movers(snapshot, &intent.devices);
         let grouped = with_groups(snapshot, &moving);
         let named = with_groups(snapshot, &intent.devices);
-        let reasons = match guest {
-            Some((guest, _)) => self.holdings()?.against_giving(guest, &grouped, &named),
-            None => self.holdings()?.against(None, &grouped),
+        let holdings = self.holdings()?;
+        let reasons = match &to {
+            Some(to) => {
+                let mut reasons = to.against.clone();
+                reasons.extend(holdings.against_giving(to.guest, &grouped, &named));
+                reasons
+            }
+            None => holdings.against(None, &grouped),
         };
         // A device in doubt holds its lock: nothing of it is read then.
         if !reasons.iter().any(|reason| reason.code == Code::InDoubt) {
             self.engine.look_closer(snapshot, &moving);
         }
         let plan = plan_with(snapshot, &Intent::Bind(intent.clone()), reasons)?;
-        let bindings = self.bindings_for(&grouped, &intent.driver, guest.map(|(guest, _)| guest));
+        let guest = to.as_ref().map(|to| to.guest.to_owned());
+        Ok(Ready {
+            steps: with_group_of_step(snapshot, &plan.steps),
+            bindings: self.bindings_for(&grouped, &intent.driver, guest.as_deref()),
+            assignments: self.assignments_for(&named, to.as_ref()),
+            plan,
+            moving,
+            guest,
+        })
+    }
+
+    /// Journals and applies a bind that nothing speaks against.
+    pub fn carry_out_bind(&mut self, ready: Ready) -> Result<Report, Error> {
+        let Ready { plan, moving, steps, bindings, assignments, guest } = ready;
         let id = self.carry_out(&Work {
             verb: Verb::Bind,
-            guest: guest.map(|(guest, _)| guest),
-            steps: with_group_of_step(snapshot, &plan.steps),
+            guest: guest.as_deref(),
+            steps,
             bindings: &bindings,
-            assignments: &self.assignments_for(&named, guest),
+            assignments: &assignments,
         })?;
         self.store.set_plan(id, PlanState::Done)?;
         let recovered = Recovered::default();
@@ -134,18 +180,19 @@ impl Turn<'_> {
         bindings.collect()
     }
 
-    fn assignments_for(
+    pub fn assignments_for(
         &self,
         functions: &[(Bdf, Option<GroupId>)],
-        guest: Option<(&str, AssignmentState)>,
+        to: Option<&To<'_>>,
     ) -> Vec<Assignment> {
-        let Some((guest, state)) = guest else { return Vec::new() };
+        let Some(to) = to else { return Vec::new() };
         let assignments = grouped_only(functions).into_iter().map(|(bdf, group)| Assignment {
             bdf,
             group,
             boot_id: self.boot_id.clone(),
-            guest: guest.to_owned(),
-            state,
+            guest: to.guest.to_owned(),
+            state: to.state,
+            owner: to.owner,
         });
         assignments.collect()
     }

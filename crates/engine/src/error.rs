@@ -10,8 +10,10 @@ use std::io;
 use std::path::PathBuf;
 
 use host::apply::{ApplyError, Doubt};
+use hypervisors::ControlError;
 use model::plan::Refusal;
-use model::{Bdf, Step};
+use model::port::RunError;
+use model::{Bdf, Reason, Step};
 use thiserror::Error;
 
 use crate::name::{Name, NameError};
@@ -69,6 +71,33 @@ pub enum Error {
     #[error("cannot tell whether process {pid} still runs")]
     Process { pid: u32, source: io::Error },
 
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("`{cmd}` failed: {said}")]
+    Command { cmd: String, said: String },
+    #[error("`{program}` is no QEMU")]
+    NotQemu { program: String },
+    #[error("cannot tell what {} is", path.display())]
+    Image { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the path {} is too long for a socket ({} bytes, 107 at most)", path.display(), path.as_os_str().len())]
+    SocketPath { path: PathBuf },
+
+    #[error("there is an instance {0} already")]
+    InstanceExists(Name),
+    #[error("instance {name} did not start: {text}")]
+    NotStarted { name: Name, text: String },
+    #[error("nobody came to see to instance {name}{}", said(text))]
+    NoSupervisor { name: Name, text: String },
+    #[error("the guest {name} could not be reached")]
+    Control { name: Name, source: ControlError },
+    #[error("process {pid} of instance {name} does not end, not even by SIGKILL")]
+    Undying { name: Name, pid: u32 },
+    #[error("what instance {name} was started with cannot be read")]
+    InstanceSpec { name: Name, source: serde_json::Error },
+    #[error("cannot catch signals")]
+    Signals(#[source] io::Error),
+    #[error("cannot use the terminal")]
+    Terminal(#[source] io::Error),
     #[error("no instance is named {0}")]
     NoInstance(Name),
     #[error("instance {name} is {state}")]
@@ -126,6 +155,11 @@ impl Failure {
 }
 
 impl Error {
+    /// One reason, as a refusal.
+    pub(crate) fn refused(reason: Reason) -> Self {
+        Self::Refused(Refusal { reasons: vec![reason] })
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::File { path: path.into(), source }
     }
@@ -171,6 +205,19 @@ impl Error {
             Self::StateMissing { .. } => "state_missing",
             Self::NoBootId(_) => "no_boot_id",
             Self::Process { .. } => "process",
+            Self::Run(_) => "command_not_run",
+            Self::Command { .. } => "command_failed",
+            Self::NotQemu { .. } => "not_qemu",
+            Self::Image { .. } => "image",
+            Self::SocketPath { .. } => "socket_path",
+            Self::InstanceExists(_) => "instance_exists",
+            Self::NotStarted { .. } => "not_started",
+            Self::NoSupervisor { .. } => "no_supervisor",
+            Self::Control { .. } => "guest_control",
+            Self::Undying { .. } => "undying",
+            Self::InstanceSpec { .. } => "instance_spec",
+            Self::Signals(_) => "signals",
+            Self::Terminal(_) => "terminal",
             Self::NoInstance(_) => "no_instance",
             Self::InstanceState { .. } => "instance_state",
         }
@@ -184,6 +231,10 @@ fn is_unreadable(source: &rusqlite::Error) -> bool {
         source,
         FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..)
     )
+}
+
+fn said(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
 fn list(matches: &[Bdf]) -> String {

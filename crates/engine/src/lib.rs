@@ -28,10 +28,28 @@ mod turn;
 
 pub mod bind;
 pub mod devices;
-pub mod recover;
 pub mod release;
 pub mod reset;
 
+pub mod aftermath;
+pub mod recover;
+
+pub mod request;
+pub mod run;
+
+pub mod attach;
+pub mod console;
+pub mod instances;
+pub mod stop;
+
+pub mod spawn;
+pub mod supervise;
+
+mod guest;
+mod watch;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -43,15 +61,20 @@ use model::port::{AttrWriter, Runner};
 use model::{Bdf, Snapshot, Step};
 
 use assignment::Holdings;
+use spawn::OwnProgram;
 use store::{InEffect, Store};
 use tell::Tell;
 
 pub use bind::{BindRequest, Report};
 pub use error::Error;
+pub use instances::{Files, Instance, InstanceSpec};
 pub use name::Name;
 pub use recover::{Recovered, Unfinished};
+pub use request::{Grace, NetworkRequest, RunRequest};
+pub use run::{RunPlan, Started};
 pub use state::StateDir;
-pub use store::Registered;
+pub use stop::Ended;
+pub use store::{InstanceState, Process, Registered};
 
 /// What carries the verbs out: a machine, a state directory, and the two ways
 /// to change the machine.
@@ -62,6 +85,7 @@ pub struct Engine {
     applier: Applier,
     interrupt: Arc<AtomicBool>,
     patience: Duration,
+    own: OwnProgram,
     tell: Tell,
 }
 
@@ -75,6 +99,7 @@ impl Engine {
     ) -> Self {
         Self {
             applier: Applier::new(root.clone(), writer, runner),
+            own: OwnProgram::new(&state),
             root,
             state,
             interrupt: Arc::default(),
@@ -103,6 +128,20 @@ impl Engine {
     #[must_use]
     pub fn telling(mut self, tell: impl FnMut(&Step) + 'static) -> Self {
         self.tell = Tell::new(tell);
+        self
+    }
+
+    /// The program that instances are supervised with, and its arguments
+    /// before the subcommand, in place of this very program; systemd is then
+    /// not asked to run it.
+    #[must_use]
+    pub fn own_program<I>(mut self, program: impl Into<PathBuf>, args: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString>,
+    {
+        let args = args.into_iter().map(Into::into).collect();
+        self.own = OwnProgram { program: program.into(), args, systemd: false };
         self
     }
 

@@ -15,6 +15,7 @@ use model::port::Child;
 use model::{Bdf, Step};
 
 use crate::Engine;
+use crate::aftermath::SettledInstance;
 use crate::error::{Error, Failure};
 use crate::store::{Mark, PlanRow, PlanState, StepRow, StepState, Store, Verb};
 use crate::transaction::Progress;
@@ -30,6 +31,7 @@ pub struct Recovered {
     /// Plans whose effects a reboot had taken away.
     pub voided: usize,
     pub settled: Vec<Settled>,
+    pub instances: Vec<SettledInstance>,
     /// Writes that are in the kernel still.
     pub pending: Vec<Pending>,
 }
@@ -66,7 +68,10 @@ pub struct Unfinished {
 impl Recovered {
     /// Nothing was there to be settled.
     pub fn is_empty(&self) -> bool {
-        self.voided == 0 && self.settled.is_empty() && self.pending.is_empty()
+        self.voided == 0
+            && self.settled.is_empty()
+            && self.instances.is_empty()
+            && self.pending.is_empty()
     }
 }
 
@@ -111,6 +116,7 @@ impl Turn<'_> {
             }
             recovered.settled.push(self.settle_plan(&plan)?);
         }
+        recovered.instances = self.settle_instances()?;
         recovered.pending = self.pending()?;
         Ok(recovered)
     }

@@ -15,7 +15,7 @@ use crate::Engine;
 use crate::bind::{Report, movers, with_group_of_step};
 use crate::error::{Error, Failure};
 use crate::recover::Recovered;
-use crate::store::{InEffect, Verb};
+use crate::store::{Assignment, InEffect, Verb};
 use crate::transaction::Work;
 use crate::turn::{Turn, plan_with, with_groups};
 
@@ -108,30 +108,36 @@ impl Turn<'_> {
         self.store.finish_release(id, in_effect, functions)
     }
 
-    /// Frees what a guest held, when it ended. What was bound for it goes
-    /// back to the host; what a person had bound, or was found with a guest's
-    /// driver, stays as it was.
-    pub fn release_guest(&mut self, guest: &str) -> Result<(), Error> {
-        let held = self.store.assignments()?;
-        let held: Vec<Bdf> =
-            held.into_iter().filter(|held| held.guest == guest).map(|held| held.bdf).collect();
+    /// Frees functions that a guest held (`None`: all of them). What was
+    /// bound for it goes back to the host, unless another function of the
+    /// group stays with it; what a person had bound, or was found with a
+    /// guest's driver, stays as it was.
+    pub fn release_held(&mut self, guest: &str, functions: Option<&[Bdf]>) -> Result<(), Error> {
+        let held = self.store.assignments()?.into_iter();
+        let (going, staying): (Vec<Assignment>, Vec<Assignment>) = held
+            .filter(|held| held.guest == guest)
+            .partition(|held| functions.is_none_or(|functions| functions.contains(&held.bdf)));
         let bindings = self.store.bindings()?;
         let bound = bindings.iter().filter(|binding| binding.guest.as_deref() == Some(guest));
-        let groups: BTreeSet<_> = bound.map(|binding| binding.group).collect();
+        let mut groups: BTreeSet<_> = bound.map(|binding| binding.group).collect();
+        groups.retain(|group| staying.iter().all(|held| held.group != *group));
+        if functions.is_some() {
+            groups.retain(|group| going.iter().any(|held| held.group == *group));
+        }
         let mut failure = Failure::default();
-        if !groups.is_empty() {
-            let mut snapshot = self.engine.observe();
-            for group in groups {
-                let members = bindings.iter().filter(|binding| binding.group == group);
-                let members: Vec<Bdf> = members.map(|binding| binding.bdf).collect();
-                match self.release_bound(&mut snapshot, &members, guest) {
-                    Ok(()) => {}
-                    Err(Error::Failed(other)) => failure.merge(*other),
-                    Err(other) => return Err(other),
-                }
+        let mut snapshot = None;
+        for group in groups {
+            let snapshot = snapshot.get_or_insert_with(|| self.engine.observe());
+            let members = bindings.iter().filter(|binding| binding.group == group);
+            let members: Vec<Bdf> = members.map(|binding| binding.bdf).collect();
+            match self.release_bound(snapshot, &members, guest) {
+                Ok(()) => {}
+                Err(Error::Failed(other)) => failure.merge(*other),
+                Err(other) => return Err(other),
             }
         }
-        self.store.unassign(&held)?;
+        let going: Vec<Bdf> = going.into_iter().map(|held| held.bdf).collect();
+        self.store.unassign(&going)?;
         match failure.is_none() {
             true => Ok(()),
             false => Err(Error::Failed(Box::new(failure))),

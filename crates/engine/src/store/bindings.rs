@@ -8,7 +8,7 @@ use model::{Bdf, GroupId};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Transaction, params};
 
-use super::{PlanId, Store, unreadable, words};
+use super::{PlanId, Process, Store, columns, process, unreadable, words};
 use crate::error::Error;
 
 /// A function that passthru moved to a guest's driver, or found there when
@@ -32,6 +32,8 @@ pub struct Assignment {
     pub boot_id: String,
     pub guest: String,
     pub state: AssignmentState,
+    /// Who sees to it while it is on its way.
+    pub owner: Option<Process>,
 }
 
 /// How far a hand-over came.
@@ -73,7 +75,8 @@ impl Store {
     pub fn assignments(&self) -> Result<Vec<Assignment>, Error> {
         self.read(|db| {
             db.prepare_cached(
-                "SELECT bdf, grp, boot_id, guest, state FROM assignments ORDER BY bdf",
+                "SELECT bdf, grp, boot_id, guest, state, owner_pid, owner_start
+                 FROM assignments ORDER BY bdf",
             )?
             .query_map([], |row| {
                 Ok(Assignment {
@@ -82,6 +85,7 @@ impl Store {
                     boot_id: row.get(2)?,
                     guest: row.get(3)?,
                     state: row.get(4)?,
+                    owner: process(row, 5)?,
                 })
             })?
             .collect()
@@ -93,16 +97,21 @@ impl Store {
         self.write(|tx| assign(tx, assignments))
     }
 
-    /// Says how far the hand-over of functions came.
+    /// Says how far the hand-over of functions came, and who sees to it.
     pub fn set_assignments(
         &mut self,
         functions: &[Bdf],
         state: AssignmentState,
+        owner: Option<Process>,
     ) -> Result<(), Error> {
+        let (pid, start) = columns(owner);
         self.write(|tx| {
-            let mut update = tx.prepare("UPDATE assignments SET state = ?2 WHERE bdf = ?1")?;
+            let mut update = tx.prepare(
+                "UPDATE assignments SET state = ?2, owner_pid = ?3, owner_start = ?4
+                 WHERE bdf = ?1",
+            )?;
             for bdf in functions {
-                update.execute(params![bdf.to_string(), state])?;
+                update.execute(params![bdf.to_string(), state, pid, start])?;
             }
             Ok(())
         })
@@ -124,10 +133,13 @@ pub(super) fn insert(
     plan: PlanId,
     bindings: &[Binding],
 ) -> rusqlite::Result<()> {
-    // What was bound before keeps its plan: the way back is written there.
+    // What was bound before keeps its plan: the way back is written there. A
+    // guest that could not give it back leaves it to the next; what a person
+    // bound stays that person's.
     let mut insert = tx.prepare_cached(
         "INSERT INTO bindings (bdf, grp, boot_id, driver, plan, guest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (bdf) DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (bdf) DO UPDATE SET guest = excluded.guest WHERE guest IS NOT NULL",
     )?;
     for binding in bindings {
         insert.execute(params![
@@ -148,16 +160,20 @@ pub(super) fn assign(tx: &Transaction<'_>, assignments: &[Assignment]) -> rusqli
          ON CONFLICT (boot_id, grp, guest) DO NOTHING",
     )?;
     let mut insert = tx.prepare_cached(
-        "INSERT INTO assignments (bdf, boot_id, grp, guest, state) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO assignments (bdf, boot_id, grp, guest, state, owner_pid, owner_start)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for held in assignments {
         group.execute(params![held.boot_id, held.group.0, held.guest])?;
+        let (pid, start) = columns(held.owner);
         insert.execute(params![
             held.bdf.to_string(),
             held.boot_id,
             held.group.0,
             held.guest,
             held.state,
+            pid,
+            start,
         ])?;
     }
     Ok(())

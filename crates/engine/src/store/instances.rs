@@ -103,19 +103,13 @@ impl Store {
         })
     }
 
-    /// Hands an instance to another owner, if its state is still this one
-    /// and nobody else took it. Says whether it did.
-    pub fn take_over(
-        &mut self,
-        name: &Name,
-        from: Option<Process>,
-        to: Process,
-    ) -> Result<bool, Error> {
-        let (from, to) = (columns(from), columns(Some(to)));
+    /// Hands an instance from one owner to another. Says whether it was his.
+    pub fn take_over(&mut self, name: &Name, from: Process, to: Process) -> Result<bool, Error> {
+        let (from, to) = (columns(Some(from)), columns(Some(to)));
         self.write(|tx| {
             tx.execute(
                 "UPDATE instances SET owner_pid = ?2, owner_start = ?3
-                 WHERE name = ?1 AND owner_pid IS ?4 AND owner_start IS ?5",
+                 WHERE name = ?1 AND owner_pid = ?4 AND owner_start = ?5",
                 params![name.as_str(), to.0, to.1, from.0, from.1],
             )
             .map(|rows| rows == 1)
@@ -149,6 +143,18 @@ impl Store {
             tx.execute(
                 "UPDATE instances SET state = ?2, changed_at = unixepoch() WHERE name = ?1",
                 params![name.as_str(), state],
+            )
+            .map(drop)
+        })
+    }
+
+    /// A guest that was starting runs.
+    pub fn set_running(&mut self, name: &Name) -> Result<(), Error> {
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE instances SET state = 'running', changed_at = unixepoch()
+                 WHERE name = ?1 AND state = 'starting'",
+                [name.as_str()],
             )
             .map(drop)
         })

@@ -77,6 +77,9 @@ CREATE TABLE assignments (
     grp          INTEGER NOT NULL,
     guest        TEXT NOT NULL,
     state        TEXT NOT NULL CHECK (state IN ('attaching', 'held', 'detaching')),
+    -- Who sees to it while it is on its way; if that process is gone, recovery does.
+    owner_pid    INTEGER,
+    owner_start  INTEGER,
     FOREIGN KEY (boot_id, grp, guest) REFERENCES held_groups (boot_id, grp, guest)
 ) STRICT, WITHOUT ROWID;
 

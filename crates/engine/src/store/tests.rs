@@ -33,6 +33,7 @@ fn assignment(text: &str, group: u32, guest: &str) -> Assignment {
         boot_id: "boot".to_owned(),
         guest: guest.to_owned(),
         state: AssignmentState::Held,
+        owner: None,
     }
 }
 

@@ -1,0 +1,204 @@
+//! What was asked for, as a hypervisor is told it.
+//!
+//! In: a request, the snapshot, the instance's folder. Out: a [`GuestSpec`],
+//! [`HostFacts`], and the images to lay a layer over. Files are looked at,
+//! programs are asked what they are; nothing is made.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use host::paths::Root;
+use host::run::{CommandRunner, stderr_tail};
+use hypervisors::machine::{Console, Disk, DiskFormat, Firmware, Machine, Network, Numa};
+use hypervisors::qemu::{Version, disk, firmware, version};
+use hypervisors::{GuestSpec, HostDevice, HostFacts, HostFunction};
+use model::port::{Cmd, Output, Runner};
+use model::reason::{Code, Reason};
+use model::{Bdf, Snapshot};
+
+use crate::error::Error;
+use crate::instances::Files;
+use crate::request::{NetworkRequest, RunRequest};
+
+/// A layer to be made before the guest starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Overlay {
+    pub base: PathBuf,
+    pub format: DiskFormat,
+    pub path: PathBuf,
+}
+
+/// A guest that can be rendered.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub spec: GuestSpec,
+    pub facts: HostFacts,
+    pub overlay: Option<Overlay>,
+}
+
+/// What a request means on this machine.
+pub(crate) fn wanted(
+    request: &RunRequest,
+    snapshot: &Snapshot,
+    devices: Vec<HostDevice>,
+    files: &Files,
+) -> Result<Wanted, Error> {
+    let machine = machine(request, snapshot)?;
+    let uuid = random_uuid()?;
+    let mut spec = GuestSpec::new(request.name.as_str(), &uuid, machine, request.memory);
+    spec.accel = request.accel;
+    spec.cpus = request.cpus;
+    spec.hide_kvm = request.hide_kvm;
+    spec.memory.hugepages = request.hugepages;
+    spec.memory.numa = numa(snapshot, &devices);
+    spec.firmware = firmware(request, files)?;
+    spec.kernel = request.kernel.clone();
+    spec.network = network(&request.network, &uuid);
+    spec.devices = devices;
+    spec.iommu = request.iommu;
+    spec.container = request.container;
+    spec.spare = request.spare;
+    spec.console = Some(Console { socket: files.console(), log: files.console_log() });
+    spec.monitors = vec![files.monitor(), files.supervisor_monitor()];
+    spec.extra = request.extra.clone();
+    let overlay = request.image.as_deref().map(|image| overlay(image, files)).transpose()?;
+    spec.disks.extend(overlay.iter().map(|overlay| Disk {
+        path: overlay.path.clone(),
+        format: DiskFormat::Qcow2,
+        read_only: false,
+    }));
+    let facts = facts(request, snapshot, &spec)?;
+    Ok(Wanted { spec, facts, overlay })
+}
+
+/// The functions to hand over, by the slots that they sit in.
+pub(crate) fn host_devices(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Vec<HostDevice> {
+    let functions = devices.iter().filter_map(|bdf| snapshot.get(*bdf));
+    let functions = functions
+        .map(|function| HostFunction::from_facts(function, root.pci_device(function.bdf)))
+        .collect();
+    HostDevice::by_slot(functions)
+}
+
+fn machine(request: &RunRequest, snapshot: &Snapshot) -> Result<Machine, Error> {
+    let made = match &request.machine {
+        Some(name) => Machine::named(name),
+        None => match snapshot.machine.arch.known() {
+            Some(arch) => Machine::for_arch(arch),
+            None => Machine::for_arch(std::env::consts::ARCH),
+        },
+    };
+    made.map_err(Error::refused)
+}
+
+/// The node of all devices, where there is more than one to choose from.
+/// Memory there is preferred, not demanded: a start that fails for want of
+/// it would be worse than a slow one.
+fn numa(snapshot: &Snapshot, devices: &[HostDevice]) -> Option<Numa> {
+    let node = |bdf: Bdf| snapshot.get(bdf)?.numa_node.known().copied().flatten();
+    let functions = devices.iter().flat_map(|device| &device.functions);
+    let nodes: Option<Vec<u32>> = functions.map(|function| node(function.bdf)).collect();
+    let nodes = nodes?;
+    let first = *nodes.first()?;
+    let everywhere = snapshot.functions.values().filter_map(|function| node(function.bdf));
+    let choice = everywhere.into_iter().any(|other| other != first);
+    (choice && nodes.iter().all(|node| *node == first))
+        .then_some(Numa { node: first, strict: false })
+}
+
+fn firmware(request: &RunRequest, files: &Files) -> Result<Firmware, Error> {
+    if !request.uefi {
+        return Ok(Firmware::Default);
+    }
+    let folder = Root::real().qemu_firmware();
+    let mut paths: Vec<PathBuf> = match fs::read_dir(&folder) {
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
+        Err(_) => Vec::new(),
+    };
+    paths.sort();
+    let texts: Vec<String> =
+        paths.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+    let Some(installed) = firmware::choose(texts.iter().map(String::as_str)) else {
+        let text = format!("no UEFI for guests is described in {}", folder.display());
+        let hint = "install OVMF (Debian: ovmf, Fedora: edk2-ovmf)";
+        return Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)));
+    };
+    let (code, template) = (installed.code, installed.template);
+    Ok(Firmware::Ovmf { code, template, nvram: files.nvram() })
+}
+
+fn network(request: &NetworkRequest, uuid: &str) -> Network {
+    let mac = mac(uuid);
+    match request {
+        NetworkRequest::None => Network::None,
+        NetworkRequest::User { forwards } => Network::User { mac, forwards: forwards.clone() },
+        NetworkRequest::Tap { interface } => Network::Tap { mac, interface: interface.clone() },
+    }
+}
+
+/// An address in QEMU's range (52:54:00), the rest from the guest's random number.
+fn mac(uuid: &str) -> String {
+    let digits: Vec<&str> = uuid.get(..6).map_or_else(Vec::new, |digits| {
+        (0..3).filter_map(|at| digits.get(2 * at..2 * at + 2)).collect()
+    });
+    format!("52:54:00:{}", digits.join(":"))
+}
+
+fn random_uuid() -> Result<String, Error> {
+    let path = Root::real().sysctl("kernel/random/uuid");
+    let text = fs::read_to_string(&path).map_err(|error| Error::file(path, error))?;
+    Ok(text.trim().to_owned())
+}
+
+/// What an image is, asked of `qemu-img`.
+fn overlay(image: &Path, files: &Files) -> Result<Overlay, Error> {
+    use std::os::unix::fs::FileTypeExt;
+    let base = image.canonicalize().map_err(|error| Error::file(image, error))?;
+    let kind = fs::metadata(&base).map_err(|error| Error::file(&base, error))?.file_type();
+    let output = run_well(&disk::info(&base))?;
+    let info = disk::parse_info(&output.stdout)
+        .map_err(|source| Error::Image { path: base.clone(), source: Box::new(source) })?;
+    match info.disk_format(kind.is_block_device()) {
+        Some(format) => Ok(Overlay { base, format, path: files.overlay() }),
+        None => {
+            let text = format!("{} is a {} image", base.display(), info.format);
+            let hint = "convert it: `qemu-img convert -O qcow2 OLD NEW`";
+            Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)))
+        }
+    }
+}
+
+fn facts(request: &RunRequest, snapshot: &Snapshot, spec: &GuestSpec) -> Result<HostFacts, Error> {
+    let program = match &request.program {
+        Some(program) => program.display().to_string(),
+        None => spec.machine.kind().program().to_owned(),
+    };
+    let output = run_well(&version::ask(&program))?;
+    let version = Version::parse(&output.stdout)
+        .ok_or_else(|| Error::NotQemu { program: program.clone() })?;
+    let iommu = snapshot.machine.iommu.known();
+    Ok(HostFacts {
+        program,
+        version,
+        kvm: kvm_opens(),
+        iommu_bits: iommu.and_then(|iommu| iommu.address_width.known().copied()),
+        cpu_bits: None,
+    })
+}
+
+/// Whether this process may use KVM.
+fn kvm_opens() -> bool {
+    fs::OpenOptions::new().read(true).write(true).open(Root::real().kvm()).is_ok()
+}
+
+/// Runs a command that has to succeed.
+pub(crate) fn run_well(cmd: &Cmd) -> Result<Output, Error> {
+    let output = CommandRunner.run(cmd)?;
+    match output.status {
+        Some(0) => Ok(output),
+        _ => {
+            let said = stderr_tail(&output).to_owned();
+            Err(Error::Command { cmd: cmd.to_string(), said })
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! `run`: an instance, started.
+//!
+//! In: what is wanted. Out: a running guest with its devices, which outlives
+//! this process; or every reason against it; or an error after everything
+//! went back: devices to the host, files away.
+//!
+//! ```text
+//! preparing ── files, bind ──▶ starting ── supervisor, hypervisor ──▶ running
+//!     └────────── anything fails ──────────┴──▶ released, forgotten
+//! ```
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use host::paths::Root;
+use hypervisors::memory::{self, HostMemory};
+use hypervisors::qemu::disk;
+use hypervisors::{Backend, FileCopy, GuestSpec, Rendered, Start};
+use model::intent::Bind;
+use model::plan::Plan;
+use model::{Reason, Snapshot};
+
+use crate::Engine;
+use crate::bind::{Ready, Report, To};
+use crate::error::Error;
+use crate::guest::{Overlay, Wanted, host_devices, run_well, wanted};
+use crate::instances::{Instance, InstanceSpec};
+use crate::name::Name;
+use crate::request::{Grace, RunRequest};
+use crate::store::{AssignmentState, InstanceState, Store};
+use crate::target::resolve_all;
+use crate::turn::Turn;
+use crate::watch::{own_process, runs};
+
+/// How long the supervisor has to appear.
+const APPEARANCE: Duration = Duration::from_secs(30);
+/// Between two looks at how far the start is.
+const LOOK: Duration = Duration::from_millis(10);
+/// The longest path of a Unix socket, its final zero not counted (unix(7)).
+const SOCKET_PATH: usize = 107;
+
+/// What `run` would do.
+#[derive(Debug)]
+pub struct RunPlan {
+    /// What is done to the devices.
+    pub plan: Plan,
+    /// How the hypervisor is started.
+    pub rendered: Rendered,
+}
+
+/// An instance that was started, and what was done for it.
+#[derive(Debug)]
+pub struct Started {
+    pub instance: Instance,
+    pub report: Report,
+}
+
+/// Everything that is known before anything is changed.
+#[derive(Debug)]
+struct Prepared {
+    rendered: Rendered,
+    overlay: Option<Overlay>,
+    spec: InstanceSpec,
+    bind: Ready,
+}
+
+impl Engine {
+    /// Starts an instance and comes back when its guest runs.
+    pub fn run(&mut self, request: &RunRequest) -> Result<Started, Error> {
+        let mut report = self.make_ready(request)?;
+        let name = &request.name;
+        let started = self.start_supervisor(name, own_process()?);
+        let started = started.and_then(|()| self.await_start(name));
+        if let Err(error) = started {
+            self.give_up(name)?;
+            return Err(error);
+        }
+        let instance = self.instance(name)?;
+        report.notes.dedup();
+        Ok(Started { instance, report })
+    }
+
+    /// What [`run`](Self::run) would do. Changes nothing.
+    pub fn plan_run(&mut self, request: &RunRequest) -> Result<RunPlan, Error> {
+        let mut snapshot = self.observe();
+        let (wanted, rendered, mut reasons) = self.render(request, &snapshot)?;
+        self.refuse_existing(&request.name)?;
+        let intent = self.run_intent(request, &snapshot)?;
+        let moving = crate::bind::movers(&snapshot, &intent.devices);
+        self.look_closer(&mut snapshot, &moving);
+        let grouped = crate::turn::with_groups(&snapshot, &moving);
+        reasons.extend(self.holdings()?.against(Some(&wanted.spec.name), &grouped));
+        let intent = model::Intent::Bind(intent);
+        let plan = crate::turn::plan_with(&snapshot, &intent, reasons)?;
+        Ok(RunPlan { plan, rendered })
+    }
+
+    /// Under the lock: everything up to the start of the hypervisor.
+    fn make_ready(&mut self, request: &RunRequest) -> Result<Report, Error> {
+        let mut turn = self.turn("run")?;
+        let prepared = turn.prepare(request)?;
+        let name = &request.name;
+        let spec = serde_json::to_string(&prepared.spec)
+            .map_err(|source| Error::InstanceSpec { name: name.clone(), source })?;
+        let boot_id = turn.boot_id.clone();
+        turn.store.put_instance(name, &spec, &boot_id, own_process()?)?;
+        match turn.make_and_bind(name, prepared) {
+            Ok(mut report) => {
+                report.recovered = std::mem::take(&mut turn.recovered);
+                Ok(report)
+            }
+            Err(error) => {
+                turn.forget_instance(name)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn run_intent(&self, request: &RunRequest, snapshot: &Snapshot) -> Result<Bind, Error> {
+        Ok(Bind {
+            devices: resolve_all(&request.devices, snapshot, &self.registered()?)?,
+            driver: "vfio-pci".to_owned(),
+            overrides: request.overrides.clone(),
+            stop_services: request.stop_services,
+        })
+    }
+
+    /// The hypervisor's start, and what speaks against it in memory.
+    fn render(
+        &self,
+        request: &RunRequest,
+        snapshot: &Snapshot,
+    ) -> Result<(Wanted, Rendered, Vec<Reason>), Error> {
+        let devices = self.run_intent(request, snapshot)?.devices;
+        let devices = host_devices(&self.root, snapshot, &devices);
+        let files = self.files(&request.name);
+        for socket in [files.supervisor_monitor(), files.console()] {
+            if socket.as_os_str().as_bytes().len() > SOCKET_PATH {
+                return Err(Error::SocketPath { path: socket });
+            }
+        }
+        let wanted = wanted(request, snapshot, devices, &files)?;
+        let rendered = backend().render(&wanted.spec, &wanted.facts)?;
+        let reasons = memory::check(&wanted.spec, &host_memory(&wanted.spec, snapshot));
+        Ok((wanted, rendered, reasons))
+    }
+
+    /// Waits until the guest runs, has run, or will not.
+    fn await_start(&mut self, name: &Name) -> Result<(), Error> {
+        let own = own_process()?;
+        let appearance = Instant::now() + APPEARANCE;
+        loop {
+            if self.interrupt.load(Ordering::Relaxed) {
+                self.interrupt.store(false, Ordering::Relaxed);
+                self.stop(name, Grace::default())?;
+                return Err(Error::NotStarted {
+                    name: name.clone(),
+                    text: "interrupted".to_owned(),
+                });
+            }
+            let store = Store::open(&self.state)?;
+            let row = store.instance(name)?.ok_or_else(|| Error::NoInstance(name.clone()))?;
+            drop(store);
+            match row.state {
+                InstanceState::Running | InstanceState::Stopped => return Ok(()),
+                InstanceState::Failed => {
+                    let text = row.error.unwrap_or_default();
+                    return Err(Error::NotStarted { name: name.clone(), text });
+                }
+                InstanceState::Preparing | InstanceState::Starting => {}
+            }
+            let unseen = row.owner == Some(own) && Instant::now() > appearance;
+            let gone = match row.owner {
+                Some(owner) => !runs(owner)? && row.process.is_none(),
+                None => true,
+            };
+            if unseen || gone {
+                let text = tail(&self.files(name).supervisor_log());
+                return Err(Error::NoSupervisor { name: name.clone(), text });
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// After a start that failed: everything goes back. What the hypervisor
+    /// said is in the error already.
+    fn give_up(&mut self, name: &Name) -> Result<(), Error> {
+        let mut turn = self.turn("run")?;
+        turn.forget_instance(name)
+    }
+
+    fn refuse_existing(&self, name: &Name) -> Result<(), Error> {
+        match Store::open_reading(&self.state)? {
+            Some(store) if store.instance(name)?.is_some() => {
+                Err(Error::InstanceExists(name.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Everything that can be known, and refused, before a change.
+    fn prepare(&mut self, request: &RunRequest) -> Result<Prepared, Error> {
+        if self.store.instance(&request.name)?.is_some() {
+            return Err(Error::InstanceExists(request.name.clone()));
+        }
+        let mut snapshot = self.engine.observe();
+        let (wanted, rendered, against) = self.engine.render(request, &snapshot)?;
+        let Start::Process { program, args } = rendered.start.clone() else {
+            return Err(Error::NotQemu { program: backend().name().to_owned() });
+        };
+        let intent = self.engine.run_intent(request, &snapshot)?;
+        let guest = request.name.as_str();
+        let (state, owner) = (AssignmentState::Held, None);
+        let bind =
+            self.may_bind(&mut snapshot, &intent, Some(To { guest, state, owner, against }))?;
+        let spec = InstanceSpec {
+            backend: backend().name().to_owned(),
+            program,
+            args,
+            memory: request.memory,
+            cpus: request.cpus,
+            image: wanted.overlay.as_ref().map(|overlay| overlay.base.clone()),
+            kernel: request.kernel.as_ref().map(|kernel| kernel.kernel.clone()),
+        };
+        Ok(Prepared { rendered, overlay: wanted.overlay, spec, bind })
+    }
+
+    /// Files first: they are undone by being removed, and fail sooner.
+    fn make_and_bind(&mut self, name: &Name, prepared: Prepared) -> Result<Report, Error> {
+        self.engine.state.make_instance(name)?;
+        if let Some(overlay) = &prepared.overlay {
+            run_well(&disk::overlay(&overlay.base, overlay.format, &overlay.path))?;
+        }
+        prepared.rendered.copies.iter().try_for_each(copy)?;
+        let mut report = self.carry_out_bind(prepared.bind)?;
+        report.notes.extend(prepared.rendered.notes);
+        self.store.set_instance(name, InstanceState::Starting)?;
+        Ok(report)
+    }
+
+    /// Takes back what was made for an instance that does not run.
+    fn forget_instance(&mut self, name: &Name) -> Result<(), Error> {
+        // So that a hypervisor's process that is on its way stops there.
+        self.store.end_instance(name, InstanceState::Failed, None, None)?;
+        let released = self.release_held(name.as_str(), None);
+        self.engine.state.remove_instance(name)?;
+        self.store.delete_instance(name)?;
+        released
+    }
+}
+
+/// The backend that instances run on.
+pub(crate) fn backend() -> &'static dyn Backend {
+    &hypervisors::qemu::Qemu
+}
+
+fn copy(copy: &FileCopy) -> Result<(), Error> {
+    if !copy.to.exists() {
+        fs::copy(&copy.from, &copy.to).map_err(|error| Error::file(&copy.from, error))?;
+    }
+    Ok(())
+}
+
+/// The last of what a log says.
+pub(crate) fn tail(path: &Path) -> String {
+    const TAIL: usize = 2048;
+    let text = match fs::read(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => error.to_string(),
+    };
+    let text = text.trim();
+    let from = text.len().saturating_sub(TAIL);
+    let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    text[from..].to_owned()
+}
+
+fn host_memory(spec: &GuestSpec, snapshot: &Snapshot) -> HostMemory {
+    HostMemory {
+        available: snapshot.machine.memory_available.known().copied(),
+        free_hugepages: spec.memory.hugepages.and_then(free_hugepages),
+        lock_limit: lock_limit(),
+    }
+}
+
+fn free_hugepages(size: u64) -> Option<u64> {
+    let text = fs::read_to_string(Root::real().hugepages(size).join("free_hugepages")).ok()?;
+    text.trim().parse::<u64>().ok()?.checked_mul(size)
+}
+
+/// Root may lock what it wants (CAP_IPC_LOCK).
+fn lock_limit() -> Option<u64> {
+    if rustix::process::geteuid().is_root() {
+        return None;
+    }
+    rustix::process::getrlimit(rustix::process::Resource::Memlock).current
+}

@@ -1,0 +1,144 @@
+//! This program, started again: as an instance's supervisor, and as the
+//! process that becomes its hypervisor.
+//!
+//! In: an instance. Out: a process that no end of this one touches: a
+//! transient unit where systemd runs, else a process in a session of its own.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use host::paths::Root;
+use model::port::Cmd;
+
+use crate::Engine;
+use crate::error::Error;
+use crate::guest::run_well;
+use crate::name::Name;
+use crate::request::Grace;
+use crate::state::StateDir;
+use crate::store::Process;
+
+/// The subcommand that supervises an instance: it calls [`Engine::supervise`].
+pub const SUPERVISE: &str = "__supervise";
+/// The subcommand that leaves its caller's session and starts the one above:
+/// it calls [`Engine::detach_supervisor`].
+pub const DETACH: &str = "__detach";
+/// The subcommand that becomes a hypervisor: it calls [`Engine::become_guest`].
+pub const GUEST: &str = "__guest";
+
+/// How this program is started again.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnProgram {
+    pub program: PathBuf,
+    /// Before the subcommand.
+    pub args: Vec<OsString>,
+    /// Whether systemd may be asked to run it.
+    pub systemd: bool,
+}
+
+impl OwnProgram {
+    /// This very program, with the state directory as its first option.
+    pub fn new(state: &StateDir) -> Self {
+        // The kernel says " (deleted)" behind the path of a program that an
+        // upgrade has replaced: then what is there now is meant.
+        let program = std::env::current_exe().unwrap_or_else(|_| Root::real().own_program());
+        let program = match program.to_str().and_then(|path| path.strip_suffix(" (deleted)")) {
+            Some(path) => PathBuf::from(path),
+            None => program,
+        };
+        let args = vec!["--state".into(), state.path().into()];
+        Self { program, args, systemd: Root::real().systemd().exists() }
+    }
+
+    /// The command of a subcommand about an instance, from the process that
+    /// saw to it until now.
+    pub fn command(&self, subcommand: &str, name: &Name, from: Process) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).arg(subcommand).args(operands(name, from));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+}
+
+/// What follows each of the subcommands: the instance, and the pid and start
+/// time of the process that saw to it until now.
+fn operands(name: &Name, from: Process) -> [String; 3] {
+    [name.to_string(), from.pid.to_string(), from.start_time.to_string()]
+}
+
+/// The unit that an instance's supervisor runs in.
+pub fn unit(name: &Name) -> String {
+    format!("passthru-{name}.service")
+}
+
+impl Engine {
+    /// Starts the supervisor of an instance, which takes over from the
+    /// process that saw to it until now, and does not wait for it.
+    pub(crate) fn start_supervisor(&self, name: &Name, from: Process) -> Result<(), Error> {
+        match self.own.systemd {
+            true => run_well(&self.systemd_run(name, from)).map(drop),
+            false => self.spawn_detached(name, from),
+        }
+    }
+
+    /// `KillMode=process`: when the supervisor is killed, its guest runs on.
+    fn systemd_run(&self, name: &Name, from: Process) -> Cmd {
+        let Grace { guest, hypervisor } = Grace::default();
+        let stop = guest.as_secs() + hypervisor.as_secs() + 60;
+        let mut args: Vec<String> = vec![
+            format!("--unit={}", unit(name)),
+            format!("--description=passthru instance {name}"),
+            "--collect".to_owned(),
+            "--quiet".to_owned(),
+            "--no-ask-password".to_owned(),
+            "--service-type=exec".to_owned(),
+            "--property=KillMode=process".to_owned(),
+            "--property=LimitMEMLOCK=infinity".to_owned(),
+            "--property=OOMPolicy=continue".to_owned(),
+            format!("--property=TimeoutStopSec={stop}"),
+            "--".to_owned(),
+            self.own.program.display().to_string(),
+        ];
+        args.extend(self.own.args.iter().map(|arg| arg.to_string_lossy().into_owned()));
+        args.push(SUPERVISE.to_owned());
+        args.extend(operands(name, from));
+        Cmd::new("systemd-run", args)
+    }
+
+    /// Without systemd: a process that leaves the session and starts the
+    /// supervisor, whose parent is then the first process of the machine.
+    fn spawn_detached(&self, name: &Name, from: Process) -> Result<(), Error> {
+        let log = self.open_log(&self.files(name).supervisor_log())?;
+        let mut command = self.own.command(DETACH, name, from);
+        let failed = |source| Error::file(&self.own.program, source);
+        let status = command.stderr(log).status().map_err(failed)?;
+        match status.success() {
+            true => Ok(()),
+            false => {
+                let text = crate::run::tail(&self.files(name).supervisor_log());
+                Err(Error::NoSupervisor { name: name.clone(), text })
+            }
+        }
+    }
+
+    /// The process in between: leaves its caller's session (and with it the
+    /// terminal and its signals) and starts the supervisor.
+    pub fn detach_supervisor(&self, name: &Name, from: Process) -> Result<(), Error> {
+        let failed = |source: std::io::Error| Error::file(&self.own.program, source);
+        rustix::process::setsid().map_err(|errno| failed(errno.into()))?;
+        rustix::process::chdir("/").map_err(|errno| failed(errno.into()))?;
+        let mut command = self.own.command(SUPERVISE, name, from);
+        let log = self.open_log(&self.files(name).supervisor_log())?;
+        command.stderr(log).spawn().map(drop).map_err(failed)
+    }
+
+    /// A log that is added to, for root's eyes only.
+    pub(crate) fn open_log(&self, path: &std::path::Path) -> Result<File, Error> {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true).mode(0o600);
+        options.open(path).map_err(|error| Error::file(path, error))
+    }
+}

@@ -1,0 +1,105 @@
+//! `instance stop`: gently, then firmly, then by force.
+//!
+//! In: an instance and how long each stage may take. Out: a guest that has
+//! ended and given its devices back. SIGKILL comes last and never first: a
+//! device whose initialisation is cut off may stay unusable until the host
+//! is restarted.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::Engine;
+use crate::error::Error;
+use crate::instances::Instance;
+use crate::name::Name;
+use crate::request::Grace;
+use crate::run::backend;
+use crate::store::Process;
+use crate::watch::{Watched, runs};
+
+/// How long to wait for the hypervisor's answer to the power button.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How long a process may take to end after SIGKILL: it has to give back
+/// pinned memory, and a reset of its devices is part of its end.
+const LAST: Duration = Duration::from_secs(60);
+/// How long its supervisor has to release the devices before somebody else does.
+const SETTLE: Duration = Duration::from_secs(90);
+
+/// What made a guest end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It had ended before it was asked.
+    Itself,
+    /// Its operating system, after the power button was pressed.
+    Guest,
+    /// The hypervisor, on SIGTERM.
+    Terminated,
+    /// SIGKILL.
+    Killed,
+}
+
+impl Engine {
+    /// Stops an instance, and comes back when its devices are released.
+    pub fn stop(&mut self, name: &Name, grace: Grace) -> Result<Ended, Error> {
+        let instance = self.instance(name)?;
+        if !instance.state.is_live() {
+            let state = instance.state;
+            return Err(Error::InstanceState { name: name.clone(), state });
+        }
+        let ended = match instance.process {
+            Some(process) => end(name, process, &instance.files.monitor(), grace)?,
+            None => Ended::Itself,
+        };
+        self.await_release(name)?;
+        Ok(ended)
+    }
+
+    /// Waits until somebody has released what an ended guest held: its
+    /// supervisor, or, if there is none, this process.
+    fn await_release(&mut self, name: &Name) -> Result<(), Error> {
+        let end = Instant::now() + SETTLE;
+        loop {
+            let Instance { state, supervisor, .. } = self.instance(name)?;
+            if !state.is_live() {
+                return Ok(());
+            }
+            if supervisor.is_none() || Instant::now() > end {
+                // A turn begins by settling what has ended.
+                self.turn("instance stop")?;
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Ends the hypervisor's process of an instance.
+pub(crate) fn end(
+    name: &Name,
+    process: Process,
+    monitor: &Path,
+    grace: Grace,
+) -> Result<Ended, Error> {
+    let Some(watched) = Watched::open(process)? else { return Ok(Ended::Itself) };
+    // A guest that cannot be asked has nothing to be waited for.
+    if press_power_button(monitor) && watched.ends_within(grace.guest)? {
+        return Ok(Ended::Guest);
+    }
+    watched.signal(Signal::TERM)?;
+    if watched.ends_within(grace.hypervisor)? {
+        return Ok(Ended::Terminated);
+    }
+    watched.signal(Signal::KILL)?;
+    match watched.ends_within(LAST)? || !runs(process)? {
+        true => Ok(Ended::Killed),
+        false => Err(Error::Undying { name: name.clone(), pid: process.pid }),
+    }
+}
+
+fn press_power_button(monitor: &Path) -> bool {
+    let guest = backend().connect(monitor, ANSWER);
+    guest.and_then(|mut guest| guest.shut_down()).is_ok()
+}

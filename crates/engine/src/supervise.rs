@@ -1,0 +1,225 @@
+//! The supervisor: one process per instance, which sees its guest's end.
+//!
+//! In: an instance that is starting, or one whose supervisor is gone. Out:
+//! when the guest has ended, devices that are the host's again, with no
+//! other process of passthru alive. Killing it does not end the guest; the
+//! next verb finds the guest and gives it a new supervisor.
+//!
+//! ```text
+//! supervisor ── spawns ──▶ __guest NAME: writes its pid down ── exec ──▶ qemu
+//!      └── waits for its end, or for SIGTERM (then: power button, SIGTERM, SIGKILL)
+//! ```
+//!
+//! The hypervisor's process writes itself down before it becomes one, and only
+//! while the instance is starting under the supervisor that spawned it. So no
+//! guest ever runs that the database does not know.
+
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hypervisors::Guest;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::Engine;
+use crate::error::Error;
+use crate::name::Name;
+use crate::request::Grace;
+use crate::run::{backend, tail};
+use crate::spawn::GUEST;
+use crate::stop;
+use crate::store::{InstanceState, Process, Store};
+use crate::watch::{Watched, Woken, own_process, started};
+
+/// Between two looks at a guest that is coming up.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long one try at its control socket may take.
+const TRY: Duration = Duration::from_secs(1);
+/// How long the process that becomes the hypervisor has to write itself down.
+const CLAIM: Duration = Duration::from_secs(30);
+
+/// What ended a guest.
+struct End {
+    /// `None` when it is not this process's child.
+    status: Option<ExitStatus>,
+    /// Somebody asked for it.
+    asked: bool,
+}
+
+impl Engine {
+    /// Supervises an instance until it has ended and its devices are released.
+    /// Does nothing if somebody else than `from` sees to it by now.
+    pub fn supervise(&mut self, name: &Name, from: Process) -> Result<(), Error> {
+        let mut calls = Calls::new()?;
+        let own = own_process()?;
+        let mut store = Store::open(&self.state)?;
+        let row = store.instance(name)?.ok_or_else(|| Error::NoInstance(name.clone()))?;
+        if !row.state.is_live() || !store.take_over(name, from, own)? {
+            return Ok(());
+        }
+        let (child, process) = match row.process {
+            Some(process) => (None, process),
+            None => {
+                let (child, process) = self.spawn_guest(name, own)?;
+                (Some(child), process)
+            }
+        };
+        drop(store);
+        let end = self.see_through(name, child, process, &mut calls)?;
+        self.settle_end(name, &end)
+    }
+
+    /// Becomes the hypervisor of an instance. Comes back only if it may not.
+    pub fn become_guest(&self, name: &Name, spawner: Process) -> Result<(), Error> {
+        let mut store = Store::open(&self.state)?;
+        let row = store.instance(name)?.ok_or_else(|| Error::NoInstance(name.clone()))?;
+        let spec = row.spec()?;
+        if !store.claim_start(name, spawner, own_process()?)? {
+            return Err(Error::InstanceState { name: name.clone(), state: row.state });
+        }
+        drop(store);
+        let error = Command::new(&spec.program).args(&spec.args).exec();
+        Err(Error::file(spec.program, error))
+    }
+
+    fn spawn_guest(&self, name: &Name, own: Process) -> Result<(Child, Process), Error> {
+        let log = self.open_log(&self.files(name).hypervisor_log())?;
+        let failed = |source| Error::file(&self.own.program, source);
+        let also = log.try_clone().map_err(failed)?;
+        let child = self
+            .own
+            .command(GUEST, name, own)
+            .stdout(log)
+            .stderr(also)
+            // Signals to the supervisor's group are not the guest's.
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let process = started(child.id())?;
+        Ok((child, process))
+    }
+
+    /// From the start, or from where the supervisor before was, to the end.
+    fn see_through(
+        &self,
+        name: &Name,
+        mut child: Option<Child>,
+        process: Process,
+        calls: &mut Calls,
+    ) -> Result<End, Error> {
+        let mut asked = false;
+        if let Some(watched) = Watched::open(process)? {
+            asked = self.await_running(name, &watched, calls)?;
+            while !asked && watched.wait(Some(calls.pipe.as_fd()), None)? == Woken::Called {
+                asked = calls.take();
+            }
+            if asked {
+                stop::end(name, process, &self.files(name).monitor(), Grace::default())?;
+            }
+        }
+        let status = match &mut child {
+            Some(child) => child.wait().ok(),
+            None => None,
+        };
+        Ok(End { status, asked })
+    }
+
+    /// Waits until the guest runs or has ended. Says whether somebody asked
+    /// for its end meanwhile. There is no deadline: to pin a terabyte of
+    /// memory takes minutes.
+    fn await_running(
+        &self,
+        name: &Name,
+        watched: &Watched,
+        calls: &mut Calls,
+    ) -> Result<bool, Error> {
+        let monitor = self.files(name).supervisor_monitor();
+        let claim = Instant::now() + CLAIM;
+        loop {
+            match watched.wait(Some(calls.pipe.as_fd()), Some(Instant::now() + LOOK))? {
+                Woken::Ended => return Ok(false),
+                Woken::Called if calls.take() => return Ok(true),
+                Woken::Called | Woken::Late => {}
+            }
+            let connected = backend().connect(&monitor, TRY);
+            let running = connected.and_then(|mut guest: Box<dyn Guest>| guest.state());
+            if running.is_ok_and(|state| state == "running") {
+                Store::open(&self.state)?.set_running(name)?;
+                return Ok(false);
+            }
+            if Instant::now() > claim && !self.is_claimed(name)? {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn is_claimed(&self, name: &Name) -> Result<bool, Error> {
+        let row = Store::open(&self.state)?.instance(name)?;
+        Ok(row.is_some_and(|row| row.process.is_some()))
+    }
+
+    /// Releases what the guest held. Another verb may be at work: this one
+    /// has all the time in the world.
+    fn settle_end(&mut self, name: &Name, end: &End) -> Result<(), Error> {
+        let (state, error) = outcome(end, || tail(&self.files(name).hypervisor_log()));
+        let exit_status = end.status.and_then(|status| status.code());
+        let own = own_process()?;
+        loop {
+            match self.turn("instance end") {
+                Ok(mut turn) => {
+                    let row = turn.store.instance(name)?;
+                    // Somebody else may have seen the end first, and even
+                    // have given the name to another instance.
+                    return match row.is_some_and(|row| row.owner == Some(own)) {
+                        true => turn.end_guest(name, state, exit_status, error.as_deref()),
+                        false => Ok(()),
+                    };
+                }
+                Err(Error::Busy { .. }) => thread::sleep(Duration::from_millis(100)),
+                Err(other) => return Err(other),
+            }
+        }
+    }
+}
+
+/// How a guest's end is called.
+fn outcome(end: &End, log: impl FnOnce() -> String) -> (InstanceState, Option<String>) {
+    match end.status {
+        Some(status) if !status.success() && !end.asked => {
+            let said = log();
+            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+            (InstanceState::Failed, Some(format!("the hypervisor ended with {status}{said}")))
+        }
+        _ => (InstanceState::Stopped, None),
+    }
+}
+
+/// Signals that ask for the guest's end, as something to wait for.
+struct Calls {
+    pipe: UnixStream,
+}
+
+impl Calls {
+    fn new() -> Result<Self, Error> {
+        let failed = Error::Signals;
+        let (pipe, write) = UnixStream::pair().map_err(failed)?;
+        pipe.set_nonblocking(true).map_err(failed)?;
+        for signal in [SIGTERM, SIGINT] {
+            let write = write.try_clone().map_err(failed)?;
+            signal_hook::low_level::pipe::register(signal, write).map_err(failed)?;
+        }
+        // A terminal that closes is no reason to end: caught, and forgotten.
+        signal_hook::flag::register(SIGHUP, std::sync::Arc::default()).map_err(failed)?;
+        Ok(Self { pipe })
+    }
+
+    /// Whether there was a call; it is answered now.
+    fn take(&mut self) -> bool {
+        let mut buffer = [0; 64];
+        self.pipe.read(&mut buffer).is_ok_and(|count| count > 0)
+    }
+}

@@ -1,0 +1,63 @@
+//! Starts that fail: everything goes back, and the reason is told.
+
+use engine::{InstanceState, RunRequest};
+
+use crate::given::*;
+
+#[test]
+fn a_hypervisor_that_refuses_its_arguments_is_quoted() {
+    let given = Given::new();
+    let before = given.host.snapshot_tree();
+    let asked = RunRequest { extra: vec!["-nonsense".to_owned()], ..request("one", &[NVME]) };
+    let error = given.engine().run(&asked).unwrap_err();
+    assert_eq!(error.code(), "not_started");
+    assert!(error.to_string().contains("-nonsense"), "{error}");
+    assert_eq!(before.diff(&given.host.snapshot_tree()), [""; 0]);
+    assert!(given.engine().instances().unwrap().is_empty(), "the name is free again");
+    given.engine().run(&request("one", &[NVME])).unwrap();
+}
+
+#[test]
+fn what_is_refused_leaves_no_trace() {
+    let given = Given::new();
+    let missing = RunRequest { image: Some("/nonexistent".into()), ..request("one", &[NVME]) };
+    let huge = RunRequest { memory: 1 << 60, ..request("one", &[NVME]) };
+    let old = RunRequest { machine: Some("pc-i440fx-9.2".to_owned()), ..request("one", &[NVME]) };
+    let program = RunRequest { program: Some("/bin/true".into()), ..request("one", &[NVME]) };
+    for (asked, code) in
+        [(missing, "file"), (huge, "refused"), (old, "refused"), (program, "not_qemu")]
+    {
+        let error = given.engine().run(&asked).unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+        assert!(given.engine().instances().unwrap().is_empty());
+        assert!(!given.state.path().join("instances/one").exists());
+    }
+    assert_eq!(given.driver_of(NVME).as_deref(), Some("nvme"));
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let given = Given::new();
+    let before = given.host.snapshot_tree();
+    let plan = given.engine().plan_run(&request("one", &[NVME])).unwrap();
+    assert!(!plan.plan.steps.is_empty());
+    assert!(format!("{:?}", plan.rendered).contains(NVME));
+    assert_eq!(before.diff(&given.host.snapshot_tree()), [""; 0]);
+    assert!(given.state.path().read_dir().unwrap().next().is_none());
+}
+
+#[test]
+fn the_base_image_is_never_written() {
+    let given = Given::new();
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().join("base.raw");
+    let content = vec![0x5a; 1 << 20];
+    std::fs::write(&base, &content).unwrap();
+    let asked = RunRequest { image: Some(base.clone()), ..request("one", &[]) };
+    let started = given.engine().run(&asked).unwrap();
+    assert_eq!(started.instance.spec.image.as_deref(), Some(base.as_path()));
+    given.engine().stop(&name("one"), short()).unwrap();
+    assert!(given.state.path().join("instances/one/overlay.qcow2").exists());
+    assert_eq!(std::fs::read(&base).unwrap(), content);
+    assert_eq!(given.instance("one").state, InstanceState::Stopped);
+}
