@@ -1,5 +1,7 @@
 //! Functions, groups and machine facts, read from trees as the kernel shows them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Processes that hold devices, and who they are.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use host::observe::{Depth, observe};

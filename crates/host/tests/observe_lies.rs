@@ -1,5 +1,7 @@
 //! Trees that lie: facts with a reason, never a crash and never a guess.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::fs;

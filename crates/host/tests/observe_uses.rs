@@ -1,5 +1,7 @@
 //! What the host does with its devices, through every kind of stack.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use host::observe::{Depth, observe};

@@ -4,6 +4,8 @@
 //! from QEMU's devices under Linux 6.12 and a Firecracker machine, and
 //! compared with what `lspci -vvv` said of them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use model::parse::config::{
     Acs, Capabilities, Config, HeaderKind, Link, LinkPair, Msi, Msix, Pcie, PcieKind, Place,
     PowerState, Rebar, SriovCap, is_virtual_function,

@@ -1,5 +1,7 @@
 //! Every text that the kernel prints, damaged: parsers refuse, and never panic.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use model::parse::{
     attribute, iomem, iommu, link, machine, modalias, mounts, network, pci_ids, process, resource,
 };
