@@ -217,3 +217,29 @@ fn what_somebody_else_bound_goes_to_the_driver_that_the_kernel_picks() {
     probe 0000:02:00.0 for its own driver
     ");
 }
+
+#[test]
+fn an_override_that_waits_for_its_driver_does_not_spoil_the_way_back() {
+    let disk = "0000:02:00.0";
+    let shape = Shape::new()
+        .endpoint(disk, (0x144d, 0xa80a), 0x010802, 2)
+        .driver(disk, "nvme")
+        .with(disk, |f| f.driver_override = Fact::Known(Some("vfio-pci".to_owned())))
+        .with(disk, |f| f.power_control = Fact::Known(model::function::PowerControl::On))
+        .with(disk, |f| f.d3cold_allowed = Fact::Known(false));
+    let there = planned(&shape, bind(&[disk])).unwrap();
+    assert_snapshot!(there, @r"
+    clear driver_override of 0000:02:00.0
+    unbind 0000:02:00.0 from nvme
+    set driver_override of 0000:02:00.0 to vfio-pci
+    probe 0000:02:00.0 for vfio-pci
+    keep 0000:02:00.0 awake
+    ");
+    let bound = shape.driver(disk, "vfio-pci");
+    assert_snapshot!(release(&bound, &[disk], there.steps), @r"
+    unbind 0000:02:00.0 from vfio-pci
+    clear driver_override of 0000:02:00.0
+    probe 0000:02:00.0 for nvme
+    set driver_override of 0000:02:00.0 to vfio-pci
+    ");
+}

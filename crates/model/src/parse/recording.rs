@@ -89,10 +89,13 @@ pub fn check_relative(path: &str) -> Result<(), Problem> {
 
 /// Checks an absolute path the same way.
 pub fn check_absolute(path: &str) -> Result<(), Problem> {
-    match path.strip_prefix('/') {
-        Some(rest) => check_relative(rest),
-        None => Err(Problem::Path { path: shorten(path), why: "is not absolute" }),
-    }
+    let Some(rest) = path.strip_prefix('/') else {
+        return Err(Problem::Path { path: shorten(path), why: "is not absolute" });
+    };
+    check_relative(rest).map_err(|problem| match problem {
+        Problem::Path { why, .. } => Problem::Path { path: shorten(path), why },
+        other => other,
+    })
 }
 
 /// Checks the text of a link.

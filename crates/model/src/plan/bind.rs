@@ -100,10 +100,15 @@ fn move_one(function: &Function, driver: &str) -> Vec<Step> {
     if function.power_control.is(&PowerControl::Auto) {
         steps.push(Step::SetPowerControl { bdf, from: auto, to: on });
     }
+    let mut from = function.driver_override.known().cloned().flatten();
     if let Some(now) = now.filter(|now| *now != driver) {
+        // An override that names another driver than the one that is bound
+        // must be gone before, or undoing the unbind would probe for that one.
+        if from.as_deref().is_some_and(|from| from != now) {
+            steps.push(Step::SetDriverOverride { bdf, from: from.take(), to: None });
+        }
         steps.push(Step::Unbind { bdf, driver: now.to_owned() });
     }
-    let from = function.driver_override.known().cloned().flatten();
     if from.as_deref() != Some(driver) {
         steps.push(Step::SetDriverOverride { bdf, from, to: Some(driver.to_owned()) });
     }

@@ -5,28 +5,38 @@
 //! releasing once. Nothing is refused here: whether a guest still has the
 //! device is for the engine to know.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Plan;
 use super::holders::is_vfio_driver;
 use crate::bdf::Bdf;
-use crate::function::Function;
+use crate::fact::Fact;
+use crate::function::{Function, PowerControl};
 use crate::intent::Release;
 use crate::snapshot::Snapshot;
 use crate::step::{Step, Undo};
 
 pub(super) fn plan(snapshot: &Snapshot, intent: &Release) -> Plan {
     let moving = movers(snapshot, intent);
+    let functions = moving.iter().filter_map(|bdf| snapshot.get(*bdf));
+    // What each function will be after the steps so far.
+    let mut then: BTreeMap<Bdf, Function> =
+        functions.map(|function| (function.bdf, function.clone())).collect();
     let mut steps = Vec::new();
     for done in intent.done.iter().rev() {
-        let ours = done.bdf().is_none_or(|bdf| moving.contains(&bdf));
-        if let (true, Undo::Step(undo)) = (ours, done.undo()) {
-            steps.extend(still_needed(snapshot, undo));
+        let Undo::Step(undo) = done.undo() else { continue };
+        let Some(bdf) = undo.bdf() else {
+            steps.push(undo);
+            continue;
+        };
+        let Some(function) = then.get_mut(&bdf) else { continue };
+        if let Some(step) = still_needed(function, undo) {
+            assume(&step, function);
+            steps.push(step);
         }
     }
     if intent.done.is_empty() {
-        let functions = moving.iter().filter_map(|bdf| snapshot.get(*bdf));
-        steps.extend(functions.flat_map(unrecorded));
+        steps.extend(then.values().flat_map(unrecorded));
     }
     Plan { steps, notes: Vec::new() }
 }
@@ -39,11 +49,8 @@ fn movers(snapshot: &Snapshot, intent: &Release) -> BTreeSet<Bdf> {
     moving
 }
 
-/// The step as the machine of now needs it; `None` when it holds already or
-/// the function is gone.
-fn still_needed(snapshot: &Snapshot, step: Step) -> Option<Step> {
-    let Some(bdf) = step.bdf() else { return Some(step) };
-    let function = snapshot.get(bdf)?;
+/// The step as the function needs it; `None` when it holds already.
+fn still_needed(function: &Function, step: Step) -> Option<Step> {
     let driver = function.driver_name();
     match step {
         Step::Unbind { driver: ref bound, .. } if driver != Some(bound) => None,
@@ -63,6 +70,29 @@ fn still_needed(snapshot: &Snapshot, step: Step) -> Option<Step> {
             (from != to).then_some(Step::SetD3cold { bdf, from, to })
         }
         other => Some(other),
+    }
+}
+
+/// What the function will be once the step is done.
+fn assume(step: &Step, function: &mut Function) {
+    match step {
+        Step::Unbind { driver, .. } => {
+            function.driver = Fact::Known(None);
+            // VFIO forbids sleep again when it lets go: pm_runtime_forbid()
+            // in vfio_pci_core_unregister_device().
+            if is_vfio_driver(driver) {
+                function.power_control = Fact::Known(PowerControl::On);
+            }
+        }
+        Step::Probe { driver, .. } => function.driver = Fact::Known(Some(driver.clone())),
+        Step::SetDriverOverride { to, .. } => function.driver_override = Fact::Known(to.clone()),
+        Step::SetPowerControl { to, .. } => {
+            let on = to == PowerControl::On.word();
+            function.power_control =
+                Fact::Known(if on { PowerControl::On } else { PowerControl::Auto });
+        }
+        Step::SetD3cold { to, .. } => function.d3cold_allowed = Fact::Known(*to),
+        _ => {}
     }
 }
 
