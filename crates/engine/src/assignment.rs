@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::reason::{Code, Reason};
-use model::{Bdf, GroupId};
+use model::verdict::{Kind, Verdict, verdict};
+use model::{Bdf, GroupId, Snapshot};
 
 /// What guests hold, and what nobody may touch now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,6 +87,19 @@ impl Holdings {
             }
         }
         reasons
+    }
+
+    /// The verdict on a function as things are: what a guest holds, and what
+    /// is in doubt, is not to be had.
+    pub fn verdict(&self, snapshot: &Snapshot, bdf: Bdf) -> Verdict {
+        let mut verdict = verdict(snapshot, bdf);
+        let group = snapshot.get(bdf).and_then(|function| function.group_id());
+        let reasons = self.against(None, &[(bdf, group)]);
+        if !reasons.is_empty() {
+            verdict.kind = Kind::Not;
+            verdict.reasons.splice(..0, reasons);
+        }
+        verdict
     }
 
     /// Every reason why `guest` may not be given `named`, for which `moving`

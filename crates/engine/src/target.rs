@@ -29,8 +29,9 @@ pub(crate) fn resolve_all(
     Ok(found)
 }
 
-/// The function that this text means.
-pub(crate) fn resolve(
+/// The function that this text means. Whether one is there at all is not
+/// asked of an address.
+pub fn resolve(
     text: &str,
     snapshot: &Snapshot,
     registered: &[Registered],
