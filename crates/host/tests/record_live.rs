@@ -1,6 +1,8 @@
 //! Recordings of real trees: this machine, unpacked machines, and what
 //! umockdev-record writes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

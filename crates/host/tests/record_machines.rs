@@ -2,6 +2,8 @@
 //! malformed fact, its text is canonical, umockdev-run reads it, and the
 //! described ones are what their description gives.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;

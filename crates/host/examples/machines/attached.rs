@@ -110,7 +110,7 @@ impl Machine {
             link(&mut volume, &format!("slaves/{member}"), &format!("{up}{}", &target[1..]));
             let up = "../".repeat(target.matches('/').count() + 1);
             let holder = format!("{up}{}", &path[1..]);
-            self.attach_holder(member, name, holder);
+            self.attach_holder(member, name, &holder);
         }
         self.device(volume);
     }

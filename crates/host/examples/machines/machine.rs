@@ -135,42 +135,15 @@ impl Machine {
 
     fn function_device(&self, function: &Function, placed: &BTreeMap<String, Place>) -> Device {
         let path = self.path(&function.address);
-        let up = "../".repeat(path.matches('/').count());
-        let place = &placed[&function.address];
         let mut device = Device::new(path, "pci");
         device.properties = properties(function);
-        let mut set = |name: &str, text: &str| {
-            device.attributes.insert(name.to_owned(), Attribute::File(format!("{text}\n").into()));
-        };
-        let (vendor, id) = function.ids;
-        set("vendor", &format!("0x{vendor:04x}"));
-        set("device", &format!("0x{id:04x}"));
-        set("subsystem_vendor", &format!("0x{:04x}", function.subsystem.0));
-        set("subsystem_device", &format!("0x{:04x}", function.subsystem.1));
-        set("class", &format!("0x{:06x}", function.class));
-        set("revision", &format!("0x{:02x}", function.revision));
-        set("modalias", &modalias(function));
-        set("irq", &function.irq.to_string());
-        set("numa_node", &function.numa.to_string());
-        set("driver_override", "(null)");
-        set("enable", if function.driver.is_some() { "1" } else { "0" });
-        set("d3cold_allowed", if function.d3cold { "1" } else { "0" });
-        set("power/control", if function.suspended { "auto" } else { "on" });
-        set("power/runtime_status", if function.suspended { "suspended" } else { "active" });
-        set("power_state", if function.suspended { "D3cold" } else { "D0" });
-        set("resource", place.resource(function).trim_end());
-        if !function.resets.is_empty() {
-            set("reset_method", function.resets);
-        }
-        if let Some(boot) = function.boot_vga {
-            set("boot_vga", if boot { "1" } else { "0" });
-        }
-        if let Some(sriov) = &function.sriov {
-            set("sriov_totalvfs", &sriov.total.to_string());
-            set("sriov_vf_device", &format!("{:x}", sriov.vf_device));
-            set("sriov_offset", &sriov.offset.to_string());
-            set("sriov_stride", &sriov.stride.to_string());
-            set("sriov_drivers_autoprobe", "1");
+        let place = &placed[&function.address];
+        let texts = texts(function).into_iter().chain(power(function)).chain(sriov(function));
+        for (name, text) in
+            texts.chain([("resource", place.resource(function).trim_end().to_owned())])
+        {
+            let text = Attribute::File(format!("{text}\n").into());
+            device.attributes.insert(name.to_owned(), text);
         }
         if !function.resets.is_empty() {
             device.attributes.insert("reset".to_owned(), Attribute::File(Vec::new()));
@@ -179,27 +152,80 @@ impl Machine {
             let config = place.space(function).bytes();
             device.attributes.insert("config".to_owned(), Attribute::File(config));
         }
-        let mut link = |name: &str, target: String| {
-            device.attributes.insert(name.to_owned(), Attribute::Link(target));
-        };
+        for (name, target) in self.links(function) {
+            device.attributes.insert(name, Attribute::Link(target));
+        }
+        device
+    }
+
+    fn links(&self, function: &Function) -> Vec<(String, String)> {
+        let up = "../".repeat(self.path(&function.address).matches('/').count());
+        let mut links = Vec::new();
         if let Some(driver) = function.driver {
-            link("driver", format!("{up}bus/pci/drivers/{driver}"));
+            links.push(("driver".to_owned(), format!("{up}bus/pci/drivers/{driver}")));
         }
         if let Some(group) = function.group {
-            link("iommu_group", format!("{up}kernel/iommu_groups/{group}"));
+            links.push(("iommu_group".to_owned(), format!("{up}kernel/iommu_groups/{group}")));
         }
         if let Some((physical, _)) = &function.virtual_of {
-            link("physfn", format!("../{physical}"));
+            links.push(("physfn".to_owned(), format!("../{physical}")));
         }
         for other in &self.functions {
             if let Some((physical, number)) = &other.virtual_of
                 && *physical == function.address
             {
-                link(&format!("virtfn{number}"), format!("../{}", other.address));
+                links.push((format!("virtfn{number}"), format!("../{}", other.address)));
             }
         }
-        device
+        links
     }
+}
+
+type Text = (&'static str, String);
+
+fn texts(function: &Function) -> Vec<Text> {
+    let mut texts = vec![
+        ("vendor", format!("0x{:04x}", function.ids.0)),
+        ("device", format!("0x{:04x}", function.ids.1)),
+        ("subsystem_vendor", format!("0x{:04x}", function.subsystem.0)),
+        ("subsystem_device", format!("0x{:04x}", function.subsystem.1)),
+        ("class", format!("0x{:06x}", function.class)),
+        ("revision", format!("0x{:02x}", function.revision)),
+        ("modalias", modalias(function)),
+        ("irq", function.irq.to_string()),
+        ("numa_node", function.numa.to_string()),
+        ("driver_override", "(null)".to_owned()),
+        ("enable", u8::from(function.driver.is_some()).to_string()),
+    ];
+    if !function.resets.is_empty() {
+        texts.push(("reset_method", function.resets.to_owned()));
+    }
+    if let Some(boot) = function.boot_vga {
+        texts.push(("boot_vga", u8::from(boot).to_string()));
+    }
+    texts
+}
+
+fn power(function: &Function) -> Vec<Text> {
+    let (control, status, state) =
+        if function.suspended { ("auto", "suspended", "D3cold") } else { ("on", "active", "D0") };
+    vec![
+        ("d3cold_allowed", u8::from(function.d3cold).to_string()),
+        ("power/control", control.to_owned()),
+        ("power/runtime_status", status.to_owned()),
+        ("power_state", state.to_owned()),
+    ]
+}
+
+fn sriov(function: &Function) -> Vec<Text> {
+    let Some(sriov) = &function.sriov else { return Vec::new() };
+    vec![
+        ("sriov_totalvfs", sriov.total.to_string()),
+        ("sriov_vf_device", format!("{:x}", sriov.vf_device)),
+        ("sriov_offset", sriov.offset.to_string()),
+        ("sriov_stride", sriov.stride.to_string()),
+        ("sriov_drivers_autoprobe", "1".to_owned()),
+    ]
 }
 
 /// What every group on x86 has reserved.
@@ -238,11 +264,11 @@ impl Machine {
     }
 
     /// Adds a volume to the holders of a block device.
-    pub fn attach_holder(&mut self, name: &str, holder: &str, target: String) {
+    pub fn attach_holder(&mut self, name: &str, holder: &str, target: &str) {
         for device in &mut self.devices {
             if device.subsystem == "block" && device.name() == name {
                 let link = format!("holders/{holder}");
-                device.attributes.insert(link, Attribute::Link(target.clone()));
+                device.attributes.insert(link, Attribute::Link(target.to_owned()));
             }
         }
     }

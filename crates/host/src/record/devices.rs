@@ -70,10 +70,10 @@ fn below(source: Source, folder: &str, paths: &mut BTreeSet<String>) {
         if elsewhere || name == "power" || !source.is_folder(&path) {
             continue;
         }
-        if let Some(subsystem) = subsystem(source, &path) {
-            if kept(&subsystem).is_some() || source.exists(&format!("{path}/dev")) {
-                paths.insert(path.clone());
-            }
+        if let Some(subsystem) = subsystem(source, &path)
+            && (kept(&subsystem).is_some() || source.exists(&format!("{path}/dev")))
+        {
+            paths.insert(path.clone());
         }
         below(source, &path, paths);
     }

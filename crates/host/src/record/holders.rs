@@ -76,5 +76,5 @@ fn process(source: Source, folder: &str, nodes: &[String], recording: &mut Recor
 
 fn is_node(target: &str, nodes: &[String]) -> bool {
     let by_start = |start: &&str| target.starts_with(&Root::node_text(start));
-    nodes.iter().any(|node| node == target) || STARTS.iter().any(|start| by_start(start))
+    nodes.iter().any(|node| node == target) || STARTS.iter().any(by_start)
 }

@@ -7,87 +7,10 @@
 use model::parse::sidecar::{Content, Sidecar};
 
 use super::source::{Found, Source};
-
-/// Where an entry is. The first part of each path is known to `paths` alone.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Proc(&'static str),
-    Sys(&'static str),
-    Dev(&'static str),
-}
-
-/// Files that are recorded as they are.
-const FILES: &[Place] = &[
-    Place::Proc("cmdline"),
-    Place::Proc("driver/nvidia/version"),
-    Place::Proc("iomem"),
-    Place::Proc("mdstat"),
-    Place::Proc("net/fib_trie"),
-    Place::Proc("net/if_inet6"),
-    Place::Proc("net/ipv6_route"),
-    Place::Proc("net/route"),
-    Place::Proc("swaps"),
-    Place::Proc("sys/kernel/arch"),
-    Place::Proc("sys/kernel/hostname"),
-    Place::Proc("sys/kernel/osrelease"),
-    Place::Proc("sys/kernel/ostype"),
-    Place::Proc("sys/kernel/random/boot_id"),
-    Place::Sys("devices/virtual/dmi/id/bios_date"),
-    Place::Sys("devices/virtual/dmi/id/bios_version"),
-    Place::Sys("devices/virtual/dmi/id/board_name"),
-    Place::Sys("devices/virtual/dmi/id/board_vendor"),
-    Place::Sys("devices/virtual/dmi/id/product_name"),
-    Place::Sys("devices/virtual/dmi/id/sys_vendor"),
-    Place::Sys("firmware/devicetree/base/compatible"),
-    Place::Sys("firmware/devicetree/base/model"),
-];
-
-/// Files of each folder inside of a folder.
-const FOLDERS: &[(Place, &[&str])] = &[
-    (Place::Sys("kernel/iommu_groups"), &["type", "reserved_regions"]),
-    (Place::Proc("driver/nvidia/gpus"), &["information"]),
-    (Place::Sys("devices/virtual/kfd/kfd/topology/nodes"), &["gpu_id", "properties"]),
-];
-
-/// Parameters of these modules decide about passthrough.
-const MODULES: &[&str] = &[
-    "amdgpu",
-    "i915",
-    "iommufd",
-    "kvm",
-    "kvm_amd",
-    "kvm_intel",
-    "nouveau",
-    "nvidia",
-    "nvme_core",
-    "vfio",
-    "vfio_iommu_spapr_tce",
-    "vfio_iommu_type1",
-    "vfio_pci",
-    "vfio_pci_core",
-    "xen_pciback",
-];
-
-/// That they exist is the fact; some cannot be read without an effect.
-const NODES: &[Place] = &[Place::Dev("kvm"), Place::Dev("vfio/vfio"), Place::Dev("iommu")];
-
-/// Lists of modules that come with the kernel; lines about other modules are
-/// left out.
-const LISTS: &[&str] = &["modules.builtin", "modules.dep"];
-const LISTED: &[&str] = &["iommu", "kvm", "mdev", "pci-stub", "pciback", "vfio", "vhost"];
-
-/// ACPI tables and device tree nodes that tell of IOMMUs.
-const TABLES: &[&str] = &["DMAR", "IORT", "IVRS", "VIOT"];
-const NODES_OF_TREE: &[&str] = &["iommu", "pciex", "smmu", "soc", "vdevice"];
-
-/// Properties that udev keeps of block devices.
-const UDEV_KEPT: &[&str] = &["E:ID_FS_LABEL=", "E:ID_FS_TYPE=", "E:ID_FS_USAGE="];
-
-/// Lines of `meminfo` and of `cpuinfo` (the first processor's) that are kept.
-const MEMORY: &[&str] = &["MemTotal", "MemFree", "MemAvailable", "HugePages", "Hugepagesize"];
-const PROCESSOR: &[&str] =
-    &["vendor_id", "cpu family", "model", "stepping", "flags", "address sizes", "cpu", "platform"];
-const FLAGS: &[&str] = &["hypervisor", "la57", "lm", "svm", "vmx"];
+use super::sources::{
+    FILES, FOLDERS, LISTED, LISTS, MEMORY, MODULES, NODES, NODES_OF_TREE, Place, TABLES, UDEV_KEPT,
+    first_processor, is_on_device, lines,
+};
 
 /// Adds all of it.
 pub(super) fn add<'a>(source: Source<'a>, sidecar: &'a mut Sidecar) {
@@ -308,31 +231,4 @@ impl Taker<'_> {
             self.put(&path, Content::Link(target));
         }
     }
-}
-
-/// Lines that start with one of the words.
-fn lines(text: &str, starts: &[&str]) -> String {
-    let kept = |line: &&str| starts.iter().any(|start| line.starts_with(start));
-    text.lines().filter(kept).flat_map(|line| [line, "\n"]).collect()
-}
-
-/// The first processor, with the flags that matter here.
-fn first_processor(text: &str) -> String {
-    let first = text.split("\n\n").next().unwrap_or_default();
-    let short = |line: &str| match line.split_once(':') {
-        Some((key, flags)) if key.trim_end() == "flags" => {
-            let kept: Vec<&str> = flags.split(' ').filter(|flag| FLAGS.contains(flag)).collect();
-            format!("{key}: {}\n", kept.join(" "))
-        }
-        _ => format!("{line}\n"),
-    };
-    lines(first, PROCESSOR).lines().map(short).collect()
-}
-
-/// A mount with a device behind it; btrfs and ZFS have numbers of their own.
-fn is_on_device(line: &str) -> bool {
-    let number = line.split(' ').nth(2).unwrap_or_default();
-    let Some((_, rest)) = line.split_once(" - ") else { return true };
-    let fs = rest.split(' ').next().unwrap_or_default();
-    !number.starts_with("0:") || matches!(fs, "btrfs" | "zfs" | "bcachefs")
 }

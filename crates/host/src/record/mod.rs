@@ -13,6 +13,7 @@ mod host;
 mod mask;
 mod recording;
 mod source;
+mod sources;
 
 use std::cell::RefCell;
 use std::path::Path;

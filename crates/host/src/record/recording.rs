@@ -108,11 +108,15 @@ fn sidecar_start(text: &str) -> Option<usize> {
 
 fn read(path: &Path) -> Result<String, RecordingError> {
     let failed = |source| RecordingError::Read { path: path.to_owned(), source };
+    let too_large = || RecordingError::TooLarge { path: path.to_owned() };
     let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.len() > LARGEST {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(RecordingError::TooLarge { path: path.to_owned() });
+        return Err(too_large());
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];

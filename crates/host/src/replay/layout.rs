@@ -91,6 +91,9 @@ const BUSES: &[&str] = &[
     "xen",
 ];
 
+/// The folder of sysfs with a link for each device number.
+const NUMBERS: &str = "dev";
+
 /// The whole tree of a recording.
 pub(super) fn tree(recording: &Recording) -> Result<Tree<'_>, Conflict> {
     let mut tree = Tree::new();
@@ -144,22 +147,34 @@ fn add_derived<'a>(tree: &mut Tree<'a>, device: &'a Device) {
         (class.clone(), class)
     };
     add(format!("{at}/subsystem"), link(&format!("{at}/subsystem"), &home));
-    add(format!("{at}/uevent"), Entry::File(uevent(device).into()));
     let mut point = |from: String| {
         let entry = link(&from, &at);
         add(from, entry);
     };
     point(format!("{members}/{}", device.name()));
-    if let Some(driver) = device.link("driver").and_then(|target| resolve(&at, target)) {
+    let place = |name: &str, folder: String| {
+        let place = device.link(name).and_then(|target| resolve(&at, target))?;
+        place.starts_with(&folder).then_some(place)
+    };
+    if let Some(driver) = place("driver", format!("{home}/drivers/")) {
         point(format!("{driver}/{}", device.name()));
     }
-    if let Some(group) = device.link("iommu_group").and_then(|target| resolve(&at, target)) {
+    if let Some(group) = place("iommu_group", Root::sysfs_text("/kernel/iommu_groups/")) {
         point(format!("{group}/devices/{}", device.name()));
     }
     if let Some(number) = device.text("dev").map(str::trim).filter(|text| is_dev_number(text)) {
         let kind = if subsystem == "block" { "block" } else { "char" };
-        point(Root::sysfs_text(&format!("/dev/{kind}/{number}")));
+        point(Root::sysfs_text(&format!("/{NUMBERS}/{kind}/{number}")));
     }
+    add_files(tree, device, &at);
+}
+
+/// Files that follow from the others, and the device node.
+fn add_files<'a>(tree: &mut Tree<'a>, device: &'a Device, at: &str) {
+    let mut add = |path: String, entry: Entry<'a>| {
+        tree.entry(path).or_insert(entry);
+    };
+    add(format!("{at}/uevent"), Entry::File(uevent(device).into()));
     if device.attributes.contains_key("sriov_totalvfs") {
         let active = device.attributes.keys().filter(|name| name.starts_with("virtfn")).count();
         add(format!("{at}/sriov_numvfs"), Entry::File(format!("{active}\n").into_bytes().into()));
@@ -175,7 +190,7 @@ fn uevent(device: &Device) -> Vec<u8> {
     for (key, value) in &device.properties {
         // udev prints the node's whole path, the kernel its name.
         let value = match key.as_str() {
-            "DEVNAME" => value.strip_prefix("/dev/").unwrap_or(value),
+            "DEVNAME" => value.strip_prefix(&Root::node_text("")).unwrap_or(value),
             _ => value,
         };
         text.extend([key, "=", value, "\n"]);

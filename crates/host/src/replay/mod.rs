@@ -69,10 +69,10 @@ impl Replay {
 /// times as long on a disk. `TMPDIR` rules, as everywhere.
 fn temp_dir() -> io::Result<TempDir> {
     let name = Builder::new().prefix("passthru-replay-").to_owned();
-    if std::env::var_os("TMPDIR").is_none() {
-        if let Ok(dir) = name.tempdir_in(Root::real().dev("shm")) {
-            return Ok(dir);
-        }
+    if std::env::var_os("TMPDIR").is_none()
+        && let Ok(dir) = name.tempdir_in(Root::real().dev("shm"))
+    {
+        return Ok(dir);
     }
     name.tempdir()
 }

@@ -39,16 +39,14 @@ fn processor(machine: &mut Machine) {
     machine.add(port);
 }
 
+/// A function of the card.
+fn part(function: Function) -> Function {
+    let part = function.below("0000:00:01.0").group(1).subsystem(CARD.0, CARD.1);
+    part.revision(0xa1).multifunction()
+}
+
 /// The functions of the card, in the order of the slot.
 fn card(machine: &mut Machine) {
-    let part = |function: Function| {
-        function
-            .below("0000:00:01.0")
-            .group(1)
-            .subsystem(CARD.0, CARD.1)
-            .revision(0xa1)
-            .multifunction()
-    };
     let legacy = |flr| [pm(), msi(1, false), express(Kind::Legacy, flr, Some(link(3, 16)))];
     machine.add(
         part(function("0000:01:00.0", (0x10de, 0x1e87), 0x030000))
@@ -64,6 +62,12 @@ fn card(machine: &mut Machine) {
             .boot_vga(false)
             .resets("flr bus"),
     );
+    companions(machine);
+    machine.card("0000:01:00.0", 1, &[("DP-2", "disconnected", "disabled")]);
+}
+
+/// The card's other functions: sound, USB, and the controller of its USB-C port.
+fn companions(machine: &mut Machine) {
     let endpoint = || [pm(), msi(1, false), express(Kind::Endpoint, false, Some(link(3, 16)))];
     machine.add(
         part(function("0000:01:00.1", (0x10de, 0x10f8), 0x040300))
@@ -90,7 +94,6 @@ fn card(machine: &mut Machine) {
             .caps(endpoint())
             .extended([aer()]),
     );
-    machine.card("0000:01:00.0", 1, &[("DP-2", "disconnected", "disabled")]);
 }
 
 fn board(machine: &mut Machine) {

@@ -16,6 +16,7 @@ pub fn machine() -> Recording {
     let cmdline = "root=/dev/mapper/volume1 ro quiet splash intel_iommu=on";
     let mut machine = Machine::new("x86_64", "6.11.9-100.fc39.x86_64", cmdline, 16 * GIB);
     graphics(&mut machine);
+    screen(&mut machine);
     board(&mut machine);
     machine.dmar(39);
     machine.intel_unit(0, 0xfed9_0000, ("1c0000c40660462", "19e2ff0505e"));
@@ -63,6 +64,10 @@ fn graphics(machine: &mut Machine) {
             .suspended(),
     );
     machine.card("0000:01:00.0", 0, &[("HDMI-A-1", "disconnected", "disabled")]);
+}
+
+/// The processor's own, which the firmware has started.
+fn screen(machine: &mut Machine) {
     machine.add(
         function("0000:00:02.0", (0x8086, 0x3e9b), 0x030000)
             .subsystem(BOARD.0, BOARD.1)

@@ -14,8 +14,11 @@ mod power;
 mod server;
 mod vmd;
 
-/// Every machine by the name of its folder.
-pub const ALL: &[(&str, fn() -> Recording)] = &[
+/// A machine: the name of its folder, and what gives its recording.
+pub type Described = (&'static str, fn() -> Recording);
+
+/// Every described machine.
+pub const ALL: &[Described] = &[
     ("aic100-epyc", aic100::machine),
     ("desktop-rtx2080", desktop::machine),
     ("laptop-igd-gtx1650", laptop::machine),

@@ -8,7 +8,7 @@ use host::record::Recording;
 use super::{GIB, KIB, MIB, chipset, host_bridge, root_port};
 use crate::attached::Disk;
 use crate::config::{Kind, acs, aer, express, link, msi, msix, pm};
-use crate::function::function;
+use crate::function::{Function, function};
 use crate::machine::{MSI, Machine};
 
 pub fn machine() -> Recording {
@@ -17,7 +17,9 @@ pub fn machine() -> Recording {
     machine.remove("/proc/sys/kernel/arch");
     machine.places.prefetchable = 0x1_8000_0000;
     processor(&mut machine);
-    slots(&mut machine);
+    disks(&mut machine);
+    network(&mut machine);
+    accelerator(&mut machine);
     machine.dmar(39);
     machine.intel_unit(0, 0xfed6_4000, ("1c0000c40660462", "9e2ff0505e"));
     machine.intel_unit(1, 0xfed6_5000, ("d2008c40660462", "f050da"));
@@ -57,12 +59,14 @@ fn processor(machine: &mut Machine) {
     machine.add(function("0000:00:1f.0", (0x8086, 0x31e8), 0x060100).revision(6).group(4));
 }
 
-fn slots(machine: &mut Machine) {
-    let port = |address, device, bus: u8, group| {
-        let mut port = root_port(address, (0x8086, device), (bus, bus), link(2, 1)).group(group);
-        port.extended = vec![aer(), acs(0xf, 0xf)];
-        port.revision(6)
-    };
+/// A root port of the processor, one lane wide.
+fn port(address: &str, device: u16, bus: u8, group: u32) -> Function {
+    let port = root_port(address, (0x8086, device), (bus, bus), link(2, 1));
+    port.group(group).revision(6).extended([aer(), acs(0xf, 0xf)])
+}
+
+/// The controller of the other two disks.
+fn disks(machine: &mut Machine) {
     machine.add(port("0000:00:13.0", 0x31d8, 1, 5));
     machine.add(
         function("0000:01:00.0", (0x1b4b, 0x9215), 0x010601)
@@ -78,6 +82,10 @@ fn slots(machine: &mut Machine) {
             .extended([aer()])
             .resets("pm bus"),
     );
+}
+
+/// Its only network card.
+fn network(machine: &mut Machine) {
     machine.add(port("0000:00:13.2", 0x31da, 2, 6));
     machine.add(
         function("0000:02:00.0", (0x10ec, 0x8168), 0x020000)
@@ -99,6 +107,10 @@ fn slots(machine: &mut Machine) {
             .extended([aer()])
             .resets("pm bus"),
     );
+}
+
+/// The accelerator in the M.2 slot.
+fn accelerator(machine: &mut Machine) {
     machine.add(port("0000:00:14.0", 0x31d6, 3, 7));
     machine.add(
         function("0000:03:00.0", (0x1ac1, 0x089a), 0x0000ff)

@@ -175,6 +175,17 @@ fn nic(machine: &mut Machine, count: &mut Count, (port, bus, numa): (&str, u8, i
             ])
             .sriov(virtuals),
     );
+    nic_interfaces(machine, count, (port, bus, numa), active);
+}
+
+/// The interface of a network card, its virtual functions and theirs.
+fn nic_interfaces(
+    machine: &mut Machine,
+    count: &mut Count,
+    (port, bus, numa): (&str, u8, i32),
+    active: u16,
+) {
+    let address = format!("0000:{bus:02x}:00.0");
     let name = if count.nic == 0 { "eno1".to_owned() } else { format!("enp{bus}s0") };
     let path = machine.path(&address);
     machine.interface(&path, &name, 2 + count.nic, count.nic == 0);

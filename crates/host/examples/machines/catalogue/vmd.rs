@@ -15,6 +15,7 @@ pub fn machine() -> Recording {
     let mut machine = Machine::new("x86_64", "5.14.0-427.el9.x86_64", cmdline, 192 * GIB);
     machine.places.prefetchable = 0x3800_0000_0000;
     board(&mut machine);
+    raid(&mut machine);
     volume(&mut machine, "0000:5d:05.5", "10000", 6);
     volume(&mut machine, "0000:d7:05.5", "10001", 7);
     drives(&mut machine);
@@ -58,6 +59,10 @@ fn board(machine: &mut Machine) {
         let path = machine.path(&address);
         machine.interface(&path, &format!("eno{}", port + 1), 2 + u32::from(port), true);
     }
+}
+
+/// The controller of the system's disk, which the firmware shares memory with.
+fn raid(machine: &mut Machine) {
     machine.add(
         root_port("0000:3a:00.0", (0x8086, 0x2030), (0x3b, 0x3b), link(3, 8)).numa(0).group(2),
     );

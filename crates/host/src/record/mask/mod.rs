@@ -11,7 +11,7 @@ mod text;
 mod words;
 
 use model::Bdf;
-use model::parse::sidecar::{Content, Sidecar};
+use model::parse::sidecar::Content;
 use model::parse::umockdev::{Attribute, Device};
 
 use self::words::{Words, colon_bytes, colon_text};
@@ -131,44 +131,44 @@ fn is_uuid(text: &str) -> bool {
 }
 
 fn replace_everywhere(recording: &mut Recording, names: &[(String, String)]) {
-    let replace = |text: &mut String| {
-        for (from, to) in names {
-            if text.contains(from.as_str()) {
-                *text = text.replace(from.as_str(), to);
-            }
-        }
-    };
-    let replace_bytes = |bytes: &mut Vec<u8>| {
-        if let Ok(mut text) = String::from_utf8(bytes.clone()) {
-            replace(&mut text);
-            *bytes = text.into_bytes();
-        }
-    };
     for device in &mut recording.devices {
-        replace(&mut device.path);
-        device.properties.iter_mut().for_each(|(_, value)| replace(value));
+        replace(&mut device.path, names);
+        device.properties.iter_mut().for_each(|(_, value)| replace(value, names));
+        let rename = |(mut name, mut attribute): (String, Attribute)| {
+            replace(&mut name, names);
+            match &mut attribute {
+                Attribute::Link(target) => replace(target, names),
+                Attribute::File(bytes) => replace_bytes(bytes, names),
+            }
+            (name, attribute)
+        };
         let attributes = std::mem::take(&mut device.attributes);
-        device.attributes = attributes
-            .into_iter()
-            .map(|(mut name, mut attribute)| {
-                replace(&mut name);
-                match &mut attribute {
-                    Attribute::Link(target) => replace(target),
-                    Attribute::File(bytes) => replace_bytes(bytes),
-                }
-                (name, attribute)
-            })
-            .collect();
+        device.attributes = attributes.into_iter().map(rename).collect();
     }
-    let entry = |(mut path, mut content): (String, Content)| {
-        replace(&mut path);
+    let rename = |(mut path, mut content): (String, Content)| {
+        replace(&mut path, names);
         match &mut content {
-            Content::Link(target) => replace(target),
-            Content::File(bytes) => replace_bytes(bytes),
+            Content::Link(target) => replace(target, names),
+            Content::File(bytes) => replace_bytes(bytes, names),
             Content::Folder | Content::Refused(_) => {}
         }
         (path, content)
     };
-    recording.sidecar =
-        std::mem::take(&mut recording.sidecar).into_iter().map(entry).collect::<Sidecar>();
+    let sidecar = std::mem::take(&mut recording.sidecar);
+    recording.sidecar = sidecar.into_iter().map(rename).collect();
+}
+
+fn replace(text: &mut String, names: &[(String, String)]) {
+    for (from, to) in names {
+        if text.contains(from.as_str()) {
+            *text = text.replace(from.as_str(), to);
+        }
+    }
+}
+
+fn replace_bytes(bytes: &mut Vec<u8>, names: &[(String, String)]) {
+    if let Ok(mut text) = String::from_utf8(bytes.clone()) {
+        replace(&mut text, names);
+        *bytes = text.into_bytes();
+    }
 }

@@ -49,9 +49,9 @@ const KNOWN_ARGUMENTS: &[&str] = &[
     "pcie_acs_override",
     "pcie_aspm",
     "pcie_port_pm",
-    "rd",
+    "rd.driver.blacklist",
+    "rd.driver.pre",
     "rdblacklist",
-    "systemd",
     "vfio-pci",
     "vfio_pci",
     "vfio_iommu_type1",
@@ -157,12 +157,20 @@ pub(super) fn cmdline(text: &str, words: &mut Words) -> String {
     let mut argument = |argument: &str| {
         let Some((key, value)) = argument.split_once('=') else { return argument.to_owned() };
         let module = key.split('.').next().unwrap_or(key);
-        if KNOWN_ARGUMENTS.contains(&module) || value.is_empty() {
+        if [key, module].iter().any(|name| KNOWN_ARGUMENTS.contains(name)) || value.is_empty() {
             return argument.to_owned();
         }
         format!("{key}={}", words.name("value", value))
     };
-    let arguments: Vec<String> = text.trim_end().split(' ').map(&mut argument).collect();
+    // A quoted value may go on over blanks: what follows belongs to it.
+    let mut quoted = false;
+    let mut starts = |word: &&str| {
+        let inside = quoted;
+        quoted ^= word.matches('"').count() % 2 == 1;
+        !inside
+    };
+    let words = text.trim_end().split(' ').filter(&mut starts);
+    let arguments: Vec<String> = words.map(&mut argument).collect();
     arguments.join(" ") + "\n"
 }
 
@@ -186,15 +194,19 @@ mod tests {
         let want = "\
 22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw
 23 22 253:0 /folder1 /home/folder2 rw - xfs /dev/mapper/volume3 rw
-24 22 0:45 / /mnt/folder4 rw - nfs4 source5/source6 rw
+24 22 0:45 / /mnt/folder4 rw - nfs4 source5/source2 rw
 ";
         assert_eq!(mountinfo(text, &mut Words::default()), want);
     }
 
     #[test]
     fn boot_arguments_that_matter_are_kept() {
-        let text = "BOOT_IMAGE=/vmlinuz root=UUID=12-34 ro quiet intel_iommu=on vfio-pci.ids=10de:1e87 password=x\n";
-        let want = "BOOT_IMAGE=value1 root=value2 ro quiet intel_iommu=on vfio-pci.ids=10de:1e87 password=value3\n";
+        let text = "BOOT_IMAGE=/vmlinuz root=UUID=12-34 ro quiet intel_iommu=on \
+                    vfio-pci.ids=10de:1e87 password=\"x y\" rd.luks.uuid=12-34 rd.driver.pre=vfio-pci \
+                    systemd.machine_id=1234 kvm.ignore_msrs=1\n";
+        let want = "BOOT_IMAGE=value1 root=value2 ro quiet intel_iommu=on \
+                    vfio-pci.ids=10de:1e87 password=value3 rd.luks.uuid=value4 \
+                    rd.driver.pre=vfio-pci systemd.machine_id=value5 kvm.ignore_msrs=1\n";
         assert_eq!(cmdline(text, &mut Words::default()), want);
     }
 
