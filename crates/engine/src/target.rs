@@ -31,11 +31,7 @@ pub(crate) fn resolve_all(
 
 /// The function that this text means. Whether one is there at all is not
 /// asked of an address.
-pub fn resolve(
-    text: &str,
-    snapshot: &Snapshot,
-    registered: &[Registered],
-) -> Result<Bdf, Error> {
+pub fn resolve(text: &str, snapshot: &Snapshot, registered: &[Registered]) -> Result<Bdf, Error> {
     if let Some(device) = registered.iter().find(|device| device.name.as_str() == text) {
         return Ok(identified(device, snapshot)?);
     }

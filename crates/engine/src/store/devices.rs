@@ -39,7 +39,7 @@ impl Store {
 
     /// Registers a device. Whether name and address are free is asked before.
     pub fn add_device(&mut self, device: &Registered) -> Result<(), Error> {
-        self.write(|tx| {
+        self.write_durably(|tx| {
             let identity = serde_json::to_string(&device.identity)
                 .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
             tx.execute(
@@ -52,7 +52,7 @@ impl Store {
 
     /// Forgets a name. Says whether there was one.
     pub fn remove_device(&mut self, name: &Name) -> Result<bool, Error> {
-        self.write(|tx| {
+        self.write_durably(|tx| {
             tx.execute("DELETE FROM devices WHERE name = ?1", [name.as_str()]).map(|rows| rows > 0)
         })
     }

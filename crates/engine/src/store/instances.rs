@@ -89,7 +89,7 @@ impl Store {
         owner: Process,
     ) -> Result<(), Error> {
         let (pid, start) = columns(Some(owner));
-        self.write(|tx| {
+        self.write_durably(|tx| {
             tx.execute(
                 "INSERT INTO instances (name, state, spec, boot_id, owner_pid, owner_start)
                  VALUES (?1, 'preparing', ?2, ?3, ?4, ?5)
@@ -181,7 +181,7 @@ impl Store {
 
     /// Forgets an instance.
     pub fn delete_instance(&mut self, name: &Name) -> Result<(), Error> {
-        self.write(|tx| {
+        self.write_durably(|tx| {
             tx.execute("DELETE FROM events WHERE subject = ?1", [name.as_str()])?;
             tx.execute("DELETE FROM instances WHERE name = ?1", [name.as_str()]).map(drop)
         })

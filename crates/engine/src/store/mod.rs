@@ -3,12 +3,14 @@
 //! In: words of `model` and of the engine. Out: the same, and errors that
 //! name the file. It never touches the machine and takes no decision.
 //!
-//! Durability: write-ahead log with `synchronous = NORMAL`. A commit is then
-//! in the page cache when it returns, which survives every death of the
-//! process but not a power cut. That is enough for the journal: all steps
-//! there are today change sysfs or systemd's units, and a power cut voids
-//! them together with the rows that it may lose. A step that a reboot does
-//! not void (`Step::void_after_reboot` is false) needs `FULL`.
+//! Durability: write-ahead log with `synchronous = NORMAL`, and no checkpoint
+//! when the database is closed. A commit is then in the page cache when it
+//! returns, which survives every death of the process but not a power cut,
+//! and costs microseconds instead of a disk's flush. That is enough for the
+//! journal: all steps there are today change sysfs or systemd's units, and a
+//! power cut voids them together with the rows that it may lose. What must
+//! outlive a power cut (names, instances, and any step of which
+//! `Step::void_after_reboot` is false) is written by [`Store::write_durably`].
 
 mod bindings;
 mod devices;
@@ -25,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::port::Child;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 use crate::error::Error;
@@ -35,6 +38,10 @@ pub use devices::Registered;
 pub use events::Event;
 pub use instances::{InstanceRow, InstanceState, Process};
 pub use journal::{Entry, InEffect, Mark, PlanId, PlanRow, PlanState, StepRow, StepState, Verb};
+
+/// The log goes into the database when it has this many pages (2 MiB): who
+/// opens the database reads the log first.
+const LOG_PAGES: u32 = 512;
 
 /// The state database, open.
 #[derive(Debug)]
@@ -91,7 +98,9 @@ impl Store {
         let set = || {
             store.db.busy_timeout(Duration::from_secs(10))?;
             store.db.pragma_update(None, "foreign_keys", true)?;
-            store.db.pragma_update(None, "synchronous", "NORMAL")
+            store.db.pragma_update(None, "synchronous", "NORMAL")?;
+            store.db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+            store.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
         };
         set().map_err(|source| Error::store(&store.path, source))?;
         let version = store.version()?;
@@ -123,7 +132,10 @@ impl Store {
             }
             let known = i64::try_from(schema::MIGRATIONS.len()).unwrap_or(i64::MAX);
             tx.pragma_update(None, "user_version", known)
-        })
+        })?;
+        // The tables are in the file itself from now on: without them and
+        // without its log, it could not be told from a new one.
+        self.read(|db| db.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())))
     }
 
     /// One transaction that takes the write lock at once: a reader that
@@ -139,6 +151,17 @@ impl Store {
             Ok(value)
         };
         run().map_err(|source| Error::store(&self.path, source))
+    }
+
+    /// One transaction that is on the disk when it returns.
+    fn write_durably<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        self.read(|db| db.pragma_update(None, "synchronous", "FULL"))?;
+        let written = self.write(work);
+        self.read(|db| db.pragma_update(None, "synchronous", "NORMAL"))?;
+        written
     }
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {

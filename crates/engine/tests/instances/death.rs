@@ -111,7 +111,9 @@ fn a_start_that_is_killed_at_any_moment_ends_defined() {
             }
             None => assert!(instances.iter().all(|it| it.devices.is_empty()), "{millis}"),
         }
-        assert_eq!(given.driver_of(NVME).as_deref(), Some("nvme"), "{millis}");
-        assert_eq!(given.driver_of(EDU), None, "{millis}");
+        let instances = given.engine().instances().unwrap();
+        let told = format!("{millis}: {instances:?}");
+        assert_eq!(given.driver_of(NVME).as_deref(), Some("nvme"), "{told}");
+        assert_eq!(given.driver_of(EDU), None, "{told}");
     }
 }

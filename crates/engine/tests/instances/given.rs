@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use engine::{Engine, Grace, Instance, Name, Process, RunRequest};
-use fakehost::FakeHost;
+use fakehost::{FakeHost, TreeSnapshot};
 use hypervisors::machine::Accel;
 use tempfile::TempDir;
 
@@ -53,6 +53,13 @@ impl Given {
         let link = self.host.root().join("sys/bus/pci/devices").join(bdf).join("driver");
         let target = std::fs::read_link(link).ok()?;
         Some(target.file_name()?.to_str()?.to_owned())
+    }
+
+    /// What is not as it was, but for the drive's nodes: they come with the
+    /// driver's first probe only, not with those of other processes.
+    pub fn differs(&self, before: &TreeSnapshot) -> Vec<String> {
+        let diff = before.diff(&self.host.snapshot_tree()).into_iter();
+        diff.filter(|line| !line.contains("nvme0") && !line.contains("/nvme (folder)")).collect()
     }
 
     #[track_caller]

@@ -12,7 +12,7 @@ fn a_hypervisor_that_refuses_its_arguments_is_quoted() {
     let error = given.engine().run(&asked).unwrap_err();
     assert_eq!(error.code(), "not_started");
     assert!(error.to_string().contains("-nonsense"), "{error}");
-    assert_eq!(before.diff(&given.host.snapshot_tree()), [""; 0]);
+    assert_eq!(given.differs(&before), [""; 0]);
     assert!(given.engine().instances().unwrap().is_empty(), "the name is free again");
     given.engine().run(&request("one", &[NVME])).unwrap();
 }
@@ -42,7 +42,7 @@ fn a_dry_run_changes_nothing() {
     let plan = given.engine().plan_run(&request("one", &[NVME])).unwrap();
     assert!(!plan.plan.steps.is_empty());
     assert!(format!("{:?}", plan.rendered).contains(NVME));
-    assert_eq!(before.diff(&given.host.snapshot_tree()), [""; 0]);
+    assert_eq!(given.differs(&before), [""; 0]);
     assert!(given.state.path().read_dir().unwrap().next().is_none());
 }
 
