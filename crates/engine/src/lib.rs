@@ -75,6 +75,7 @@ pub use run::{RunPlan, Started};
 pub use state::StateDir;
 pub use stop::Ended;
 pub use store::{InstanceState, Process, Registered};
+pub use target::resolve;
 
 /// What carries the verbs out: a machine, a state directory, and the two ways
 /// to change the machine.
