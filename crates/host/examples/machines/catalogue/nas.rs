@@ -1,7 +1,8 @@
 //! A four-bay NAS (Celeron J4125, kernel 4.4) with a Coral TPU in an M.2
 //! slot. Its MSI-X table and pending bits share a page with other registers.
 //! The system lies on MD volumes over the disks of two SATA controllers. So
-//! old a kernel has neither `reset_method` nor a file for the architecture.
+//! old a kernel has neither `reset_method` nor a file for the architecture, and
+//! a group has members only: its `type` came with Linux 4.19.
 
 use host::record::Recording;
 
@@ -9,7 +10,7 @@ use super::{GIB, KIB, MIB, chipset, host_bridge, root_port};
 use crate::attached::Disk;
 use crate::config::{Kind, acs, aer, express, link, msi, msix, pm};
 use crate::function::{Function, function};
-use crate::machine::{MSI, Machine};
+use crate::machine::Machine;
 
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/md0 console=ttyS2 intel_iommu=on";
@@ -23,17 +24,12 @@ pub fn machine() -> Recording {
     machine.dmar(39);
     machine.intel_unit(0, 0xfed6_4000, ("1c0000c40660462", "9e2ff0505e"));
     machine.intel_unit(1, 0xfed6_5000, ("d2008c40660462", "f050da"));
-    machine.groups([0, 2, 3, 4, 5, 6, 7, 8, 9, 10], "unknown");
-    let stolen = format!("0x000000007b800000 0x000000007fffffff direct\n{MSI}");
-    machine.group(1, "unknown", &stolen);
     in_use(&mut machine);
     let mut recording = machine.finish();
     for device in &mut recording.devices {
         device.attributes.remove("reset_method");
         device.attributes.remove("power_state");
     }
-    // `type` came with Linux 4.19, `reserved_regions` with 4.11.
-    recording.sidecar.retain(|path, _| !path.starts_with("/sys/kernel/iommu_groups/"));
     recording
 }
 
