@@ -1,5 +1,6 @@
 //! Repository chores: `cargo xtask TASK`. One file per task; each says on top what it does.
 
+mod bench;
 mod check_deps;
 mod demo;
 mod generate;
@@ -28,6 +29,11 @@ enum Task {
     Demo,
     /// Check and test everything, as CI does
     Test(test::Args),
+    /// How fast, as ratios
+    Bench(bench::Args),
+    /// Run a command and print what it cost
+    #[command(hide = true)]
+    Measure(bench::MeasureArgs),
     /// Start, use and stop emulated passthrough hosts
     #[command(subcommand)]
     Lab(lab::Lab),
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
         Task::Gen(args) => generate::run(&args),
         Task::Demo => demo::run(),
         Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Measure(args) => bench::measure(&args),
         Task::Lab(verb) => lab::run(&verb),
     };
     match done {

@@ -1,20 +1,19 @@
-//! What a function is called: by the PCI database, and by whoever registered it.
+//! What a function is called, by numbers and by whoever registered it.
 //!
-//! In: ids and the registered devices. Out: names that borrow from here.
-
-use std::collections::BTreeMap;
+//! In: ids, and what the state knows. Out: names that borrow from here.
 
 use host::names::Names;
-use model::{Bdf, Function};
+use model::Function;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::known::Known;
 
 /// Where names come from.
 #[derive(Debug)]
 pub struct Naming {
     names: Names,
-    registered: BTreeMap<Bdf, String>,
+    pub known: Known,
 }
 
 /// The names of one function; `None` for what nobody named.
@@ -22,7 +21,6 @@ pub struct Naming {
 pub struct Named<'a> {
     pub vendor: Option<&'a str>,
     pub device: Option<&'a str>,
-    pub subsystem: Option<&'a str>,
     pub class: Option<&'a str>,
     /// The name that it is registered under.
     pub registered: Option<&'a str>,
@@ -31,9 +29,7 @@ pub struct Named<'a> {
 impl Naming {
     /// Names for the machine that is looked at.
     pub fn load(cx: &Context) -> Result<Self, Error> {
-        let devices = cx.engine().registered()?;
-        let registered = devices.into_iter().map(|device| (device.bdf, device.name.to_string()));
-        Ok(Self { names: Names::load(&cx.root), registered: registered.collect() })
+        Ok(Self { names: Names::load(&cx.root), known: Known::load(cx)? })
     }
 
     /// The names of one function.
@@ -41,14 +37,18 @@ impl Naming {
         let vendor = function.vendor.known().copied();
         let device = function.device.known().copied();
         let ids = vendor.zip(device);
-        let subsystem = function.subsystem.known().copied();
         Named {
             vendor: vendor.and_then(|vendor| self.names.vendor(vendor)),
             device: ids.and_then(|(vendor, device)| self.names.device(vendor, device)),
-            subsystem: ids.zip(subsystem).and_then(|(ids, sub)| self.names.subsystem(ids, sub)),
             class: function.class.known().and_then(|class| self.names.class(*class)),
-            registered: self.registered.get(&function.bdf).map(String::as_str),
+            registered: self.known.name(function.bdf),
         }
+    }
+
+    /// The name of the card that a function is on, which no listing needs.
+    pub fn card(&self, function: &Function) -> Option<&str> {
+        let ids = function.vendor.known().copied().zip(function.device.known().copied());
+        self.names.subsystem(ids?, *function.subsystem.known()?)
     }
 }
 

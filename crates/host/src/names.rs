@@ -4,17 +4,24 @@
 //! that was compiled in, which may be newer or older. Never: a fact that
 //! anything is decided on; a missing name is `None`.
 
+use std::sync::OnceLock;
+
 use model::parse::pci_ids::PciIds;
 use model::{Class, DeviceId, VendorId};
-use pci_ids::{FromId, SubSystem, Subclass};
 
 use crate::paths::Root;
 use crate::read;
+
+/// The list of the PCI ID Project (3-clause BSD). It is kept as text: tables
+/// of names are pointers, which the loader writes one by one at every start.
+const COMPILED_IN: &str = include_str!("../data/pci.ids");
 
 /// Where names come from.
 #[derive(Debug)]
 pub struct Names {
     file: Option<PciIds>,
+    /// Indexed when the file lacks a name, not before.
+    compiled_in: OnceLock<PciIds>,
 }
 
 impl Names {
@@ -24,21 +31,15 @@ impl Names {
         let real = Root::real();
         let paths = root.pci_ids().into_iter().chain(real.pci_ids());
         let file = paths.filter_map(|path| read::text(&path).ok()).next().map(PciIds::new);
-        Self { file }
+        Self { file, compiled_in: OnceLock::new() }
     }
 
     pub fn vendor(&self, vendor: VendorId) -> Option<&str> {
-        self.in_file(|file| file.vendor(vendor)).or_else(|| {
-            let vendor = pci_ids::Vendor::from_id(vendor.0)?;
-            Some(vendor.name())
-        })
+        self.find(|names| names.vendor(vendor))
     }
 
     pub fn device(&self, vendor: VendorId, device: DeviceId) -> Option<&str> {
-        self.in_file(|file| file.device(vendor, device)).or_else(|| {
-            let device = pci_ids::Device::from_vid_pid(vendor.0, device.0)?;
-            Some(device.name())
-        })
+        self.find(|names| names.device(vendor, device))
     }
 
     /// The name of the card that is built around a device.
@@ -47,28 +48,17 @@ impl Names {
         of: (VendorId, DeviceId),
         subsystem: (VendorId, DeviceId),
     ) -> Option<&str> {
-        self.in_file(|file| file.subsystem(of, subsystem)).or_else(|| {
-            let device = pci_ids::Device::from_vid_pid(of.0.0, of.1.0)?;
-            let same = |card: &&SubSystem| {
-                (card.subvendor(), card.subdevice()) == (subsystem.0.0, subsystem.1.0)
-            };
-            device.subsystems().find(same).map(SubSystem::name)
-        })
+        self.find(|names| names.subsystem(of, subsystem))
     }
 
     /// The name of a subclass, or else of its base class.
     pub fn class(&self, class: Class) -> Option<&str> {
-        self.in_file(|file| file.class(class)).or_else(|| {
-            let sub = (class.sub() & 0xff) as u8;
-            match Subclass::from_cid_sid(class.base(), sub) {
-                Some(subclass) => Some(subclass.name()),
-                None => pci_ids::Class::from_id(class.base()).map(pci_ids::Class::name),
-            }
-        })
+        self.find(|names| names.class(class))
     }
 
-    fn in_file<'a>(&'a self, name: impl FnOnce(&'a PciIds) -> Option<&'a str>) -> Option<&'a str> {
-        self.file.as_ref().and_then(name)
+    fn find<'a>(&'a self, name: impl Fn(&'a PciIds) -> Option<&'a str>) -> Option<&'a str> {
+        let compiled_in = || self.compiled_in.get_or_init(|| PciIds::new(COMPILED_IN));
+        self.file.as_ref().and_then(&name).or_else(|| name(compiled_in()))
     }
 }
 
@@ -78,7 +68,7 @@ mod tests {
 
     #[test]
     fn names_without_a_file() {
-        let names = Names { file: None };
+        let names = Names { file: None, compiled_in: OnceLock::new() };
         let (nvidia, card) = (VendorId(0x10de), DeviceId(0x2204));
         assert_eq!(names.vendor(nvidia), Some("NVIDIA Corporation"));
         assert_eq!(names.device(nvidia, card), Some("GA102 [GeForce RTX 3090]"));

@@ -20,6 +20,8 @@ use rustix::io::Errno;
 const PAGE: usize = 4096;
 /// Room for names of a folder; what does not fit comes with the next call.
 const NAMES: usize = 32 * 1024;
+/// Room for the longest name, and so for some.
+const FEW_NAMES: usize = 512;
 
 /// Where small files are read to, again and again.
 #[derive(Debug)]
@@ -45,6 +47,13 @@ impl Folder {
     /// Open a folder in this one, or behind a link in it.
     pub fn folder(&self, name: &str) -> Result<Self, Why> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.0, name, flags, Mode::empty()).map(Self).map_err(why_of)
+    }
+
+    /// A folder in this one, or behind a link in it, to read files of and
+    /// not to list: for that it need not be opened.
+    pub fn step(&self, name: &str) -> Result<Self, Why> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::openat(&self.0, name, flags, Mode::empty()).map(Self).map_err(why_of)
     }
 
@@ -83,24 +92,50 @@ impl Folder {
     /// All names in it, in the file system's order. Names that are not text
     /// are no names of the kernel's and are left out.
     pub fn names(&self) -> Result<Vec<String>, Why> {
-        let mut space = vec![MaybeUninit::uninit(); NAMES];
-        let mut entries = RawDir::new(&self.0, &mut space);
         let mut names = Vec::new();
+        self.each_name(NAMES, |name| {
+            names.push(name.to_owned());
+            true
+        })?;
+        Ok(names)
+    }
+
+    /// Whether there is any name in it.
+    pub fn is_filled(&self) -> Result<bool, Why> {
+        let mut filled = false;
+        self.each_name(FEW_NAMES, |_| {
+            filled = true;
+            false
+        })?;
+        Ok(filled)
+    }
+
+    /// Hand on the names, with so many bytes of room for them at a time, for
+    /// as long as more are wanted.
+    fn each_name(&self, room: usize, mut wants_more: impl FnMut(&str) -> bool) -> Result<(), Why> {
+        let mut space = vec![MaybeUninit::uninit(); room];
+        let mut entries = RawDir::new(&self.0, &mut space);
         while let Some(entry) = entries.next() {
             let entry = entry.map_err(why_of)?;
             if let Ok(name) = entry.file_name().to_str()
                 && !matches!(name, "." | "..")
+                && !wants_more(name)
             {
-                names.push(name.to_owned());
+                break;
             }
         }
-        Ok(names)
+        Ok(())
     }
 }
 
 /// All names in a folder.
 pub fn names(path: &Path) -> Result<Vec<String>, Why> {
     Folder::open(path)?.names()
+}
+
+/// Whether there is any name in a folder.
+pub fn is_filled(path: &Path) -> Result<bool, Why> {
+    Folder::open(path)?.is_filled()
 }
 
 /// The text of a file of any length. Bytes that are no text (a process may
@@ -164,6 +199,8 @@ mod tests {
         symlink("refused", dir.path().join("refused")).unwrap();
         assert_eq!(folder.text("refused", &mut buffer), Err(Why::NotPermitted));
         fs::remove_file(dir.path().join("refused")).unwrap();
+        let stepped = folder.step(".").unwrap();
+        assert_eq!(stepped.text("vendor", &mut buffer), Ok("0x10de\n"));
         let mut names = folder.names().unwrap();
         names.sort();
         assert_eq!(names, ["driver", "garbage", "power", "vendor"]);
@@ -176,6 +213,10 @@ mod tests {
             fs::write(dir.path().join(format!("0000:{index:04x}")), "").unwrap();
         }
         assert_eq!(names(dir.path()).unwrap().len(), 3000);
+        assert_eq!(is_filled(dir.path()), Ok(true));
+        let empty = tempfile::tempdir().unwrap();
+        assert_eq!(is_filled(empty.path()), Ok(false));
+        assert_eq!(is_filled(&empty.path().join("none")), Err(Why::NotProvided));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use clap::Args;
 use model::reason::{Reason, Weight};
-use model::verdict::{Kind, Verdict, verdict};
+use model::verdict::{Kind, Verdict};
 use model::{Fact, Function, Snapshot};
 
 use crate::context::Context;
@@ -33,8 +33,8 @@ impl Show {
     pub fn exec(&self, cx: &Context) -> Result<(), Error> {
         let snapshot = cx.observe_whole();
         let naming = Naming::load(cx)?;
-        let function = device::find(cx, &self.device, &snapshot)?;
-        let verdict = verdict(&snapshot, function.bdf);
+        let function = naming.known.find(&self.device, &snapshot)?;
+        let verdict = naming.known.verdict(&snapshot, function.bdf);
         if cx.json {
             let details = DetailsJson::of(&snapshot, function, &naming, &verdict);
             return json::print(&details);
@@ -126,7 +126,7 @@ impl Subject<'_> {
         );
         page.line("ids", function.ids_text());
         let subsystem = fact(&function.subsystem, |(vendor, device)| format!("{vendor}:{device}"));
-        page.line("subsystem", join([Some(subsystem.as_str()), named.subsystem]));
+        page.line("subsystem", join([Some(subsystem.as_str()), self.naming.card(function)]));
         page.line("revision", fact(&function.revision, |revision| format!("{revision:02x}")));
         let serial = function.extended().map(|extended| extended.serial);
         page.line(

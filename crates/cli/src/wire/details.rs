@@ -99,7 +99,7 @@ impl<'a> DetailsJson<'a> {
             head: HeadJson::of(function, naming, un),
             subsystem_vendor: subsystem.map(|(vendor, _)| vendor.to_string()),
             subsystem_device: subsystem.map(|(_, device)| device.to_string()),
-            subsystem_name: naming.of(function).subsystem,
+            subsystem_name: naming.card(function),
             revision: un.field("revision", &function.revision).map(|rev| format!("{rev:02x}")),
             driver_override: un
                 .optional("driver_override", &function.driver_override)

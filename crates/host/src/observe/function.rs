@@ -33,7 +33,7 @@ const WHOLE_CONFIG: usize = 4096;
 /// Read one function. `None`: it is gone.
 pub(super) fn function(pass: &Pass, bdf: Bdf, buffer: &mut Buffer) -> Option<Function> {
     let name = bdf.to_string();
-    let function = match pass.devices.folder(&name) {
+    let function = match pass.devices.step(&name) {
         Ok(folder) => {
             let mut at =
                 At { pass, folder, buffer, function: Function::unknown(bdf, &Why::NotObserved) };

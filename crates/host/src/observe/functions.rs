@@ -49,13 +49,9 @@ pub(super) fn functions(root: &Root, depth: Depth) -> Found {
         let mut buffer = Buffer::default();
         part.iter().map(|bdf| (*bdf, function(&pass, *bdf, &mut buffer))).collect()
     });
-    for (bdf, function) in functions {
-        match function {
-            Some(function) => drop(found.functions.insert(bdf, function)),
-            None => found.vanished.push(bdf),
-        }
-    }
-    found.vanished.sort();
+    found.vanished = functions.iter().filter(|(_, it)| it.is_none()).map(|(bdf, _)| *bdf).collect();
+    // Collected in order, not inserted: a map that grows has half-empty nodes.
+    found.functions = functions.into_iter().filter_map(|(bdf, it)| Some((bdf, it?))).collect();
     name_parents(&mut found.functions);
     found
 }
@@ -63,8 +59,8 @@ pub(super) fn functions(root: &Root, depth: Depth) -> Found {
 /// Without a group in the whole machine no function is asked for its own.
 /// If that cannot be read, they are.
 fn is_grouped(root: &Root) -> bool {
-    match read::names(&root.iommu_groups()) {
-        Ok(names) => !names.is_empty(),
+    match read::is_filled(&root.iommu_groups()) {
+        Ok(filled) => filled,
         Err(why) => why != Why::NotProvided,
     }
 }

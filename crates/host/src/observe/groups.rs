@@ -60,8 +60,8 @@ fn group(
 
 /// The IOMMU as the kernel uses it.
 pub(super) fn iommu(root: &Root) -> Fact<Iommu> {
-    let on = match read::names(&root.iommu_groups()) {
-        Ok(names) => !names.is_empty(),
+    let on = match read::is_filled(&root.iommu_groups()) {
+        Ok(on) => on,
         // A kernel that was built without has no such folder.
         Err(Why::NotProvided) => false,
         Err(why) => return Fact::Unknown(why),

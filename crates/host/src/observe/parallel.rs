@@ -14,8 +14,11 @@ const THREADS: usize = 8;
 
 /// Apply `read` to parts of `items`, side by side.
 pub(super) fn parts<T: Sync, R: Send>(items: &[T], read: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = processors.min(THREADS).min(items.len() / PART).max(1);
+    let threads = match items.len() / PART {
+        // Their number is in twenty files of cgroups: asked only if it matters.
+        0 | 1 => 1,
+        worth => thread::available_parallelism().map_or(1, NonZero::get).min(THREADS).min(worth),
+    };
     if threads == 1 {
         return read(items);
     }
