@@ -1,13 +1,9 @@
-//! DEVICE on the command line: which function is meant.
+//! DEVICE on the command line, before the machine is looked at.
 //!
-//! In: what was typed. Out: a text that may be a device, checked before the
-//! machine is looked at; then, by way of the engine, the function itself.
+//! In: what was typed. Out: a text that may be a device, or why it cannot be.
 
+use model::Bdf;
 use model::bdf::BdfError;
-use model::{Bdf, Function, Snapshot};
-
-use crate::context::Context;
-use crate::error::Error;
 
 /// Checks what can be seen without looking at the machine: a text with a
 /// colon is an address or `vendor:device`, all else may be a name.
@@ -17,12 +13,6 @@ pub fn parse(text: &str) -> Result<String, BdfError> {
         return Ok(text.to_owned());
     }
     Bdf::parse_typed(text).map(|bdf| bdf.to_string())
-}
-
-/// The function that is meant, as the engine sees it.
-pub fn find<'a>(cx: &Context, text: &str, snapshot: &'a Snapshot) -> Result<&'a Function, Error> {
-    let bdf = cx.engine().resolve(text, snapshot)?;
-    snapshot.get(bdf).ok_or(Error::NoDevice(bdf))
 }
 
 fn hex4(text: &str) -> bool {

@@ -64,9 +64,11 @@ fn exit_code(error: &Error) -> u8 {
             | E::AlreadyRegistered { .. }
             | E::NotRegistered(_)
             | E::NoInstance(_)
+            | E::InstanceExists(_)
             | E::InstanceState { .. }
             | E::Busy { .. } => 3,
             E::Failed(failure) if !failure.doubts.is_empty() => 4,
+            E::Undying { .. } => 4,
             _ => 1,
         },
         Error::Replay(_) | Error::Record(_) | Error::Output(_) | Error::Io { .. } => 1,

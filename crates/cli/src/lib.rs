@@ -12,6 +12,7 @@ mod device;
 mod error;
 mod verbs;
 
+mod known;
 mod naming;
 mod output;
 mod size;

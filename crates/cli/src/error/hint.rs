@@ -2,6 +2,7 @@
 
 use std::io;
 
+use engine::Name;
 use engine::error::Failure;
 
 use super::Error;
@@ -27,12 +28,19 @@ impl Error {
         let Self::Engine(error) = self else { return self };
         let typed = match &error {
             engine::Error::UnknownDevice(text) => text.clone(),
-            engine::Error::NotRegistered(name) => name.to_string(),
+            engine::Error::NotRegistered(name) | engine::Error::NoInstance(name) => {
+                name.to_string()
+            }
             _ => return Self::Engine(error),
         };
-        let known = cx.engine().registered().unwrap_or_default();
-        let near = known.iter().map(|device| device.name.as_str());
-        match nearest(&typed, near) {
+        let engine = cx.engine();
+        let names: Vec<Name> = match &error {
+            engine::Error::NoInstance(_) => {
+                engine.instances().into_iter().flatten().map(|instance| instance.name).collect()
+            }
+            _ => engine.registered().into_iter().flatten().map(|device| device.name).collect(),
+        };
+        match nearest(&typed, names.iter().map(Name::as_str)) {
             Some(near) => Self::Misnamed { near: near.to_owned(), error },
             None => Self::Engine(error),
         }
@@ -48,7 +56,13 @@ fn of_engine(error: &engine::Error) -> &'static str {
         E::AmbiguousDevice { .. } => "say which one by its address",
         E::NameTaken(_) | E::NotRegistered(_) => "`passthru device list` shows the names",
         E::NoIdentity(_) => "`passthru show` says why",
-        E::NoInstance(_) => "`passthru instance list` shows the instances",
+        E::NoInstance(_) | E::InstanceState { .. } => {
+            "`passthru instance list` shows the instances"
+        }
+        E::InstanceExists(_) => "`passthru instance delete` frees the name",
+        E::NotStarted { .. } => "everything that had been changed was taken back",
+        E::Undying { .. } => "its devices stay its own until the kernel lets it end",
+        E::SocketPath { .. } => "choose a shorter --state directory",
         E::Busy { .. } => "try again when it has ended; looking needs no turn",
         E::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
             "root may do this"

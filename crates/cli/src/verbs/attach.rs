@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use engine::store::InstanceState;
-use engine::{BindRequest, Name};
+use engine::{BindRequest, InstanceState, Name};
 use model::Bdf;
 
 use super::told;

@@ -1,8 +1,7 @@
 //! Subcommands that passthru starts itself with; nobody types them.
 
 use clap::Args;
-use engine::Name;
-use engine::store::Process;
+use engine::{Name, Process};
 
 use crate::context::Context;
 use crate::error::Error;

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use engine::console::Left;
-use engine::instances::Instance as Known;
-use engine::stop::Ended;
-use engine::{Grace, Name};
+use engine::{Ended, Grace, Instance as Known, InstanceState, Name};
 use serde::Serialize;
 
 use crate::args::Change;
@@ -133,7 +131,7 @@ fn row(instance: &Known) -> [Cell; 6] {
 }
 
 fn state(instance: &Known) -> Cell {
-    use engine::store::InstanceState as State;
+    use InstanceState as State;
     let style = match instance.state {
         State::Running => YES,
         State::Preparing | State::Starting => PARTLY,

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use clap::Args;
 use model::reason::{Code, Weight};
-use model::verdict::{Kind, Verdict, verdict};
+use model::verdict::{Kind, Verdict};
 use model::{Fact, Function, Snapshot};
 
 use crate::context::Context;
@@ -52,7 +52,7 @@ impl List {
             true => writeln!(out, "no PCI devices"),
             false => table.write(out, cx.look),
         })?;
-        notes(&snapshot);
+        notes(&snapshot, &naming);
         Ok(())
     }
 
@@ -75,7 +75,7 @@ fn row(snapshot: &Snapshot, naming: &Naming, place: String, function: &Function)
         device.into(),
         word(&function.driver),
         word(&function.group),
-        verdict_cell(function, &verdict(snapshot, function.bdf)),
+        verdict_cell(function, &naming.known.verdict(snapshot, function.bdf)),
     ]
 }
 
@@ -123,7 +123,7 @@ fn with_codes(mut text: String, verdict: &Verdict, least: Weight) -> String {
 }
 
 /// What the listing could not know, on standard error.
-fn notes(snapshot: &Snapshot) {
+fn notes(snapshot: &Snapshot, naming: &Naming) {
     let mut err = anstream::stderr().lock();
     let mut note = |text: String| {
         // A note that cannot be delivered is no failure of the listing.
@@ -134,5 +134,8 @@ fn notes(snapshot: &Snapshot) {
     }
     for bdf in &snapshot.vanished {
         note(format!("{bdf} vanished while it was read"));
+    }
+    if let Some(problem) = &naming.known.problem {
+        note(format!("registered names and guests are not known: {problem}"));
     }
 }

@@ -5,8 +5,7 @@ mod options;
 use std::io::Write;
 
 use clap::Args;
-use engine::run::{RunPlan, Started};
-use engine::{Name, RunRequest};
+use engine::{Name, RunPlan, RunRequest, Started};
 use hypervisors::Start;
 use serde::Serialize;
 

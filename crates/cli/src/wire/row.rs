@@ -1,6 +1,5 @@
 //! `list --json`: one line per function.
 
-use model::verdict::verdict;
 use model::{Function, Snapshot};
 use serde::{Serialize, Serializer};
 
@@ -77,7 +76,7 @@ impl Serialize for Rows<'_> {
         for function in self.shown {
             let mut unknown = Unknown::default();
             let head = HeadJson::of(function, self.naming, &mut unknown);
-            let verdict = verdict(self.snapshot, function.bdf);
+            let verdict = self.naming.known.verdict(self.snapshot, function.bdf);
             rows.serialize_element(&RowJson { head, verdict: VerdictJson::of(&verdict), unknown })?;
         }
         rows.end()

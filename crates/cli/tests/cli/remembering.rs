@@ -3,7 +3,7 @@
 //! then looks at the same machine and the same state.
 
 use engine::{BindRequest, Engine, StateDir};
-use fakehost::FakeHost;
+use fakehost::{FakeHost, On};
 use host::paths::Root;
 use tempfile::TempDir;
 
@@ -83,4 +83,21 @@ fn what_was_bound_is_released_by_the_journal() {
     insta::assert_snapshot!("release", desk.passthru(&["release", "01:00.0", "--dry-run"]));
     insta::assert_snapshot!("bind_again", desk.passthru(&["bind", "01:00.0", "--dry-run"]));
     assert_eq!(desk.host.snapshot_tree(), before, "a dry run changed something");
+}
+
+#[test]
+fn a_device_in_doubt_is_not_to_be_had() {
+    let desk = Desk::new();
+    desk.host.hang(On::path("drivers/nvme/unbind"));
+    let request = BindRequest { devices: vec!["03:00.0".to_owned()], ..BindRequest::default() };
+    let error = desk.engine().bind(&request).unwrap_err();
+    assert_eq!(error.code(), "in_doubt", "{error}");
+    let list = desk.passthru(&["list"]);
+    assert!(list.out.contains("nvme           7      no: in_doubt\n"), "{list}");
+    insta::assert_snapshot!("doubt_bind", desk.passthru(&["bind", "03:00.0", "--dry-run"]));
+    insta::assert_snapshot!("doubt_recover", desk.passthru(&["recover", "--dry-run"]));
+    insta::assert_snapshot!(
+        "doubt_recover_json",
+        desk.passthru(&["recover", "--dry-run", "--json"])
+    );
 }

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use engine::Name;
-use engine::instances::Instance;
+use engine::{Instance, Name};
 use serde::Serialize;
 
 use crate::context::Context;
