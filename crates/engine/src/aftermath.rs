@@ -46,14 +46,14 @@ impl Turn<'_> {
                 continue;
             }
             let name = row.name.clone();
-            if let Some(found) = self.settle_instance(row)? {
+            if let Some(found) = self.settle_instance(&row)? {
                 settled.push(SettledInstance { name, found });
             }
         }
         Ok(settled)
     }
 
-    fn settle_instance(&mut self, row: InstanceRow) -> Result<Option<Found>, Error> {
+    fn settle_instance(&mut self, row: &InstanceRow) -> Result<Option<Found>, Error> {
         let this_boot = row.boot_id == self.boot_id;
         let owned = match row.owner {
             Some(owner) => this_boot && runs(owner)?,

@@ -107,7 +107,7 @@ impl Engine {
             owner,
             against: Vec::new(),
         };
-        let mut report = turn.bind_for_guest(&mut snapshot, &intent, to)?;
+        let mut report = turn.bind_for_guest(&mut snapshot, &intent, &to)?;
         report.recovered = std::mem::take(&mut turn.recovered);
         let devices = host_devices(&turn.engine.root, &snapshot, &intent.devices);
         Ok((devices, report))
@@ -180,7 +180,7 @@ impl Turn<'_> {
         &mut self,
         snapshot: &mut Snapshot,
         intent: &Bind,
-        to: To<'_>,
+        to: &To<'_>,
     ) -> Result<Report, Error> {
         let holdings = self.holdings()?;
         let own = |bdf: &Bdf| {
@@ -193,7 +193,7 @@ impl Turn<'_> {
         if !reasons.is_empty() {
             return Err(Refusal { reasons }.into());
         }
-        let assignments = self.assignments_for(&named, Some(&to));
+        let assignments = self.assignments_for(&named, Some(to));
         let ready = match rest.is_empty() {
             true => None,
             false => {

@@ -119,13 +119,13 @@ impl Turn<'_> {
         &mut self,
         snapshot: &mut Snapshot,
         intent: &Bind,
-        to: Option<To<'_>>,
+        to: Option<&To<'_>>,
     ) -> Result<Ready, Error> {
         let moving = movers(snapshot, &intent.devices);
         let grouped = with_groups(snapshot, &moving);
         let named = with_groups(snapshot, &intent.devices);
         let holdings = self.holdings()?;
-        let reasons = match &to {
+        let reasons = match to {
             Some(to) => {
                 let mut reasons = to.against.clone();
                 reasons.extend(holdings.against_giving(to.guest, &grouped, &named));
@@ -138,11 +138,11 @@ impl Turn<'_> {
             self.engine.look_closer(snapshot, &moving);
         }
         let plan = plan_with(snapshot, &Intent::Bind(intent.clone()), reasons)?;
-        let guest = to.as_ref().map(|to| to.guest.to_owned());
+        let guest = to.map(|to| to.guest.to_owned());
         Ok(Ready {
             steps: with_group_of_step(snapshot, &plan.steps),
             bindings: self.bindings_for(&grouped, &intent.driver, guest.as_deref()),
-            assignments: self.assignments_for(&named, to.as_ref()),
+            assignments: self.assignments_for(&named, to),
             plan,
             moving,
             guest,

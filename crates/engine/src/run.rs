@@ -218,8 +218,8 @@ impl Turn<'_> {
         let intent = self.engine.run_intent(request, &snapshot)?;
         let guest = request.name.as_str();
         let (state, owner) = (AssignmentState::Held, None);
-        let bind =
-            self.may_bind(&mut snapshot, &intent, Some(To { guest, state, owner, against }))?;
+        let to = To { guest, state, owner, against };
+        let bind = self.may_bind(&mut snapshot, &intent, Some(&to))?;
         let spec = InstanceSpec {
             backend: backend().name().to_owned(),
             program,

@@ -6,9 +6,12 @@ use std::fmt;
 
 use model::Step;
 
+/// What is called with each step.
+type Teller = Box<dyn FnMut(&Step)>;
+
 /// Who is told.
 #[derive(Default)]
-pub(crate) struct Tell(Option<Box<dyn FnMut(&Step)>>);
+pub(crate) struct Tell(Option<Teller>);
 
 impl Tell {
     pub fn new(tell: impl FnMut(&Step) + 'static) -> Self {

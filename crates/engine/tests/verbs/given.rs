@@ -22,6 +22,7 @@ pub fn machine() -> FakeHost {
         .root_port("0000:00:03.0", 0x67)
         .gpu(GPU)
         .with_audio()
+        .file(&format!("proc/driver/nvidia/gpus/{GPU}/information"), "Device Minor: \t 0\n")
         .nvme(NVME)
         .edu(EDU)
         .unit("nvidia-persistenced.service", true)
