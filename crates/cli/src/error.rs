@@ -6,6 +6,7 @@
 
 mod hint;
 mod json;
+mod told;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -16,7 +17,8 @@ use thiserror::Error;
 use host::record::RecordingError;
 use host::replay::ReplayError;
 use model::Bdf;
-use model::plan::Refusal;
+
+use self::told::Told;
 
 /// Why the program did not do what was asked.
 #[derive(Debug, Error)]
@@ -90,33 +92,6 @@ impl Error {
             Self::Io { .. } => "io",
         }
     }
-
-    /// The reasons, if this is a refusal.
-    fn refusal(&self) -> Option<&Refusal> {
-        match self {
-            Self::Engine(engine::Error::Refused(refusal)) => Some(refusal),
-            _ => None,
-        }
-    }
-
-    /// The error and its causes on one line.
-    fn chain(&self) -> String {
-        let mut text = match self.refusal() {
-            Some(_) => "refused: nothing was changed".to_owned(),
-            None => self.to_string(),
-        };
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            let words = cause.to_string();
-            // A transparent error shows its source's text as its own.
-            if !text.ends_with(&words) {
-                text.push_str(": ");
-                text.push_str(&words);
-            }
-            source = cause.source();
-        }
-        text
-    }
 }
 
 /// Tells the user, and says how the program ends.
@@ -127,7 +102,7 @@ pub fn report(error: &Error, json: bool) -> ExitCode {
         _ if code == 0 && !matches!(error, Error::Arguments(_)) => Ok(()),
         Error::Arguments(help) if code == 0 || !json => help.print(),
         _ if json => json::write(error, &mut io::stderr().lock()),
-        _ => human(error),
+        _ => human(error, &mut anstream::stderr().lock()),
     };
     ExitCode::from(code)
 }
@@ -135,17 +110,19 @@ pub fn report(error: &Error, json: bool) -> ExitCode {
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
-fn human(error: &Error) -> io::Result<()> {
-    let mut err = anstream::stderr().lock();
-    writeln!(err, "{ERROR}error:{ERROR:#} {}", error.chain())?;
-    for reason in error.refusal().into_iter().flat_map(|refusal| &refusal.reasons) {
-        writeln!(err, "- {reason}")?;
-        if !reason.hint.is_empty() {
-            writeln!(err, "  {HINT}hint:{HINT:#} {}", reason.hint)?;
+fn human(error: &Error, err: &mut impl Write) -> io::Result<()> {
+    let told = Told::of(error);
+    writeln!(err, "{ERROR}error:{ERROR:#} {}", told.line)?;
+    for item in &told.items {
+        writeln!(err, "- {}", item.text)?;
+        if !item.hint.is_empty() {
+            writeln!(err, "  {HINT}hint:{HINT:#} {}", item.hint)?;
         }
     }
-    let hint = error.hint();
-    if hint.is_empty() { Ok(()) } else { writeln!(err, "{HINT}hint:{HINT:#} {hint}") }
+    match told.hint.as_str() {
+        "" => Ok(()),
+        hint => writeln!(err, "{HINT}hint:{HINT:#} {hint}"),
+    }
 }
 
 /// The first paragraph of clap's message, on one line, without its `error: `.
@@ -155,3 +132,6 @@ fn first_paragraph(error: &clap::Error) -> String {
     let text = lines.collect::<Vec<_>>().join(" ");
     text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,7 @@ fn of_failure(failure: &Failure) -> &'static str {
     } else if !failure.undo_errors.is_empty() {
         "`passthru recover` tries the way back again"
     } else {
-        "everything that had been changed was taken back"
+        ""
     }
 }
 

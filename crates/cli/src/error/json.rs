@@ -7,6 +7,7 @@ use engine::error::{Failure, StepDoubt, StepError};
 use serde::Serialize;
 
 use super::Error;
+use super::told::Told;
 use crate::output;
 use crate::wire::ReasonJson;
 
@@ -14,7 +15,7 @@ use crate::wire::ReasonJson;
 struct ErrorJson<'a> {
     code: &'a str,
     message: String,
-    hint: Option<String>,
+    hint: Option<&'a str>,
     details: Option<Details<'a>>,
 }
 
@@ -52,12 +53,9 @@ struct DoubtJson {
 
 /// Writes the error as one object.
 pub fn write(error: &Error, out: &mut impl Write) -> io::Result<()> {
-    let hint = Some(error.hint()).filter(|hint| !hint.is_empty());
-    let details = details(error);
-    output::json::write(
-        &ErrorJson { code: error.code(), message: error.chain(), hint, details },
-        out,
-    )
+    let told = Told::of(error);
+    let (code, message, hint) = (error.code(), told.message(), told.only_hint());
+    output::json::write(&ErrorJson { code, message, hint, details: details(error) }, out)
 }
 
 fn details(error: &Error) -> Option<Details<'_>> {

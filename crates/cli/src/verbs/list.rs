@@ -45,14 +45,17 @@ impl List {
             false => self.shown(&snapshot).map(|f| (f.bdf.to_string(), f)).collect(),
         };
         let mut table = Table::new(HEADING, DEVICE_COLUMN);
+        let mut incomplete = 0;
         for (place, function) in rows {
-            table.push(row(&snapshot, &naming, place, function));
+            let verdict = naming.known.verdict(&snapshot, function.bdf);
+            incomplete += usize::from(is_incomplete(&verdict));
+            table.push(row(&naming, place, function, &verdict));
         }
         print(|out| match table.is_empty() {
             true => writeln!(out, "no PCI devices"),
             false => table.write(out, cx.look),
         })?;
-        notes(&snapshot, &naming);
+        notes(&snapshot, &naming, incomplete);
         Ok(())
     }
 
@@ -65,7 +68,7 @@ impl List {
 const HEADING: [&str; 7] = ["ADDRESS", "NAME", "IDS", "DEVICE", "DRIVER", "GROUP", "VERDICT"];
 const DEVICE_COLUMN: usize = 3;
 
-fn row(snapshot: &Snapshot, naming: &Naming, place: String, function: &Function) -> [Cell; 7] {
+fn row(naming: &Naming, place: String, function: &Function, verdict: &Verdict) -> [Cell; 7] {
     let named = naming.of(function);
     let device = format!("{}: {}", named.class_text(function), named.device_text(function));
     [
@@ -75,8 +78,13 @@ fn row(snapshot: &Snapshot, naming: &Naming, place: String, function: &Function)
         device.into(),
         word(&function.driver),
         word(&function.group),
-        verdict_cell(function, &naming.known.verdict(snapshot, function.bdf)),
+        verdict_cell(function, verdict),
     ]
+}
+
+/// Whether a fact that the verdict would need is not known.
+fn is_incomplete(verdict: &Verdict) -> bool {
+    verdict.reasons.iter().any(|reason| reason.code == Code::Unknown)
 }
 
 /// A value, `-` for none, `?` for not known.
@@ -123,7 +131,7 @@ fn with_codes(mut text: String, verdict: &Verdict, least: Weight) -> String {
 }
 
 /// What the listing could not know, on standard error.
-fn notes(snapshot: &Snapshot, naming: &Naming) {
+fn notes(snapshot: &Snapshot, naming: &Naming, incomplete: usize) {
     let mut err = anstream::stderr().lock();
     let mut note = |text: String| {
         // A note that cannot be delivered is no failure of the listing.
@@ -134,6 +142,11 @@ fn notes(snapshot: &Snapshot, naming: &Naming) {
     }
     for bdf in &snapshot.vanished {
         note(format!("{bdf} vanished while it was read"));
+    }
+    if incomplete > 0 {
+        note(format!(
+            "not all is known of {incomplete} devices; `passthru show` says what and why"
+        ));
     }
     if let Some(problem) = &naming.known.problem {
         note(format!("registered names and guests are not known: {problem}"));

@@ -1,0 +1,94 @@
+//! An error as it is told: a line, what it consists of, and a hint.
+
+use std::error::Error as _;
+
+use engine::error::Failure;
+use model::plan::Refusal;
+
+use super::Error;
+
+/// What is told of an error.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// One line, lower case, no full stop.
+    pub line: String,
+    /// Every reason of a refusal, every error of a failure.
+    pub items: Vec<Item>,
+    /// What to do about all of it; may be empty.
+    pub hint: String,
+}
+
+/// One reason, one error.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub text: String,
+    pub hint: String,
+}
+
+impl Told {
+    pub fn of(error: &Error) -> Self {
+        let (line, items) = match error {
+            Error::Engine(engine::Error::Refused(refusal)) => refused(refusal),
+            Error::Engine(engine::Error::Failed(failure)) => failed(failure),
+            _ => (chain(error), Vec::new()),
+        };
+        Self { line, items, hint: error.hint() }
+    }
+
+    /// Everything on one line.
+    pub fn message(&self) -> String {
+        let items: Vec<&str> = self.items.iter().map(|item| item.text.as_str()).collect();
+        match items.is_empty() {
+            true => self.line.clone(),
+            false => format!("{}: {}", self.line, items.join("; ")),
+        }
+    }
+
+    /// The hint of the whole, or of the only item.
+    pub fn only_hint(&self) -> Option<&str> {
+        let hint = match &self.items[..] {
+            [item] if self.hint.is_empty() => item.hint.as_str(),
+            _ => self.hint.as_str(),
+        };
+        Some(hint).filter(|hint| !hint.is_empty())
+    }
+}
+
+fn refused(refusal: &Refusal) -> (String, Vec<Item>) {
+    let item =
+        |reason: &model::Reason| Item { text: reason.to_string(), hint: reason.hint.clone() };
+    ("refused, nothing was changed".to_owned(), refusal.reasons.iter().map(item).collect())
+}
+
+fn failed(failure: &Failure) -> (String, Vec<Item>) {
+    let line = if !failure.doubts.is_empty() {
+        "in doubt"
+    } else if !failure.undo_errors.is_empty() {
+        "failed, and not everything could be taken back"
+    } else if failure.interrupted {
+        "interrupted, everything was taken back"
+    } else {
+        "failed, everything was taken back"
+    };
+    let text = failure.to_string();
+    // The line says it already.
+    let lines = text.lines().filter(|line| *line != "interrupted");
+    let items = lines.map(|line| Item { text: line.to_owned(), hint: String::new() });
+    (line.to_owned(), items.collect())
+}
+
+/// The error and its causes, none of them twice.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        // A transparent error shows its source's text as its own.
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        source = cause.source();
+    }
+    text
+}
