@@ -16,6 +16,8 @@ use crate::name::Name;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRequest {
     pub name: Name,
+    /// The hypervisor, by its word ([`hypervisors::BACKENDS`]).
+    pub on: String,
     /// Addresses, registered names, or `vendor:device`.
     pub devices: Vec<String>,
     /// A disk image or block device. It is never written: the guest gets a
@@ -66,6 +68,7 @@ impl RunRequest {
     pub fn new(name: Name) -> Self {
         Self {
             name,
+            on: hypervisors::BACKENDS[0].name().to_owned(),
             devices: Vec::new(),
             image: None,
             kernel: None,

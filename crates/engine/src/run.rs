@@ -23,7 +23,7 @@ use hypervisors::qemu::disk;
 use hypervisors::{Backend, FileCopy, GuestSpec, Rendered, Start};
 use model::intent::Bind;
 use model::plan::Plan;
-use model::{Reason, Snapshot};
+use model::{Code, Reason, Snapshot};
 
 use crate::Engine;
 use crate::bind::{Ready, Report, To};
@@ -145,7 +145,7 @@ impl Engine {
             }
         }
         let wanted = wanted(request, snapshot, devices, &files)?;
-        let rendered = backend().render(&wanted.spec, &wanted.facts)?;
+        let rendered = named(&request.on)?.render(&wanted.spec, &wanted.facts)?;
         let reasons = memory::check(&wanted.spec, &host_memory(&wanted.spec, snapshot));
         Ok((wanted, rendered, reasons))
     }
@@ -213,7 +213,9 @@ impl Turn<'_> {
         let mut snapshot = self.engine.observe();
         let (wanted, rendered, against) = self.engine.render(request, &snapshot)?;
         let Start::Process { program, args } = rendered.start.clone() else {
-            return Err(Error::NotQemu { program: backend().name().to_owned() });
+            let text = format!("the hypervisor `{}` starts nothing", request.on);
+            let hint = "it shows what would be started";
+            return Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)));
         };
         let intent = self.engine.run_intent(request, &snapshot)?;
         let guest = request.name.as_str();
@@ -221,7 +223,7 @@ impl Turn<'_> {
         let to = To { guest, state, owner, against };
         let bind = self.may_bind(&mut snapshot, &intent, Some(&to))?;
         let spec = InstanceSpec {
-            backend: backend().name().to_owned(),
+            backend: request.on.clone(),
             program,
             args,
             memory: request.memory,
@@ -254,6 +256,16 @@ impl Turn<'_> {
         self.store.delete_instance(name)?;
         released
     }
+}
+
+/// The backend of a name that a user typed.
+fn named(name: &str) -> Result<&'static dyn Backend, Error> {
+    hypervisors::backend(name).ok_or_else(|| {
+        let text = format!("there is no hypervisor `{name}`");
+        let known: Vec<&str> = hypervisors::BACKENDS.iter().map(|known| known.name()).collect();
+        let hint = format!("it is one of {}", known.join(", "));
+        Error::refused(Reason::machine(Code::Unsupported, text, hint))
+    })
 }
 
 /// The backend that instances run on.

@@ -5,6 +5,7 @@ mod options;
 use std::io::Write;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use engine::{Name, RunPlan, RunRequest, Started};
 use hypervisors::Start;
 use serde::Serialize;
@@ -33,6 +34,10 @@ pub struct Run {
     #[arg(long = "device", short, value_name = "DEVICE", value_parser = device::parse)]
     devices: Vec<String>,
 
+    /// The hypervisor; `null` starts nothing and shows what it would have
+    #[arg(long, value_name = "HYPERVISOR", default_value = "qemu", value_parser = hypervisor())]
+    on: String,
+
     #[command(flatten)]
     boot: Boot,
 
@@ -50,8 +55,10 @@ pub struct Run {
 struct PlannedJson<'a> {
     #[serde(flatten)]
     plan: PlanJson<'a>,
-    /// The hypervisor's command line.
-    command: Vec<&'a str>,
+    /// The hypervisor's command line, of one that is a program.
+    command: Option<Vec<&'a str>>,
+    /// The guest in words, of one that starts nothing.
+    guest: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -62,7 +69,8 @@ struct StartedJson<'a> {
 
 impl Run {
     pub fn exec(self, cx: &Context) -> Result<(), Error> {
-        let dry_run = self.change.dry_run;
+        let starts = hypervisors::backend(&self.on).is_some_and(|on| on.capabilities().runs);
+        let dry_run = self.change.dry_run || !starts;
         let request = self.into_request()?;
         match dry_run {
             true => planned(cx, &cx.engine().plan_run(&request)?),
@@ -72,6 +80,7 @@ impl Run {
 
     fn into_request(self) -> Result<RunRequest, Error> {
         let mut request = RunRequest::new(self.name);
+        request.on = self.on;
         request.devices = self.devices;
         request.overrides = self.consent.overrides.into_iter().collect();
         request.stop_services = self.consent.stop_services;
@@ -81,21 +90,33 @@ impl Run {
     }
 }
 
+fn hypervisor() -> PossibleValuesParser {
+    PossibleValuesParser::new(hypervisors::BACKENDS.iter().map(|backend| backend.name()))
+}
+
 fn planned(cx: &Context, plan: &RunPlan) -> Result<(), Error> {
-    let command: Vec<&str> = match &plan.rendered.start {
-        Start::Process { program, args } => {
-            std::iter::once(program).chain(args).map(String::as_str).collect()
-        }
-        Start::Print(text) => vec![text],
-    };
+    let RunPlan { plan, rendered } = plan;
     if cx.json {
-        let plan = PlanJson::of(true, &plan.plan.steps, &plan.plan.notes);
-        return json::print(&PlannedJson { plan, command });
+        let (command, guest) = match &rendered.start {
+            Start::Process { program, args } => (Some(command(program, args)), None),
+            Start::Print(text) => (None, Some(text.as_str())),
+        };
+        let plan = PlanJson::of(true, &plan.steps, &plan.notes);
+        return json::print(&PlannedJson { plan, command, guest });
     }
-    print(|out| writeln!(out, "{}start {}", plan.plan, command_lines(&command)))?;
-    told::notes(&plan.plan.notes);
-    told::notes(&plan.rendered.notes);
+    print(|out| match &rendered.start {
+        Start::Process { program, args } => {
+            writeln!(out, "{plan}start {}", command_lines(&command(program, args)))
+        }
+        Start::Print(text) => write!(out, "{plan}{text}"),
+    })?;
+    told::notes(&plan.notes);
+    told::notes(&rendered.notes);
     Ok(())
+}
+
+fn command<'a>(program: &'a str, args: &'a [String]) -> Vec<&'a str> {
+    std::iter::once(program).chain(args.iter().map(String::as_str)).collect()
 }
 
 /// A command as a shell takes it, a line for each option.

@@ -97,16 +97,18 @@ impl Said {
 }
 
 impl Said {
-    /// A guest's UUID, and the hardware address that is made of it, are new each time.
+    /// A guest's UUID, and the hardware address that is made of it, are new
+    /// each time.
     pub fn replace_random_numbers(&mut self) {
-        for (before, length, word) in [("-uuid ", 36, "[UUID]"), ("mac=", 17, "[MAC]")] {
-            let Some(at) = self.out.find(before) else { continue };
-            let at = at + before.len();
-            self.out.replace_range(at..at + length, word);
+        let marks = [("-uuid ", 36), ("guest vm1 (", 36), ("mac=", 17), ("network card ", 17)];
+        for (before, length) in marks {
+            if let Some(at) = self.out.find(before).map(|at| at + before.len()) {
+                self.out.replace_range(at..at + length, "[RANDOM]");
+            }
         }
-        if let Some(at) = self.out.find("\"-uuid\",") {
-            let at = at + self.out[at + 8..].find('"').unwrap() + 9;
-            self.out.replace_range(at..at + 36, "[UUID]");
+        let json = "\"-uuid\",\n    \"";
+        if let Some(at) = self.out.find(json).map(|at| at + json.len()) {
+            self.out.replace_range(at..at + 36, "[RANDOM]");
         }
     }
 }

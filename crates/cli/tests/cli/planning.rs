@@ -70,3 +70,8 @@ fn run_with_the_root_disk() {
 fn run_on_an_old_machine() {
     insta::assert_snapshot!(run(&["--kernel", "/boot/vmlinuz", "--machine-type", "pc"]));
 }
+
+#[test]
+fn run_on_nothing() {
+    insta::assert_snapshot!(run(&["--kernel", "/boot/vmlinuz", "-d", "03:00.0", "--on", "null"]));
+}
