@@ -10,3 +10,4 @@ mod looking;
 mod planning;
 mod refusing;
 mod remembering;
+mod replaying;

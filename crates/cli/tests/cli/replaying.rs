@@ -1,0 +1,61 @@
+//! The recordings of `machines/`, by the real program.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::desk::passthru;
+
+fn machines() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../machines");
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let mut machines: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    machines.sort();
+    assert!(machines.len() >= 5, "{machines:?}");
+    machines
+}
+
+fn json(machine: &Path, args: &[&str]) -> Value {
+    let all = [args, &["--json", "--machine", machine.to_str().unwrap()]].concat();
+    let said = passthru(&all);
+    assert_eq!(said.code, Some(0), "{said}");
+    serde_json::from_str(&said.out).unwrap()
+}
+
+fn words(list: &Value, of: impl Fn(&Value) -> &Value) -> String {
+    let words = list.as_array().unwrap().iter().map(|item| of(item).as_str().unwrap());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Without names, which the machine that runs the test may have in another version.
+#[test]
+fn every_machine_can_be_listed() {
+    for machine in machines() {
+        let list = json(&machine, &["list", "--all"]);
+        let mut text = String::new();
+        for function in list["functions"].as_array().unwrap() {
+            let [address, driver, group] = ["address", "driver", "group"].map(|key| &function[key]);
+            let verdict = &function["verdict"];
+            let reasons = words(&verdict["reasons"], |reason| &reason["code"]);
+            let kind = verdict["kind"].as_str().unwrap();
+            writeln!(text, "{address} {driver} {group} {kind}: {reasons}").unwrap();
+        }
+        let name = machine.file_name().unwrap().to_str().unwrap();
+        insta::assert_snapshot!(name, text.replace('"', ""));
+    }
+}
+
+#[test]
+fn devices_of_every_machine_can_be_shown() {
+    for machine in machines() {
+        let list = json(&machine, &["list"]);
+        for function in list["functions"].as_array().unwrap().iter().rev().take(2) {
+            let address = function["address"].as_str().unwrap();
+            let whole = json(&machine, &["show", address]);
+            assert_eq!(whole["address"], function["address"]);
+            let page = passthru(&["show", address, "--machine", machine.to_str().unwrap()]);
+            assert!(page.out.starts_with(address), "{page}");
+        }
+    }
+}
