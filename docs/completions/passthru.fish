@@ -36,11 +36,18 @@ complete -c passthru -n "__fish_passthru_needs_command" -f -a "show" -d 'Show on
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "device" -d 'Names for devices'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "bind" -d 'Move devices, with their whole IOMMU groups, to vfio-pci'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "release" -d 'Give devices, with their whole IOMMU groups, back to their host drivers'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "run" -d 'Start a virtual machine that has the devices'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "instance" -d 'Guests that passthru started'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "attach" -d 'Give devices to a running instance'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "detach" -d 'Take devices back from a running instance, and give them to the host'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "reset" -d 'Reset one device that neither the host nor a guest uses'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "recover" -d 'Finish or undo what was interrupted'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "record" -d 'Record this machine as text that `--machine` and umockdev can replay'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "__writer" -d 'Write attributes of the kernel for another process'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "__supervise" -d 'See an instance through to its end'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "__detach" -d 'Leave the caller\'s session and start a supervisor'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "__guest" -d 'Become an instance\'s hypervisor'
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
@@ -106,6 +113,121 @@ complete -c passthru -n "__fish_passthru_using_subcommand release" -l dry-run -d
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand release" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand run" -s d -l device -d 'A device to hand over: address, registered name, or vendor:device' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l on -d 'The hypervisor; `null` starts nothing and shows what it would have' -r -f -a "qemu\t''
+null\t''"
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l kernel -d 'A kernel to boot without a boot loader' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l initrd -d 'The kernel\'s initial file system' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l append -d 'The kernel\'s command line' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l firmware -d 'What runs before the operating system' -r -f -a "default\t'What the machine brings (SeaBIOS, SLOF)'
+uefi\t'OVMF, with variables of the guest\'s own'"
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l memory -d 'Memory, as in 4G' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l cpus -d 'Virtual processors' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l accel -d 'What runs its instructions: `auto` is KVM where it can be used' -r -f -a "auto\t''
+kvm\t''
+tcg\t''"
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l machine-type -d 'The machine that is emulated (q35, pseries, pc-q35-9.2)' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l viommu -d 'An emulated IOMMU in the guest: `auto` where a device needs it' -r -f -a "auto\t''
+on\t''
+off\t''"
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l hugepages -d 'Take its memory from hugepages of this size' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l spare-ports -d 'Empty ports for devices that come while it runs' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l network -d 'Its network: `user`, `none`, or `tap:INTERFACE`' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l forward -d 'A port of this host\'s loopback that leads to one of the guest' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l program -d 'The hypervisor\'s program, when it is not the usual one' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l override -d 'Let go what the host needs, by the code of the refusal' -r -f -a "root_disk\t''
+disk_in_use\t''
+only_network\t''
+boot_framebuffer\t''
+reset_hits_others\t''"
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l hidden -d 'Hide from the guest that it runs on KVM'
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l iommufd -d 'Use /dev/iommu in place of the VFIO container'
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l stop-services -d 'Stop services that hold a device, and start them again on release'
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand run" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -f -a "list" -d 'List the instances'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -f -a "show" -d 'Show one instance, and what happened to it'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -f -a "stop" -d 'Stop an instance and give its devices back to the host'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -f -a "delete" -d 'Forget an instance and remove its disk'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -f -a "logs" -d 'Print what an instance said on its console'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -f -a "console" -d 'Talk to an instance by its serial console; Ctrl-] leaves'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l grace -d 'How long its operating system may take to shut down, in seconds' -r
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l grace -d 'How long its operating system may take to shut down, in seconds' -r
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l stop -d 'Stop it first if it runs'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on until the instance ends'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l hypervisor -d 'What the hypervisor said, in place of the guest'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -l vm -d 'The instance' -r
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -l override -d 'Let go what the host needs, by the code of the refusal' -r -f -a "root_disk\t''
+disk_in_use\t''
+only_network\t''
+boot_framebuffer\t''
+reset_hits_others\t''"
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -l stop-services -d 'Stop services that hold a device, and start them again on release'
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -l vm -d 'The instance' -r
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -l wait -d 'How long the guest may take to let go of each, in seconds' -r
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
@@ -140,3 +262,21 @@ complete -c passthru -n "__fish_passthru_using_subcommand __writer" -l state -d 
 complete -c passthru -n "__fish_passthru_using_subcommand __writer" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand __writer" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand __writer" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand __detach" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __detach" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __detach" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __detach" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand __detach" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand __detach" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand __guest" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __guest" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __guest" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand __guest" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand __guest" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand __guest" -s h -l help -d 'Print help (see more with \'--help\')'

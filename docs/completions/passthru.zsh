@@ -159,6 +159,186 @@ _arguments "${_arguments_options[@]}" : \
 '*::devices -- Addresses, registered names, or vendor\:device:_default' \
 && ret=0
 ;;
+(run)
+_arguments "${_arguments_options[@]}" : \
+'*-d+[A device to hand over\: address, registered name, or vendor\:device]:DEVICE:_default' \
+'*--device=[A device to hand over\: address, registered name, or vendor\:device]:DEVICE:_default' \
+'--on=[The hypervisor; \`null\` starts nothing and shows what it would have]:HYPERVISOR:(qemu null)' \
+'--kernel=[A kernel to boot without a boot loader]:FILE:_files' \
+'--initrd=[The kernel'\''s initial file system]:FILE:_files' \
+'--append=[The kernel'\''s command line]:TEXT:_default' \
+'--firmware=[What runs before the operating system]:FIRMWARE:((default\:"What the machine brings (SeaBIOS, SLOF)"
+uefi\:"OVMF, with variables of the guest'\''s own"))' \
+'--memory=[Memory, as in 4G]:SIZE:_default' \
+'--cpus=[Virtual processors]:N:_default' \
+'--accel=[What runs its instructions\: \`auto\` is KVM where it can be used]:ACCEL:(auto kvm tcg)' \
+'--machine-type=[The machine that is emulated (q35, pseries, pc-q35-9.2)]:NAME:_default' \
+'--viommu=[An emulated IOMMU in the guest\: \`auto\` where a device needs it]::VIOMMU:(auto on off)' \
+'--hugepages=[Take its memory from hugepages of this size]::SIZE:_default' \
+'--spare-ports=[Empty ports for devices that come while it runs]:N:_default' \
+'--network=[Its network\: \`user\`, \`none\`, or \`tap\:INTERFACE\`]:NETWORK:_default' \
+'*--forward=[A port of this host'\''s loopback that leads to one of the guest]:HOST:GUEST:_default' \
+'--program=[The hypervisor'\''s program, when it is not the usual one]:FILE:_files' \
+'*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer reset_hits_others)' \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--hidden[Hide from the guest that it runs on KVM]' \
+'--iommufd[Use /dev/iommu in place of the VFIO container]' \
+'--stop-services[Stop services that hold a device, and start them again on release]' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- The instance'\''s name:_default' \
+'::image -- A disk image (qcow2, raw) or block device; it is never written, the guest gets a layer of its own over it:_files' \
+'*::extra -- Added to the hypervisor'\''s command line as they are:_default' \
+&& ret=0
+;;
+(instance)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_passthru__subcmd__instance_commands" \
+"*::: :->instance" \
+&& ret=0
+
+    case $state in
+    (instance)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:passthru-instance-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- A name from `passthru instance list`:_default' \
+&& ret=0
+;;
+(stop)
+_arguments "${_arguments_options[@]}" : \
+'--grace=[How long its operating system may take to shut down, in seconds]:SECONDS:_default' \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- A name from `passthru instance list`:_default' \
+&& ret=0
+;;
+(delete)
+_arguments "${_arguments_options[@]}" : \
+'--grace=[How long its operating system may take to shut down, in seconds]:SECONDS:_default' \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--stop[Stop it first if it runs]' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- A name from `passthru instance list`:_default' \
+&& ret=0
+;;
+(logs)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'(--json)-f[Go on until the instance ends]' \
+'(--json)--follow[Go on until the instance ends]' \
+'--hypervisor[What the hypervisor said, in place of the guest]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- A name from `passthru instance list`:_default' \
+&& ret=0
+;;
+(console)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- A name from `passthru instance list`:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(attach)
+_arguments "${_arguments_options[@]}" : \
+'--vm=[The instance]:NAME:_default' \
+'*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer reset_hits_others)' \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--stop-services[Stop services that hold a device, and start them again on release]' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::devices -- Addresses, registered names, or vendor\:device:_default' \
+&& ret=0
+;;
+(detach)
+_arguments "${_arguments_options[@]}" : \
+'--vm=[The instance]:NAME:_default' \
+'--wait=[How long the guest may take to let go of each, in seconds]:SECONDS:_default' \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::devices -- Addresses, registered names, or vendor\:device:_default' \
+&& ret=0
+;;
 (reset)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
@@ -226,6 +406,51 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(__supervise)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- The instance:_default' \
+':pid -- The process that saw to it until now:_default' \
+':start_time -- Its start time:_default' \
+&& ret=0
+;;
+(__detach)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- The instance:_default' \
+':pid -- The process that saw to it until now:_default' \
+':start_time -- Its start time:_default' \
+&& ret=0
+;;
+(__guest)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':name -- The instance:_default' \
+':pid -- The process that saw to it until now:_default' \
+':start_time -- Its start time:_default' \
+&& ret=0
+;;
         esac
     ;;
 esac
@@ -239,18 +464,45 @@ _passthru_commands() {
 'device:Names for devices' \
 'bind:Move devices, with their whole IOMMU groups, to vfio-pci' \
 'release:Give devices, with their whole IOMMU groups, back to their host drivers' \
+'run:Start a virtual machine that has the devices' \
+'instance:Guests that passthru started' \
+'attach:Give devices to a running instance' \
+'detach:Take devices back from a running instance, and give them to the host' \
 'reset:Reset one device that neither the host nor a guest uses' \
 'recover:Finish or undo what was interrupted' \
 'record:Record this machine as text that \`--machine\` and umockdev can replay' \
 'completions:Print completions for a shell' \
 '__writer:Write attributes of the kernel for another process' \
+'__supervise:See an instance through to its end' \
+'__detach:Leave the caller'\''s session and start a supervisor' \
+'__guest:Become an instance'\''s hypervisor' \
     )
     _describe -t commands 'passthru commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd____detach_commands] )) ||
+_passthru__subcmd____detach_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru __detach commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd____guest_commands] )) ||
+_passthru__subcmd____guest_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru __guest commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd____supervise_commands] )) ||
+_passthru__subcmd____supervise_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru __supervise commands' commands "$@"
 }
 (( $+functions[_passthru__subcmd____writer_commands] )) ||
 _passthru__subcmd____writer_commands() {
     local commands; commands=()
     _describe -t commands 'passthru __writer commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__attach_commands] )) ||
+_passthru__subcmd__attach_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru attach commands' commands "$@"
 }
 (( $+functions[_passthru__subcmd__bind_commands] )) ||
 _passthru__subcmd__bind_commands() {
@@ -261,6 +513,11 @@ _passthru__subcmd__bind_commands() {
 _passthru__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'passthru completions commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__detach_commands] )) ||
+_passthru__subcmd__detach_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru detach commands' commands "$@"
 }
 (( $+functions[_passthru__subcmd__device_commands] )) ||
 _passthru__subcmd__device_commands() {
@@ -286,6 +543,48 @@ _passthru__subcmd__device__subcmd__remove_commands() {
     local commands; commands=()
     _describe -t commands 'passthru device remove commands' commands "$@"
 }
+(( $+functions[_passthru__subcmd__instance_commands] )) ||
+_passthru__subcmd__instance_commands() {
+    local commands; commands=(
+'list:List the instances' \
+'show:Show one instance, and what happened to it' \
+'stop:Stop an instance and give its devices back to the host' \
+'delete:Forget an instance and remove its disk' \
+'logs:Print what an instance said on its console' \
+'console:Talk to an instance by its serial console; Ctrl-\] leaves' \
+    )
+    _describe -t commands 'passthru instance commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__instance__subcmd__console_commands] )) ||
+_passthru__subcmd__instance__subcmd__console_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru instance console commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__instance__subcmd__delete_commands] )) ||
+_passthru__subcmd__instance__subcmd__delete_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru instance delete commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__instance__subcmd__list_commands] )) ||
+_passthru__subcmd__instance__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru instance list commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__instance__subcmd__logs_commands] )) ||
+_passthru__subcmd__instance__subcmd__logs_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru instance logs commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__instance__subcmd__show_commands] )) ||
+_passthru__subcmd__instance__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru instance show commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__instance__subcmd__stop_commands] )) ||
+_passthru__subcmd__instance__subcmd__stop_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru instance stop commands' commands "$@"
+}
 (( $+functions[_passthru__subcmd__list_commands] )) ||
 _passthru__subcmd__list_commands() {
     local commands; commands=()
@@ -310,6 +609,11 @@ _passthru__subcmd__release_commands() {
 _passthru__subcmd__reset_commands() {
     local commands; commands=()
     _describe -t commands 'passthru reset commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__run_commands] )) ||
+_passthru__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru run commands' commands "$@"
 }
 (( $+functions[_passthru__subcmd__show_commands] )) ||
 _passthru__subcmd__show_commands() {
