@@ -5,10 +5,13 @@
 mod support;
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use host::observe::{Depth, observe};
+use host::observe::{Depth, observe, observe_with};
 use host::paths::Root;
 use model::function::{BarKind, PowerControl, ResetMethod};
+use model::port::{self, AttrWriter, Showed, Wrote};
 use model::snapshot::{GroupId, ModuleState, Snapshot};
 use model::{Bdf, Class, DeviceId, Fact, VendorId, Why};
 use support::tree::{Device, Tree};
@@ -87,6 +90,46 @@ fn a_listing_is_the_same_but_for_what_it_leaves_out() {
     listed.driver_override = function.driver_override.clone();
     listed.holders = function.holders.clone();
     assert_eq!(&listed, function);
+}
+
+/// A reader that the kernel keeps waiting.
+#[derive(Debug)]
+struct Stuck(Vec<PathBuf>);
+
+impl AttrWriter for Stuck {
+    fn write(&mut self, path: &Path, _: &str) -> Wrote {
+        panic!("a look at the machine writes {}", path.display())
+    }
+
+    fn read(&mut self, path: &Path) -> Showed {
+        self.0.push(path.to_owned());
+        let waited = Duration::from_secs(7);
+        Showed::Stuck(port::Stuck { pid: 1, start_time: 1, wait_channel: None, waited })
+    }
+}
+
+#[test]
+fn a_lock_that_somebody_holds_costs_one_fact() {
+    let (_dir, tree) = new();
+    drive(&tree);
+    let root = Root::new(tree.path());
+    let mut attrs = Stuck(Vec::new());
+    let mut snapshot = observe_with(&root, Depth::Whole, &mut attrs);
+    let want: Vec<PathBuf> = ["0000:00:01.0", "0000:01:00.0"]
+        .map(|name| root.pci_device(bdf(name)).join("driver_override"))
+        .into();
+    assert_eq!(attrs.0, want);
+    let plain = observe(&root, Depth::Whole);
+    for (function, plain) in snapshot.functions.values_mut().zip(plain.functions.values()) {
+        let why = function.driver_override.why().unwrap().to_string();
+        assert_eq!(why, "the kernel did not show it within 7 s: somebody holds the device's lock");
+        function.driver_override = Fact::Known(None);
+        assert_eq!(function, plain);
+    }
+    // A listing does without.
+    let mut attrs = Stuck(Vec::new());
+    observe_with(&root, Depth::Listing, &mut attrs);
+    assert_eq!(attrs.0, Vec::<PathBuf>::new());
 }
 
 #[test]

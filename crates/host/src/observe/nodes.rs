@@ -69,10 +69,9 @@ impl Nodes {
     }
 
     fn add(&mut self, name: &str, functions: impl IntoIterator<Item = Bdf>) {
-        let path = Root::real().dev(name).display().to_string();
         let mut functions = functions.into_iter().peekable();
         if functions.peek().is_some() {
-            self.0.entry(path).or_default().extend(functions);
+            self.0.entry(Root::node_text(name)).or_default().extend(functions);
         }
     }
 
