@@ -100,7 +100,7 @@ fn literals(file: &Path, text: &str) -> Vec<String> {
     let elsewhere = |name: &&str| {
         file.starts_with(Path::new("crates").join(name)) || file.starts_with(Path::new(name))
     };
-    if file == Path::new(PATHS) || OTHER_MACHINES.iter().any(|name| elsewhere(&name)) {
+    if file == Path::new(PATHS) || OTHER_MACHINES.iter().any(elsewhere) {
         return Vec::new();
     }
     let code = text.split("#[cfg(test)]").next().unwrap_or_default().lines().enumerate();

@@ -1,7 +1,8 @@
 //! `cargo xtask gen`: documents that follow from the code; `--check` says which are stale.
 //!
 //! Man pages and completions come from the argument definitions, the
-//! reference of reasons and quirks from the tables in `model`.
+//! reference of reasons and quirks from the tables in `model`, the described
+//! machines from their catalogue.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,6 +12,8 @@ use anyhow::{Context, bail};
 use clap_complete::{Shell, generate};
 use model::quirks::QUIRKS;
 use model::reason::{Code, Weight};
+
+use crate::machines;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,6 +30,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut files = vec![(PathBuf::from("docs/reasons.md"), reasons().into_bytes())];
     files.extend(completions());
     files.extend(man_pages()?);
+    files.extend(machines::files());
     if args.check { check(&files) } else { write(&files) }
 }
 

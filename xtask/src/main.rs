@@ -5,6 +5,7 @@ mod check_deps;
 mod demo;
 mod generate;
 mod lab;
+mod machines;
 mod shell;
 mod test;
 

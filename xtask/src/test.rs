@@ -16,8 +16,8 @@ pub struct Args {
 const SUITES: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("check-deps", &["xtask", "check-deps"]),
+    ("generated", &["xtask", "gen", "--check"]),
     ("clippy", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    ("check-deps", &["xtask", "check-deps"]),
     ("image", &["xtask", "lab", "build"]),
     ("tests", &["test", "--quiet", "--workspace"]),
 ];

@@ -1,6 +1,5 @@
 //! Every machine of `machines/`: it loads, it observes without a gap or a
-//! malformed fact, its text is canonical, umockdev-run reads it, and the
-//! described ones are what their description gives.
+//! malformed fact, its text is canonical, and umockdev-run reads it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -16,21 +15,6 @@ use host::replay::{self, Replay};
 use model::Snapshot;
 use model::parse::{sidecar, umockdev};
 
-#[path = "../examples/machines/attached.rs"]
-mod attached;
-#[path = "../examples/machines/catalogue/mod.rs"]
-mod catalogue;
-#[path = "../examples/machines/config.rs"]
-mod config;
-#[path = "../examples/machines/function.rs"]
-mod function;
-#[path = "../examples/machines/host_files.rs"]
-mod host_files;
-#[path = "../examples/machines/machine.rs"]
-mod machine;
-#[path = "../examples/machines/place.rs"]
-mod place;
-
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../machines")
 }
@@ -42,7 +26,7 @@ fn machines() -> BTreeMap<String, PathBuf> {
     let machines: BTreeMap<String, PathBuf> = folders
         .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path))
         .collect();
-    assert!(machines.len() >= catalogue::ALL.len(), "{machines:?}");
+    assert!(!machines.is_empty());
     machines
 }
 
@@ -61,15 +45,6 @@ fn texts_are_canonical() {
         assert!(sidecar::print(&sidecar) == text, "{name}");
         let recording = Recording { devices, sidecar };
         assert!(Recording::parse(&recording.to_text()) == Ok(recording), "{name} as one file");
-    }
-}
-
-#[test]
-fn described_machines_are_what_their_description_gives() {
-    for (name, describe) in catalogue::ALL {
-        let written = Recording::read_from(&folder().join(name)).unwrap();
-        let hint = "run `cargo run -p host --example machines`";
-        assert!(written == describe(), "machines/{name} is stale: {hint}");
     }
 }
 

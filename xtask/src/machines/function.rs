@@ -1,6 +1,6 @@
 //! One PCI function of a machine that is described by hand.
 
-use crate::config::{Cap, Extended, SrIov};
+use crate::machines::config::{Cap, Extended, SrIov};
 
 /// A base address register.
 #[derive(Clone, Copy, Debug)]

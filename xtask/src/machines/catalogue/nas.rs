@@ -7,10 +7,10 @@
 use host::record::Recording;
 
 use super::{GIB, KIB, MIB, chipset, host_bridge, root_port};
-use crate::attached::Disk;
-use crate::config::{Kind, acs, aer, express, link, msi, msix, pm};
-use crate::function::{Function, function};
-use crate::machine::Machine;
+use crate::machines::attached::Disk;
+use crate::machines::config::{Kind, acs, aer, express, link, msi, msix, pm};
+use crate::machines::function::{Function, function};
+use crate::machines::machine::Machine;
 
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/md0 console=ttyS2 intel_iommu=on";

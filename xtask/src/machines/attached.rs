@@ -5,7 +5,7 @@
 
 use model::parse::umockdev::{Attribute, Device, Node};
 
-use crate::machine::Machine;
+use crate::machines::machine::Machine;
 
 /// A device of a subsystem, at a path below sysfs.
 fn device(path: &str, subsystem: &str, attributes: &[(&str, &str)]) -> Device {

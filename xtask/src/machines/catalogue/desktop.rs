@@ -4,10 +4,10 @@
 use host::record::Recording;
 
 use super::{GIB, KIB, MIB, chipset, host_bridge, nvme, root_port};
-use crate::attached::Disk;
-use crate::config::{Kind, aer, express, link, msi, pm};
-use crate::function::{Function, function};
-use crate::machine::{MSI, Machine};
+use crate::machines::attached::Disk;
+use crate::machines::config::{Kind, aer, express, link, msi, pm};
+use crate::machines::function::{Function, function};
+use crate::machines::machine::{MSI, Machine};
 
 const BOARD: (u16, u16) = (0x1043, 0x8694);
 const CARD: (u16, u16) = (0x1043, 0x8661);

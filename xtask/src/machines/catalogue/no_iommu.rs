@@ -4,10 +4,10 @@
 use host::record::Recording;
 
 use super::{GIB, KIB, MIB, chipset, host_bridge, root_port};
-use crate::attached::Disk;
-use crate::config::{Kind, aer, express, link, msi, msix, pm};
-use crate::function::{Function, function};
-use crate::machine::Machine;
+use crate::machines::attached::Disk;
+use crate::machines::config::{Kind, aer, express, link, msi, msix, pm};
+use crate::machines::function::{Function, function};
+use crate::machines::machine::Machine;
 
 const BOARD: (u16, u16) = (0x1462, 0x7817);
 

@@ -5,12 +5,12 @@
 use host::record::Recording;
 
 use super::{GIB, KIB, MIB, host_bridge, nvme, root_port, switch_port};
-use crate::attached::Disk;
-use crate::config::{
+use crate::machines::attached::Disk;
+use crate::machines::config::{
     ACS_ISOLATES, Kind, SrIov, acs, aer, ari, ats, express, link, msi, msix, pm, resizable, serial,
 };
-use crate::function::{Function, function};
-use crate::machine::Machine;
+use crate::machines::function::{Function, function};
+use crate::machines::machine::Machine;
 
 const SWITCH: (u16, u16) = (0x1000, 0xc010);
 const GPU: (u16, u16) = (0x10de, 0x20b0);

@@ -4,10 +4,10 @@
 use host::record::Recording;
 
 use super::{GIB, KIB, MIB, root_port, switch_port};
-use crate::attached::Disk;
-use crate::config::{Kind, Link, aer, express, link, msi, msix, pm, serial};
-use crate::function::{Function, function};
-use crate::machine::Machine;
+use crate::machines::attached::Disk;
+use crate::machines::config::{Kind, Link, aer, express, link, msi, msix, pm, serial};
+use crate::machines::function::{Function, function};
+use crate::machines::machine::Machine;
 
 const PHB4: (u16, u16) = (0x1014, 0x04c1);
 const PHB3: (u16, u16) = (0x1014, 0x03dc);

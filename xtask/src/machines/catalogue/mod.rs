@@ -2,8 +2,10 @@
 
 use host::record::Recording;
 
-use crate::config::{ACS_ISOLATES, Kind, Link, acs, aer, bridge_subsystem, express, msi, msix, pm};
-use crate::function::{Function, bridge, function};
+use crate::machines::config::{
+    ACS_ISOLATES, Kind, Link, acs, aer, bridge_subsystem, express, msi, msix, pm,
+};
+use crate::machines::function::{Function, bridge, function};
 
 mod aic100;
 mod desktop;

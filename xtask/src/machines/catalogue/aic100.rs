@@ -4,10 +4,10 @@
 use host::record::Recording;
 
 use super::{GIB, KIB, MIB, host_bridge, nvme, root_port};
-use crate::attached::Disk;
-use crate::config::{Kind, aer, express, link, msi, msix, pm, serial};
-use crate::function::{Function, function};
-use crate::machine::Machine;
+use crate::machines::attached::Disk;
+use crate::machines::config::{Kind, aer, express, link, msi, msix, pm, serial};
+use crate::machines::function::{Function, function};
+use crate::machines::machine::Machine;
 
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/nvme0n1p2 ro amd_iommu=on";
@@ -100,7 +100,7 @@ fn others(machine: &mut Machine) {
 
 fn screen(machine: &mut Machine) {
     machine.add(root_port("0000:00:05.1", (0x1022, 0x1483), (5, 6), link(2, 1)).numa(0).group(12));
-    let bridge = crate::function::bridge("0000:05:00.0", (0x1a03, 0x1150), (6, 6));
+    let bridge = crate::machines::function::bridge("0000:05:00.0", (0x1a03, 0x1150), (6, 6));
     let bridge = Function { driver: None, ..bridge }.below("0000:00:05.1").revision(4);
     machine
         .add(bridge.numa(0).group(12).caps([express(Kind::ToPci, false, Some(link(2, 1))), pm()]));

@@ -5,10 +5,10 @@
 use host::record::Recording;
 
 use super::{GIB, KIB, MIB, host_bridge, nvme, root_port};
-use crate::attached::Disk;
-use crate::config::{Kind, aer, express, link, msi, msix, pm};
-use crate::function::function;
-use crate::machine::{MSI, Machine};
+use crate::machines::attached::Disk;
+use crate::machines::config::{Kind, aer, express, link, msi, msix, pm};
+use crate::machines::function::function;
+use crate::machines::machine::{MSI, Machine};
 
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/sda2 ro intel_iommu=on iommu=pt";

@@ -10,8 +10,8 @@ use host::record::Recording;
 use model::parse::sidecar::{Content, Sidecar};
 use model::parse::umockdev::{Attribute, Device};
 
-use crate::function::Function;
-use crate::place::{Place, Places};
+use crate::machines::function::Function;
+use crate::machines::place::{Place, Places};
 
 /// A machine that is being described.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl Machine {
     /// The recording.
     pub fn finish(mut self) -> Recording {
         let placed = self.places.clone().place(&self.functions);
-        let iomem = crate::place::iomem(&self.functions, &placed, &self.ram);
+        let iomem = crate::machines::place::iomem(&self.functions, &placed, &self.ram);
         self.text("/proc/iomem", &iomem);
         let mut devices = std::mem::take(&mut self.devices);
         for function in &self.functions {

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::Space;
-use crate::function::{Bar, BarKind, Function};
+use crate::machines::config::Space;
+use crate::machines::function::{Bar, BarKind, Function};
 
 /// The next free addresses.
 #[derive(Clone, Debug)]

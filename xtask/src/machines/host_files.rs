@@ -3,7 +3,7 @@
 
 use model::parse::umockdev::{Attribute, Device};
 
-use crate::machine::Machine;
+use crate::machines::machine::Machine;
 
 impl Machine {
     /// An Intel unit: its registers' address, capabilities and extended ones.
