@@ -151,7 +151,7 @@ impl Verb {
             Self::Supervise(verb) => verb.exec(cx),
             Self::Leave(verb) => verb.exec(cx),
             Self::Guest(verb) => verb.exec(cx),
-            Self::Completions(verb) => verb.exec(),
+            Self::Completions(verb) => verb.exec(cx),
         }
     }
 }

@@ -65,30 +65,32 @@ impl Device {
 
 impl Add {
     fn exec(&self, cx: &Context) -> Result<(), Error> {
-        let registered = match self.change.dry_run {
+        let dry_run = self.change.dry_run;
+        let registered = match dry_run {
             true => cx.engine().plan_add_device(&self.device, &self.name)?,
             false => cx.changing_engine()?.add_device(&self.device, &self.name)?,
         };
         if cx.json {
-            return json::print(&DeviceJson::of(&registered));
+            return json::print(&AddedJson { dry_run, device: DeviceJson::of(&registered) });
         }
-        let word = if self.change.dry_run { "register" } else { "registered" };
+        let word = if dry_run { "register" } else { "registered" };
         print(|out| writeln!(out, "{word} {} as {}", registered.bdf, registered.name))
     }
 }
 
 impl Remove {
     fn exec(&self, cx: &Context) -> Result<(), Error> {
-        let name = &self.name;
-        if self.change.dry_run {
-            let known = cx.engine().registered()?;
-            if known.iter().all(|device| device.name != *name) {
-                return Err(engine::Error::NotRegistered(name.clone()).into());
-            }
-            return print(|out| writeln!(out, "forget {name}"));
+        let (name, dry_run) = (&self.name, self.change.dry_run);
+        match dry_run {
+            false => cx.changing_engine()?.remove_device(name)?,
+            true if cx.engine().registered()?.iter().any(|device| device.name == *name) => {}
+            true => return Err(engine::Error::NotRegistered(name.clone()).into()),
         }
-        cx.changing_engine()?.remove_device(name)?;
-        print(|out| writeln!(out, "{name} is forgotten"))
+        if cx.json {
+            return json::print(&RemovedJson { dry_run, name: name.as_str() });
+        }
+        let word = if dry_run { "forget" } else { "forgot" };
+        print(|out| writeln!(out, "{word} {name}"))
     }
 }
 
@@ -115,6 +117,19 @@ fn list(cx: &Context) -> Result<(), Error> {
 #[derive(Serialize)]
 struct DevicesJson {
     devices: Vec<DeviceJson>,
+}
+
+#[derive(Serialize)]
+struct AddedJson {
+    dry_run: bool,
+    #[serde(flatten)]
+    device: DeviceJson,
+}
+
+#[derive(Serialize)]
+struct RemovedJson<'a> {
+    dry_run: bool,
+    name: &'a str,
 }
 
 /// A registered device.

@@ -115,7 +115,7 @@ impl<'a> DetailsJson<'a> {
             d3cold_allowed: un.field("d3cold_allowed", &function.d3cold_allowed).copied(),
             boot_vga: function.boot_vga,
             interrupt_line: un.field("interrupt_line", &function.irq).copied().filter(|n| *n > 0),
-            sriov: function.sriov.as_ref().map(SriovJson::of),
+            sriov: function.sriov.as_ref().map(|sriov| SriovJson::of(sriov, un)),
             physical_function: function.physfn.map(|bdf| bdf.to_string()),
             uses: function.uses.iter().map(UseJson::of).collect(),
             holders: holders.map(|all| all.iter().map(HolderJson::of).collect()),
@@ -174,10 +174,10 @@ impl BarJson {
 }
 
 impl SriovJson {
-    fn of(sriov: &Sriov) -> Self {
+    fn of<'a>(sriov: &'a Sriov, unknown: &mut Unknown<'a>) -> Self {
         Self {
-            total: sriov.total.known().copied(),
-            active: sriov.active.known().copied(),
+            total: unknown.field("sriov.total", &sriov.total).copied(),
+            active: unknown.field("sriov.active", &sriov.active).copied(),
             functions: sriov.functions.iter().map(ToString::to_string).collect(),
         }
     }

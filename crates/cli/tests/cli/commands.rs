@@ -76,3 +76,15 @@ fn help_of_every_verb() {
     }
     insta::assert_snapshot!("passthru", passthru(&["--help"]));
 }
+
+#[test]
+fn completions_know_every_verb() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = passthru(&["completions", shell]);
+        assert_eq!(script.code, Some(0), "{script}");
+        for (words, _) in all_verbs() {
+            let verb = words.split(' ').next_back().unwrap();
+            assert!(script.out.contains(verb), "{shell} does not know {words}");
+        }
+    }
+}

@@ -69,6 +69,16 @@ fn a_name_that_was_mistyped_is_suggested() {
 }
 
 #[test]
+fn a_name_that_would_be_forgotten() {
+    let desk = Desk::new().named("01:00.0", "gpu0");
+    let remove =
+        |more: &[&str]| desk.passthru(&[&["device", "remove", "gpu0", "--dry-run"], more].concat());
+    assert_eq!(remove(&[]).out, "forget gpu0\n");
+    insta::assert_snapshot!("device_remove_json", remove(&["--json"]));
+    assert_eq!(desk.engine().registered().unwrap().len(), 1);
+}
+
+#[test]
 fn a_taken_name_is_refused() {
     let desk = Desk::new().named("01:00.0", "gpu0");
     let args = ["device", "add", "03:00.0", "--name", "gpu0", "--dry-run"];
