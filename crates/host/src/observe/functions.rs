@@ -44,6 +44,7 @@ pub(super) fn functions(root: &Root, depth: Depth) -> Found {
             }
         }
     }
+    bdfs.sort_unstable();
     let pass = Pass { depth, devices, grouped: is_grouped(root) };
     let functions = parallel::parts(&bdfs, |part| {
         let mut buffer = Buffer::default();

@@ -33,7 +33,15 @@ pub(super) fn groups(
     let groups = parallel::parts(&members, |part| {
         let mut buffer = Buffer::default();
         let group = |(id, members): &(GroupId, Vec<Bdf>)| {
-            group(folder.as_ref(), depth, (*id, members), &mut buffer)
+            // Of a group of bridges alone a listing needs no more than its members.
+            let stays = |member| functions.get(member).is_some_and(Function::stays);
+            let idle = depth == Depth::Listing && members.iter().all(stays);
+            let read = |name: &str| match &folder {
+                _ if idle => Err(Why::NotObserved),
+                Ok(folder) => folder.text(&format!("{id}/{name}"), &mut buffer).map(str::to_owned),
+                Err(why) => Err(why.clone()),
+            };
+            group(depth, (*id, members), read)
         };
         part.iter().map(group).collect()
     });
@@ -41,19 +49,14 @@ pub(super) fn groups(
 }
 
 fn group(
-    folder: Result<&Folder, &Why>,
     depth: Depth,
     (id, members): (GroupId, &[Bdf]),
-    buffer: &mut Buffer,
+    mut read: impl FnMut(&str) -> Result<String, Why>,
 ) -> Group {
-    let mut text = |name: &str| -> Result<String, Why> {
-        let folder = folder.map_err(Why::clone)?;
-        folder.text(&format!("{id}/{name}"), buffer).map(str::to_owned)
-    };
-    let reserved = text("reserved_regions").and_then(|text| reserved_regions(&text)).into();
+    let reserved = read("reserved_regions").and_then(|text| reserved_regions(&text)).into();
     let domain = match depth {
         Depth::Listing => Fact::Unknown(Why::NotObserved),
-        Depth::Whole => text("type").map(|text| text.trim().to_owned()).into(),
+        Depth::Whole => read("type").map(|text| text.trim().to_owned()).into(),
     };
     Group { id, members: members.to_vec(), domain, reserved }
 }
