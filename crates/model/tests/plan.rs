@@ -170,6 +170,24 @@ fn bridges_are_refused_by_name() {
 }
 
 #[test]
+fn release_takes_a_function_from_the_guest_driver_that_came_back() {
+    // The probe was undone; the override was not, and brought vfio-pci back.
+    let mut shape = consumer_card();
+    let gpu = bdf("0000:01:00.0");
+    let function = shape.0.functions.get_mut(&gpu).unwrap();
+    function.driver = Fact::Known(Some("vfio-pci".to_owned()));
+    function.driver_override = Fact::Known(Some("vfio-pci".to_owned()));
+    let unbind = Step::Unbind { bdf: gpu, driver: "nvidia".to_owned() };
+    let to = Some("vfio-pci".to_owned());
+    let chosen = Step::SetDriverOverride { bdf: gpu, from: None, to };
+    assert_snapshot!(release(&shape, &["0000:01:00.0"], vec![unbind, chosen]), @r"
+    clear driver_override of 0000:01:00.0
+    unbind 0000:01:00.0 from vfio-pci
+    probe 0000:01:00.0 for nvidia
+    ");
+}
+
+#[test]
 fn release_is_the_way_back() {
     let before = consumer_card();
     let done = planned(&before, bind(&["0000:01:00.0"])).unwrap().steps;

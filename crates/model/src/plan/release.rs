@@ -30,7 +30,7 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Release) -> Plan {
             continue;
         };
         let Some(function) = then.get_mut(&bdf) else { continue };
-        if let Some(step) = still_needed(function, undo) {
+        for step in needed(function, undo) {
             assume(&step, function);
             steps.push(step);
         }
@@ -47,6 +47,19 @@ fn movers(snapshot: &Snapshot, intent: &Release) -> BTreeSet<Bdf> {
     let mut moving: BTreeSet<Bdf> = groups.map(|function| function.bdf).collect();
     moving.extend(intent.done.iter().filter_map(Step::bdf));
     moving
+}
+
+/// The way back from one step. A driver of guests may still, or again, have
+/// the function when the host's is to be probed: when an override could not
+/// be cleared, any probe brings it back.
+fn needed(function: &Function, undo: Step) -> Vec<Step> {
+    let bound = function.driver_name().filter(|driver| is_vfio_driver(driver));
+    match (&undo, bound) {
+        (Step::Probe { bdf, .. }, Some(bound)) => {
+            vec![Step::Unbind { bdf: *bdf, driver: bound.to_owned() }, undo]
+        }
+        _ => still_needed(function, undo).into_iter().collect(),
+    }
 }
 
 /// The step as the function needs it; `None` when it holds already.
