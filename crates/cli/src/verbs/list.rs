@@ -144,9 +144,8 @@ fn notes(snapshot: &Snapshot, naming: &Naming, incomplete: usize) {
         note(format!("{bdf} vanished while it was read"));
     }
     if incomplete > 0 {
-        note(format!(
-            "not all is known of {incomplete} devices; `passthru show` says what and why"
-        ));
+        let devices = if incomplete == 1 { "1 device" } else { &format!("{incomplete} devices") };
+        note(format!("not all is known of {devices}; `passthru show` says what and why"));
     }
     if let Some(problem) = &naming.known.problem {
         note(format!("registered names and guests are not known: {problem}"));
