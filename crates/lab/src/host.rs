@@ -200,9 +200,10 @@ impl LabHost {
             .map_err(|message| Error::Qmp { name, command: command.to_owned(), message })
     }
 
-    /// Brings binaries that were built since into `/lab` of the running machine.
+    /// Brings binaries that were built since into the running machine.
     pub fn refresh(&self) -> Result<()> {
-        share::refresh(&self.record.dir().join(SHARE))
+        share::refresh(&self.record.dir().join(SHARE))?;
+        self.sh_ok("install -D -t /usr/local/bin /lab/bin/passthru").map(drop)
     }
 
     /// The serial console, for a person at a terminal.

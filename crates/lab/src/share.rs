@@ -1,7 +1,7 @@
 //! What a lab host sees at `/lab`, read-only:
 //!
 //! ```text
-//! bin/passthru       on its PATH: the program under test, as this checkout builds it
+//! bin/passthru       the program under test, as this checkout builds it; installed at each start
 //! bin/lab-agent      what runs the commands
 //! guest/vmlinuz      a kernel and an initramfs for nested guests; `guest` is its init
 //! guest/initrd.img
