@@ -124,6 +124,8 @@ codes! {
     /// A fact that the verdict would need could not be read.
     Unknown = "unknown_facts", Note;
 
+    /// A fact that a plan must not guess could not be read.
+    Unreadable = "unreadable", Blocks;
     /// A service that others feel would have to be stopped.
     ServiceMustStop = "service_must_stop", Blocks;
     /// A guest holds the device, or a member of its group.

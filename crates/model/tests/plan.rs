@@ -261,3 +261,18 @@ fn an_override_that_waits_for_its_driver_does_not_spoil_the_way_back() {
     set driver_override of 0000:02:00.0 to vfio-pci
     ");
 }
+
+#[test]
+fn nothing_is_planned_on_a_guess() {
+    let (card, why) =
+        ("0000:01:00.0", || Fact::Unknown(model::Why::Failed("no answer".to_owned())));
+    let unread = consumer_card().with(card, |f| f.driver_override = why());
+    assert_eq!(planned(&unread, bind(&[card])).unwrap_err().reasons[0].code, Code::Unreadable);
+    let unread = consumer_card().with(card, |f| f.driver = why());
+    assert!(planned(&unread, bind(&[card])).is_err());
+    // In a container nobody else's files can be seen; that is told.
+    let unseen =
+        consumer_card().with(card, |f| f.holders = Fact::Unknown(model::Why::NotPermitted));
+    let notes = planned(&unseen, bind(&[card])).unwrap().notes;
+    assert!(notes.iter().any(|note| note.code == Code::Unknown), "{notes:?}");
+}

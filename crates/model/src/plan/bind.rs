@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::holders::{Quiesce, is_vfio_driver, quiesce};
 use super::{Plan, Refusal};
 use crate::bdf::Bdf;
+use crate::fact::Why;
 use crate::function::{Function, PowerControl};
 use crate::intent::Bind;
 use crate::reason::{Code, Reason, Weight};
@@ -74,11 +75,22 @@ fn companions(moving: &Moving<'_>, named: &[Bdf]) -> Option<Reason> {
     Some(Reason::machine(Code::GroupCompany, text, ""))
 }
 
-/// A plan must not be built on guesses: who drives the function now has to be known.
-fn unreadable(function: &Function) -> Option<Reason> {
-    let why = function.driver.why().or(function.group.why())?;
-    let text = format!("its driver or group could not be read: {why}");
-    Some(Reason::at(Code::Vanished, function.bdf, text, "look again with `passthru list`"))
+/// A plan must not be built on guesses: who drives the function has to be
+/// known. Who holds it may stay unknown (in a container, say), and is told.
+fn unreadable(function: &Function) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    // A kernel before 3.16 has no driver_override; the write will say so.
+    let preset = function.driver_override.why().filter(|why| **why != Why::NotProvided);
+    if let Some(why) = function.driver.why().or(function.group.why()).or(preset) {
+        let text = format!("its driver, driver_override or group could not be read: {why}");
+        let hint = "look again with `passthru show`";
+        reasons.push(Reason::at(Code::Unreadable, function.bdf, text, hint));
+    }
+    if let Some(why) = function.holders.why() {
+        let text = format!("not known: who holds it ({why})");
+        reasons.push(Reason::at(Code::Unknown, function.bdf, text, ""));
+    }
+    reasons
 }
 
 fn refuses(reason: &Reason, intent: &Bind) -> bool {
