@@ -168,3 +168,92 @@ fn assigned(bdf: Bdf, held: Bdf, holding: &Holding) -> Reason {
     let hint = format!("`passthru detach {held} --vm {guest}`, or stop {guest}, first");
     Reason::at(Code::Assigned, bdf, text, hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const GUESTS: [&str; 3] = ["a", "b", "c"];
+
+    /// One thing that happens to six functions in three groups.
+    #[derive(Clone, Debug)]
+    enum Event {
+        Give { guest: usize, functions: Vec<u8> },
+        TakeBack { functions: Vec<u8> },
+        End { guest: usize },
+        Doubt { group: u32 },
+        Settle,
+        Reboot,
+    }
+
+    fn function(index: u8) -> (Bdf, GroupId) {
+        (Bdf::new(0, 1, index / 2, index % 2).unwrap(), GroupId(u32::from(index) / 2))
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let functions = || proptest::collection::vec(0..6u8, 1..4);
+        prop_oneof![
+            4 => (0..3usize, functions()).prop_map(|(guest, functions)| Event::Give { guest, functions }),
+            2 => functions().prop_map(|functions| Event::TakeBack { functions }),
+            1 => (0..3usize).prop_map(|guest| Event::End { guest }),
+            1 => (0..3u32).prop_map(|group| Event::Doubt { group }),
+            1 => Just(Event::Settle),
+            1 => Just(Event::Reboot),
+        ]
+    }
+
+    fn next(now: &Holdings, event: &Event) -> Holdings {
+        let functions = |indices: &[u8]| indices.iter().map(|index| function(*index)).collect();
+        match event {
+            Event::Give { guest, functions: wanted } => {
+                let wanted: Vec<(Bdf, GroupId)> = functions(wanted);
+                now.give(GUESTS[*guest], &wanted).unwrap_or_else(|_| now.clone())
+            }
+            Event::TakeBack { functions: back } => {
+                let back: Vec<(Bdf, GroupId)> = functions(back);
+                now.take_back(&back.into_iter().map(|(bdf, _)| bdf).collect::<Vec<_>>())
+            }
+            Event::End { guest } => now.end(GUESTS[*guest]),
+            Event::Doubt { group } => {
+                let mut now = now.clone();
+                now.doubtful.insert(Strand::Group(GroupId(*group)));
+                now
+            }
+            Event::Settle => Holdings { doubtful: BTreeSet::new(), ..now.clone() },
+            Event::Reboot => Holdings::default(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_function_and_no_group_has_two_guests(events in proptest::collection::vec(event(), 0..40)) {
+            let mut now = Holdings::default();
+            for event in &events {
+                let then = next(&now, event);
+                for group in 0..3 {
+                    prop_assert!(then.guests_of(GroupId(group)).len() <= 1, "{event:?} on {now:?}");
+                }
+                for (bdf, holding) in &then.held {
+                    let was = now.held.get(bdf);
+                    let kept = was.is_none_or(|was| was == holding);
+                    prop_assert!(kept, "{event:?} moved {bdf} from {was:?}");
+                    let fresh = was.is_none() && now.doubtful.contains(&Strand::Group(holding.group));
+                    prop_assert!(!fresh, "{event:?} gave {bdf}, which is in doubt");
+                }
+                now = then;
+            }
+        }
+
+        #[test]
+        fn what_came_back_can_be_given_to_anybody(first in 0..6u8, guest in 0..3usize) {
+            let wanted = [function(first)];
+            let held = Holdings::default().give("a", &wanted).unwrap();
+            prop_assert_eq!(held.give("b", &wanted).is_err(), true);
+            prop_assert_eq!(held.give("a", &wanted).is_err(), true, "twice is a mistake");
+            let free = held.take_back(&[wanted[0].0]);
+            prop_assert!(free.give(GUESTS[guest], &wanted).is_ok());
+            prop_assert_eq!(held.end("a"), Holdings::default());
+        }
+    }
+}

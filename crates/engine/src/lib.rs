@@ -46,6 +46,8 @@ pub mod spawn;
 pub mod supervise;
 
 mod guest;
+#[cfg(test)]
+mod sequences;
 mod watch;
 
 use std::ffi::OsString;

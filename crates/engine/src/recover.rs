@@ -80,9 +80,10 @@ impl Engine {
     pub fn recover(&mut self) -> Result<Recovered, Error> {
         let mut turn = self.turn("recover")?;
         let mut recovered = std::mem::take(&mut turn.recovered);
-        for plan in turn.store.failed(&turn.boot_id)? {
-            let settled = turn.settle_plan(&plan)?;
-            recovered.settled.push(settled);
+        for functions in turn.store.left_behind(&turn.boot_id)? {
+            let mut snapshot = turn.engine.observe();
+            let failure = turn.release_group(&mut snapshot, &functions, None).err();
+            recovered.settled.push(Settled { verb: Verb::Bind, guest: None, functions, failure });
         }
         recovered.pending = turn.pending()?;
         Ok(recovered)

@@ -118,15 +118,12 @@ impl Turn<'_> {
                 doubtful.insert(strand);
             }
         }
-        let failure = &progress.failure;
         if !doubtful.is_empty() {
-            self.set_plan(progress, PlanState::InDoubt);
-        } else if !failure.undo_errors.is_empty() {
-            self.set_plan(progress, PlanState::Failed);
-        } else {
-            let finished = self.store.finish_undone(progress.plan);
-            keep_first(&mut progress.failure, finished);
+            return self.set_plan(progress, PlanState::InDoubt);
         }
+        let whole = progress.failure.undo_errors.is_empty();
+        let finished = self.store.finish_undone(progress.plan, whole);
+        keep_first(&mut progress.failure, finished);
     }
 
     fn undo(&mut self, progress: &mut Progress, at: usize) {

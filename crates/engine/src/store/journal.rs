@@ -13,11 +13,14 @@
 //! plan that was cut off, the first step still `planned` is the only one of
 //! which the journal cannot say whether it was applied.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use model::port::Child;
 use model::{Bdf, GroupId, Step};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{Binding, Store, bindings, columns, process, unreadable, words};
+use crate::assignment::Strand;
 use crate::error::Error;
 use crate::store::Assignment;
 
@@ -191,10 +194,12 @@ impl Store {
         })
     }
 
-    /// Ends a plan whose steps were all undone: what it would have held is free.
-    pub fn finish_undone(&mut self, plan: PlanId) -> Result<(), Error> {
+    /// Ends a plan that was undone, or as far as it could be: nobody holds
+    /// what it would have held.
+    pub fn finish_undone(&mut self, plan: PlanId, whole: bool) -> Result<(), Error> {
+        let state = if whole { PlanState::Undone } else { PlanState::Failed };
         self.write(|tx| {
-            tx.execute("UPDATE plans SET state = 'undone' WHERE id = ?1", [plan.0])?;
+            tx.execute("UPDATE plans SET state = ?2 WHERE id = ?1", params![plan.0, state])?;
             bindings::drop_plan(tx, plan)
         })
     }
@@ -229,16 +234,27 @@ impl Store {
         })
     }
 
-    /// Binds of this boot of which some step could not be undone.
-    pub fn failed(&self, boot_id: &str) -> Result<Vec<PlanRow>, Error> {
+    /// Functions, by group, that a bind moved and could not move back, and
+    /// that no later one holds.
+    pub fn left_behind(&self, boot_id: &str) -> Result<Vec<Vec<Bdf>>, Error> {
+        let mut groups: BTreeMap<Strand, BTreeSet<Bdf>> = BTreeMap::new();
         self.read(|db| {
-            db.prepare(&format!(
-                "{PLAN} WHERE state = 'failed' AND verb = 'bind' AND boot_id = ?1 AND id IN
-                 (SELECT plan FROM steps WHERE steps.state = 'done') ORDER BY id"
-            ))?
-            .query_map([boot_id], plan_row)?
-            .collect()
-        })
+            let mut select = db.prepare(
+                "SELECT DISTINCT steps.bdf, steps.grp
+                 FROM steps JOIN plans ON plans.id = steps.plan
+                 WHERE plans.state = 'failed' AND plans.verb = 'bind' AND plans.boot_id = ?1
+                   AND steps.state = 'done' AND steps.bdf IS NOT NULL
+                   AND steps.bdf NOT IN (SELECT bdf FROM bindings)",
+            )?;
+            let mut rows = select.query([boot_id])?;
+            while let Some(row) = rows.next()? {
+                let bdf = bindings::bdf(row, 0)?;
+                let group = row.get::<_, Option<u32>>(1)?.map(GroupId);
+                groups.entry(Strand::of(Some(bdf), group)).or_default().insert(bdf);
+            }
+            Ok(())
+        })?;
+        Ok(groups.into_values().map(|group| group.into_iter().collect()).collect())
     }
 
     /// One plan.
@@ -276,7 +292,7 @@ impl Store {
     }
 
     fn plans_in_effect(&self, functions: &[Bdf], boot_id: &str) -> Result<Vec<PlanId>, Error> {
-        let mut plans = std::collections::BTreeSet::new();
+        let mut plans = BTreeSet::new();
         self.read(|db| {
             let mut select = db.prepare_cached(
                 "SELECT DISTINCT plans.id FROM steps JOIN plans ON plans.id = steps.plan

@@ -210,7 +210,7 @@ fn old_plans_are_forgotten_unless_something_hangs_on_them() {
     let mut gone = None;
     for _ in 0..250 {
         let plan = store.begin(&entry(&[unbind("0000:02:00.0")], &[])).unwrap();
-        store.finish_undone(plan).unwrap();
+        store.finish_undone(plan, true).unwrap();
         gone.get_or_insert(plan);
     }
     assert!(store.plan(kept).unwrap().is_some());
