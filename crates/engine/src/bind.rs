@@ -158,6 +158,7 @@ impl Turn<'_> {
             steps,
             bindings: &bindings,
             assignments: &assignments,
+            interruptible: true,
         })?;
         self.store.set_plan(id, PlanState::Done)?;
         let recovered = Recovered::default();

@@ -1,9 +1,8 @@
 //! What can go wrong in a verb.
 //!
 //! A refusal is data: nothing was changed, and every reason is there. All
-//! else is a failure with a stable [`code`](Error::code) and a
-//! [`hint`](Error::hint). What a status or an exit code is made of it is
-//! decided by whoever talks to the user.
+//! else is a failure with a stable [`code`](Error::code). What status, exit
+//! code and advice are made of it is for whoever talks to the user.
 
 use std::fmt;
 use std::io;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use host::paths::Root;
 use host::run::{CommandRunner, stderr_tail};
 use hypervisors::machine::{Console, Disk, DiskFormat, Firmware, Machine, Network, Numa};
+use hypervisors::memory::HostMemory;
 use hypervisors::qemu::{Version, disk, firmware, version};
 use hypervisors::{GuestSpec, HostDevice, HostFacts, HostFunction};
 use model::port::{Cmd, Output, Runner};
@@ -201,4 +202,26 @@ pub(crate) fn run_well(cmd: &Cmd) -> Result<Output, Error> {
             Err(Error::Command { cmd: cmd.to_string(), said })
         }
     }
+}
+
+/// What the machine has for a guest's memory.
+pub(crate) fn host_memory(spec: &GuestSpec, snapshot: &Snapshot) -> HostMemory {
+    HostMemory {
+        available: snapshot.machine.memory_available.known().copied(),
+        free_hugepages: spec.memory.hugepages.and_then(free_hugepages),
+        lock_limit: lock_limit(),
+    }
+}
+
+fn free_hugepages(size: u64) -> Option<u64> {
+    let text = fs::read_to_string(Root::real().hugepages(size).join("free_hugepages")).ok()?;
+    text.trim().parse::<u64>().ok()?.checked_mul(size)
+}
+
+/// Root may lock what it wants (CAP_IPC_LOCK).
+fn lock_limit() -> Option<u64> {
+    if rustix::process::geteuid().is_root() {
+        return None;
+    }
+    rustix::process::getrlimit(rustix::process::Resource::Memlock).current
 }

@@ -17,6 +17,7 @@ use model::{Bdf, Step};
 use crate::Engine;
 use crate::aftermath::SettledInstance;
 use crate::error::{Error, Failure};
+use crate::release::By;
 use crate::store::{Mark, PlanRow, PlanState, StepRow, StepState, Store, Verb};
 use crate::transaction::Progress;
 use crate::turn::{Turn, boot_id};
@@ -82,7 +83,7 @@ impl Engine {
         let mut recovered = std::mem::take(&mut turn.recovered);
         for functions in turn.store.left_behind(&turn.boot_id)? {
             let mut snapshot = turn.engine.observe();
-            let failure = turn.release_group(&mut snapshot, &functions, None).err();
+            let failure = turn.release_group(&mut snapshot, &functions, By::WayBack(None)).err();
             recovered.settled.push(Settled { verb: Verb::Bind, guest: None, functions, failure });
         }
         recovered.pending = turn.pending()?;
@@ -174,7 +175,8 @@ impl Turn<'_> {
         }
         self.store.set_plan(plan.id, PlanState::Void)?;
         let mut snapshot = self.engine.observe();
-        self.release_group(&mut snapshot, functions, plan.guest.as_deref()).map(drop)
+        let by = By::WayBack(plan.guest.as_deref());
+        self.release_group(&mut snapshot, functions, by).map(drop)
     }
 
     /// Says of each step whether it still is in doubt. The step that a

@@ -15,9 +15,18 @@ use crate::Engine;
 use crate::bind::{Report, movers, with_group_of_step};
 use crate::error::{Error, Failure};
 use crate::recover::Recovered;
-use crate::store::{Assignment, InEffect, Verb};
+use crate::store::{Assignment, Verb};
 use crate::transaction::Work;
 use crate::turn::{Turn, plan_with, with_groups};
+
+/// Who wants something released.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By<'a> {
+    /// A person, who may change their mind.
+    Person,
+    /// The way back of something else, for a guest that it was bound for.
+    WayBack(Option<&'a str>),
+}
 
 impl Engine {
     /// Gives the groups of devices back to the host.
@@ -61,7 +70,7 @@ impl Turn<'_> {
             }
             let group = movers(snapshot, &[*device]);
             functions.extend(&group);
-            match self.release_group(snapshot, &group, None) {
+            match self.release_group(snapshot, &group, By::Person) {
                 Ok(plan) => steps.extend(plan.steps),
                 Err(Error::Failed(other)) => failure.merge(*other),
                 Err(other) => return Err(other),
@@ -79,33 +88,27 @@ impl Turn<'_> {
         &mut self,
         snapshot: &mut Snapshot,
         functions: &[Bdf],
-        guest: Option<&str>,
+        by: By<'_>,
     ) -> Result<Plan, Error> {
         self.engine.look_closer(snapshot, functions);
         let in_effect = self.store.in_effect(functions, &self.boot_id)?;
         let done = in_effect.iter().map(|step| step.step.clone()).collect();
         let intent = Intent::Release(Release { devices: functions.to_vec(), done });
         let plan = plan_with(snapshot, &intent, Vec::new())?;
-        self.carry_out_release(snapshot, &plan, &in_effect, (functions, guest))?;
-        Ok(plan)
-    }
-
-    fn carry_out_release(
-        &mut self,
-        snapshot: &Snapshot,
-        plan: &Plan,
-        in_effect: &[InEffect],
-        (functions, guest): (&[Bdf], Option<&str>),
-    ) -> Result<(), Error> {
-        let work = Work {
+        let (guest, interruptible) = match by {
+            By::Person => (None, true),
+            By::WayBack(guest) => (guest, false),
+        };
+        let id = self.carry_out(&Work {
             verb: Verb::Release,
             guest,
             steps: with_group_of_step(snapshot, &plan.steps),
             bindings: &[],
             assignments: &[],
-        };
-        let id = self.carry_out(&work)?;
-        self.store.finish_release(id, in_effect, functions)
+            interruptible,
+        })?;
+        self.store.finish_release(id, &in_effect, functions)?;
+        Ok(plan)
     }
 
     /// Frees functions that a guest held (`None`: all of them). What was
@@ -155,7 +158,7 @@ impl Turn<'_> {
             // It was with this driver when passthru came; so it stays.
             return self.store.forget(members);
         }
-        self.release_group(snapshot, members, Some(guest)).map(drop)
+        self.release_group(snapshot, members, By::WayBack(Some(guest))).map(drop)
     }
 }
 

@@ -30,6 +30,7 @@ impl Engine {
             steps: with_group_of_step(&snapshot, &plan.steps),
             bindings: &[],
             assignments: &[],
+            interruptible: true,
         };
         let id = turn.carry_out(&work)?;
         turn.store.set_plan(id, PlanState::Done)?;

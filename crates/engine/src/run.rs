@@ -17,10 +17,9 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use host::paths::Root;
-use hypervisors::memory::{self, HostMemory};
+use hypervisors::memory;
 use hypervisors::qemu::disk;
-use hypervisors::{Backend, FileCopy, GuestSpec, Rendered, Start};
+use hypervisors::{Backend, FileCopy, Rendered, Start};
 use model::intent::Bind;
 use model::plan::Plan;
 use model::{Code, Reason, Snapshot};
@@ -28,10 +27,11 @@ use model::{Code, Reason, Snapshot};
 use crate::Engine;
 use crate::bind::{Ready, Report, To};
 use crate::error::Error;
-use crate::guest::{Overlay, Wanted, host_devices, run_well, wanted};
+use crate::guest::{Overlay, Wanted, host_devices, host_memory, run_well, wanted};
 use crate::instances::{Instance, InstanceSpec};
 use crate::name::Name;
 use crate::request::{Grace, RunRequest};
+use crate::stop;
 use crate::store::{AssignmentState, InstanceState, Store};
 use crate::target::resolve_all;
 use crate::turn::Turn;
@@ -39,6 +39,8 @@ use crate::watch::{own_process, runs};
 
 /// How long the supervisor has to appear.
 const APPEARANCE: Duration = Duration::from_secs(30);
+/// A guest that is not up yet has nothing to lose; its hypervisor has.
+const NOW: Grace = Grace { guest: Duration::ZERO, hypervisor: Duration::from_secs(120) };
 /// Between two looks at how far the start is.
 const LOOK: Duration = Duration::from_millis(10);
 /// The longest path of a Unix socket, its final zero not counted (unix(7)).
@@ -151,27 +153,19 @@ impl Engine {
     }
 
     /// Waits until the guest runs, has run, or will not.
-    fn await_start(&mut self, name: &Name) -> Result<(), Error> {
+    fn await_start(&self, name: &Name) -> Result<(), Error> {
         let own = own_process()?;
         let appearance = Instant::now() + APPEARANCE;
+        let store = Store::open(&self.state)?;
+        let not_started = |text: String| Error::NotStarted { name: name.clone(), text };
         loop {
             if self.interrupt.load(Ordering::Relaxed) {
-                self.interrupt.store(false, Ordering::Relaxed);
-                self.stop(name, Grace::default())?;
-                return Err(Error::NotStarted {
-                    name: name.clone(),
-                    text: "interrupted".to_owned(),
-                });
+                return Err(not_started("interrupted".to_owned()));
             }
-            let store = Store::open(&self.state)?;
             let row = store.instance(name)?.ok_or_else(|| Error::NoInstance(name.clone()))?;
-            drop(store);
             match row.state {
                 InstanceState::Running | InstanceState::Stopped => return Ok(()),
-                InstanceState::Failed => {
-                    let text = row.error.unwrap_or_default();
-                    return Err(Error::NotStarted { name: name.clone(), text });
-                }
+                InstanceState::Failed => return Err(not_started(row.error.unwrap_or_default())),
                 InstanceState::Preparing | InstanceState::Starting => {}
             }
             let unseen = row.owner == Some(own) && Instant::now() > appearance;
@@ -191,7 +185,14 @@ impl Engine {
     /// said is in the error already.
     fn give_up(&mut self, name: &Name) -> Result<(), Error> {
         let mut turn = self.turn("run")?;
-        turn.forget_instance(name)
+        // From here on no hypervisor of it can come to life.
+        turn.store.set_instance(name, InstanceState::Preparing)?;
+        let process = turn.store.instance(name)?.and_then(|row| row.process);
+        drop(turn);
+        if let Some(process) = process {
+            stop::end(name, process, &self.files(name).monitor(), NOW)?;
+        }
+        self.turn("run")?.forget_instance(name)
     }
 
     fn refuse_existing(&self, name: &Name) -> Result<(), Error> {
@@ -249,8 +250,6 @@ impl Turn<'_> {
 
     /// Takes back what was made for an instance that does not run.
     fn forget_instance(&mut self, name: &Name) -> Result<(), Error> {
-        // So that a hypervisor's process that is on its way stops there.
-        self.store.end_instance(name, InstanceState::Failed, None, None)?;
         let released = self.release_held(name.as_str(), None);
         self.engine.state.remove_instance(name)?;
         self.store.delete_instance(name)?;
@@ -292,25 +291,4 @@ pub(crate) fn tail(path: &Path) -> String {
     let from = text.len().saturating_sub(TAIL);
     let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     text[from..].to_owned()
-}
-
-fn host_memory(spec: &GuestSpec, snapshot: &Snapshot) -> HostMemory {
-    HostMemory {
-        available: snapshot.machine.memory_available.known().copied(),
-        free_hugepages: spec.memory.hugepages.and_then(free_hugepages),
-        lock_limit: lock_limit(),
-    }
-}
-
-fn free_hugepages(size: u64) -> Option<u64> {
-    let text = fs::read_to_string(Root::real().hugepages(size).join("free_hugepages")).ok()?;
-    text.trim().parse::<u64>().ok()?.checked_mul(size)
-}
-
-/// Root may lock what it wants (CAP_IPC_LOCK).
-fn lock_limit() -> Option<u64> {
-    if rustix::process::geteuid().is_root() {
-        return None;
-    }
-    rustix::process::getrlimit(rustix::process::Resource::Memlock).current
 }

@@ -17,7 +17,7 @@ use crate::instances::Instance;
 use crate::name::Name;
 use crate::request::Grace;
 use crate::run::backend;
-use crate::store::Process;
+use crate::store::{InstanceState, Process};
 use crate::watch::{Watched, runs};
 
 /// How long to wait for the hypervisor's answer to the power button.
@@ -45,7 +45,11 @@ impl Engine {
     /// Stops an instance, and comes back when its devices are released.
     pub fn stop(&mut self, name: &Name, grace: Grace) -> Result<Ended, Error> {
         let instance = self.instance(name)?;
-        if !instance.state.is_live() {
+        // One whose hypervisor is yet to come belongs to whoever starts it.
+        let coming = instance.process.is_none()
+            && instance.supervisor.is_some()
+            && instance.state != InstanceState::Running;
+        if !instance.state.is_live() || coming {
             let state = instance.state;
             return Err(Error::InstanceState { name: name.clone(), state });
         }

@@ -31,6 +31,9 @@ pub(crate) struct Work<'a> {
     pub steps: Vec<(Step, Option<GroupId>)>,
     pub bindings: &'a [Binding],
     pub assignments: &'a [Assignment],
+    /// Whether a signal takes it back. What cleans up after something is not
+    /// interrupted: it is the way back.
+    pub interruptible: bool,
 }
 
 /// A plan on its way: the journal's rows, and what is known beyond them.
@@ -62,7 +65,7 @@ impl Turn<'_> {
         })?;
         let rows = planned(&work.steps);
         let mut progress = Progress { plan, rows, writer, failure: Failure::default() };
-        self.forward(&mut progress);
+        self.forward(&mut progress, work.interruptible);
         if progress.failure.is_none() {
             return Ok(plan);
         }
@@ -71,9 +74,9 @@ impl Turn<'_> {
     }
 
     /// Applies steps until one does not succeed.
-    fn forward(&mut self, progress: &mut Progress) {
+    fn forward(&mut self, progress: &mut Progress, interruptible: bool) {
         for at in 0..progress.rows.len() {
-            if self.engine.interrupt.load(Ordering::Relaxed) {
+            if interruptible && self.engine.interrupt.load(Ordering::Relaxed) {
                 progress.failure.interrupted = true;
                 return;
             }

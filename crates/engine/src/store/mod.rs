@@ -17,6 +17,7 @@ mod devices;
 mod events;
 mod instances;
 mod journal;
+mod plans;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,8 @@ pub use bindings::{Assignment, AssignmentState, Binding};
 pub use devices::Registered;
 pub use events::Event;
 pub use instances::{InstanceRow, InstanceState, Process};
-pub use journal::{Entry, InEffect, Mark, PlanId, PlanRow, PlanState, StepRow, StepState, Verb};
+pub use journal::{Entry, Mark, PlanId, PlanState, StepState, Verb};
+pub use plans::{InEffect, PlanRow, StepRow};
 
 /// The log goes into the database when it has this many pages (2 MiB): who
 /// opens the database reads the log first.
