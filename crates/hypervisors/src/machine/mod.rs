@@ -109,6 +109,7 @@ pub enum Firmware {
 pub struct Kernel {
     pub kernel: PathBuf,
     pub initrd: Option<PathBuf>,
+    /// Its command line; empty: only what makes it speak on the console.
     pub append: String,
 }
 

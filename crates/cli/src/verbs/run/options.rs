@@ -27,7 +27,7 @@ pub struct Boot {
     #[arg(long, value_name = "FILE", requires = "kernel")]
     initrd: Option<PathBuf>,
 
-    /// The kernel's command line
+    /// The kernel's command line; without it, the kernel speaks on the console
     #[arg(
         long,
         value_name = "TEXT",

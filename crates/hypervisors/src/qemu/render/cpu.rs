@@ -74,12 +74,16 @@ pub(super) fn backend(spec: &GuestSpec) -> Option<Arg> {
 }
 
 /// `-kernel`, `-initrd`, `-append`: whole words to QEMU, no options in them.
-pub(super) fn kernel(kernel: &Kernel) -> Vec<(&'static str, String)> {
+/// `console` is the machine's serial line as its kernel calls it: without
+/// that word on its command line the kernel says nothing there.
+pub(super) fn kernel(kernel: &Kernel, console: &str) -> Vec<(&'static str, String)> {
     let text = |path: &Path| path.display().to_string();
     let mut words = vec![("-kernel", text(&kernel.kernel))];
     words.extend(kernel.initrd.as_deref().map(|path| ("-initrd", text(path))));
-    if !kernel.append.is_empty() {
-        words.push(("-append", kernel.append.clone()));
-    }
+    let append = match kernel.append.as_str() {
+        "" => format!("console={console}"),
+        given => given.to_owned(),
+    };
+    words.push(("-append", append));
     words
 }

@@ -50,7 +50,7 @@ pub(super) fn render(spec: &GuestSpec, facts: &HostFacts) -> Result<Argv, Vec<Re
     argv.extend(cpu::backend(spec));
     match &spec.kernel {
         Some(kernel) => {
-            cpu::kernel(kernel).iter().for_each(|(flag, value)| argv.plain(flag, value));
+            cpu::kernel(kernel, "hvc0").iter().for_each(|(flag, value)| argv.plain(flag, value));
         }
         None => argv.plain("-boot", "strict=on"),
     }

@@ -66,7 +66,7 @@ fn boot(argv: &mut Argv, spec: &GuestSpec, window: Window) {
     argv.extend(tell_window(&spec.firmware, window));
     match &spec.kernel {
         Some(kernel) => {
-            for (flag, value) in cpu::kernel(kernel) {
+            for (flag, value) in cpu::kernel(kernel, "ttyS0") {
                 argv.plain(flag, &value);
             }
         }
