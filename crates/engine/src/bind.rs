@@ -14,7 +14,7 @@ use model::{Bdf, GroupId, Reason, Snapshot, Step};
 use crate::Engine;
 use crate::error::Error;
 use crate::recover::Recovered;
-use crate::store::{Assignment, AssignmentState, Binding, PlanState, Process, Verb};
+use crate::store::{Assignment, AssignmentState, Binding, Process, Verb};
 use crate::transaction::Work;
 use crate::turn::{Turn, plan_with, with_groups};
 
@@ -152,7 +152,7 @@ impl Turn<'_> {
     /// Journals and applies a bind that nothing speaks against.
     pub fn carry_out_bind(&mut self, ready: Ready) -> Result<Report, Error> {
         let Ready { plan, moving, steps, bindings, assignments, guest } = ready;
-        let id = self.carry_out(&Work {
+        self.carry_out(&Work {
             verb: Verb::Bind,
             guest: guest.as_deref(),
             steps,
@@ -160,7 +160,6 @@ impl Turn<'_> {
             assignments: &assignments,
             interruptible: true,
         })?;
-        self.store.set_plan(id, PlanState::Done)?;
         let recovered = Recovered::default();
         Ok(Report { functions: moving, steps: plan.steps, notes: plan.notes, recovered })
     }

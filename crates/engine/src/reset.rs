@@ -12,7 +12,7 @@ use crate::Engine;
 use crate::bind::{Report, with_group_of_step};
 use crate::error::Error;
 use crate::recover::Recovered;
-use crate::store::{PlanState, Verb};
+use crate::store::Verb;
 use crate::target::resolve;
 use crate::transaction::Work;
 use crate::turn::with_groups;
@@ -32,8 +32,7 @@ impl Engine {
             assignments: &[],
             interruptible: true,
         };
-        let id = turn.carry_out(&work)?;
-        turn.store.set_plan(id, PlanState::Done)?;
+        turn.carry_out(&work)?;
         let recovered: Recovered = std::mem::take(&mut turn.recovered);
         let functions = plan.steps.iter().filter_map(Step::bdf).collect();
         Ok(Report { functions, steps: plan.steps, notes: plan.notes, recovered })

@@ -46,9 +46,9 @@ pub(crate) struct Progress {
 }
 
 impl Turn<'_> {
-    /// Carries a plan out. When this succeeds every step is done, and the
-    /// plan stays `applying` until the caller ends it together with whatever
-    /// else then is true.
+    /// Carries a plan out: when this succeeds, every step is done. A release
+    /// stays `applying` until the caller ends it together with what it took
+    /// back; if that fails, recovery finds it done.
     pub fn carry_out(&mut self, work: &Work<'_>) -> Result<PlanId, Error> {
         let writer = match work.steps.is_empty() {
             true => None,
@@ -66,6 +66,9 @@ impl Turn<'_> {
         let rows = planned(&work.steps);
         let mut progress = Progress { plan, rows, writer, failure: Failure::default() };
         self.forward(&mut progress, work.interruptible);
+        if progress.failure.is_none() && work.verb != Verb::Release {
+            self.set_plan(&mut progress, PlanState::Done);
+        }
         if progress.failure.is_none() {
             return Ok(plan);
         }
