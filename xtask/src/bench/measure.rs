@@ -18,7 +18,7 @@ pub struct Args {
 }
 
 /// This program, even where a build has replaced its file since.
-const SELF: &str = "/proc/self/exe";
+pub const SELF: &str = "/proc/self/exe";
 
 /// What one run cost.
 #[derive(Debug, Clone, Copy)]
