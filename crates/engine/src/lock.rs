@@ -53,10 +53,10 @@ impl Lock {
                 Err(errno) => return Err(failed(errno.into())),
             }
         }
-        // For people and messages only: the lock itself is the kernel's.
-        let note = format!("{} {verb}\n", std::process::id());
-        file.set_len(0).map_err(failed)?;
-        file.write_all(note.as_bytes()).map_err(failed)?;
+        // For people and messages only: the lock itself is the kernel's. One
+        // length for all, since cutting a file off is slow on some disks.
+        let note = format!("{} {verb}", std::process::id());
+        file.write_all(format!("{note:<63}\n").as_bytes()).map_err(failed)?;
         Ok(Self { _file: file })
     }
 }
@@ -100,6 +100,6 @@ mod tests {
         for note in ["", "\n", "x", "bind", "\0\0\0\0"] {
             assert_eq!(parse_note(note).0, None, "{note:?}");
         }
-        assert_eq!(parse_note("12 bind\n"), (Some(12), Some("bind".to_owned())));
+        assert_eq!(parse_note("12 bind   \n"), (Some(12), Some("bind".to_owned())));
     }
 }

@@ -91,7 +91,7 @@ impl World {
         let (kernel, runner) = (Box::new(self.host.kernel()), Box::new(self.host.runner()));
         Engine::new(Root::new(self.host.root()), state, kernel, runner)
             .probe_wait(Duration::ZERO)
-            .patience(Duration::ZERO)
+            .patience(Duration::from_secs(10))
     }
 
     fn prepare(&mut self, trouble: Trouble) {

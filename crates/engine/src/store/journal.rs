@@ -13,6 +13,8 @@
 //! plan that was cut off, the first step still `planned` is the only one of
 //! which the journal cannot say whether it was applied.
 
+use std::collections::BTreeSet;
+
 use model::port::Child;
 use model::{Bdf, GroupId, Step};
 use rusqlite::{Transaction, params};
@@ -183,8 +185,16 @@ impl Store {
             tx.execute("UPDATE plans SET state = 'done' WHERE id = ?1", [plan.0])?;
             let mut undone = tx
                 .prepare_cached("UPDATE steps SET state = 'undone' WHERE plan = ?1 AND seq = ?2")?;
+            // A bind of which nothing is left in effect is undone as a whole.
+            let mut whole = tx.prepare_cached(
+                "UPDATE plans SET state = 'undone' WHERE id = ?1 AND NOT EXISTS
+                 (SELECT 1 FROM steps WHERE steps.plan = plans.id AND steps.state = 'done')",
+            )?;
             for step in taken_back {
                 undone.execute(params![step.plan.0, step.seq])?;
+            }
+            for plan in taken_back.iter().map(|step| step.plan.0).collect::<BTreeSet<_>>() {
+                whole.execute([plan])?;
             }
             bindings::drop_functions(tx, functions)
         })
@@ -196,9 +206,9 @@ impl Store {
         self.write(|tx| {
             bindings::drop_earlier_boots(tx, boot_id)?;
             tx.execute(
-                "UPDATE plans SET state = 'void' WHERE boot_id != ?1 AND state != 'void'
-                 AND (state IN ('applying', 'undoing', 'in_doubt') OR id IN
-                      (SELECT plan FROM steps WHERE state IN ('done', 'in_doubt')))",
+                "UPDATE plans SET state = 'void' WHERE boot_id != ?1
+                 AND (state IN ('applying', 'undoing', 'in_doubt')
+                      OR (verb = 'bind' AND state IN ('done', 'failed')))",
                 [boot_id],
             )
         })

@@ -41,9 +41,10 @@ pub use instances::{InstanceRow, InstanceState, Process};
 pub use journal::{Entry, Mark, PlanId, PlanState, StepState, Verb};
 pub use plans::{InEffect, PlanRow, StepRow};
 
-/// The log goes into the database when it has this many pages (2 MiB): who
-/// opens the database reads the log first.
-const LOG_PAGES: u32 = 512;
+/// The log goes into the database when it has this many pages: that flushes
+/// the disk, but whoever opens the database reads the log first. A bind with
+/// its release adds about forty.
+const LOG_PAGES: u32 = 128;
 
 /// The state database, open.
 #[derive(Debug)]

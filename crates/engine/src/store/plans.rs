@@ -118,9 +118,10 @@ impl Store {
         let mut plans = BTreeSet::new();
         self.read(|db| {
             let mut select = db.prepare_cached(
-                "SELECT DISTINCT plans.id FROM steps JOIN plans ON plans.id = steps.plan
-                 WHERE steps.bdf = ?1 AND steps.state = 'done'
-                   AND plans.verb = 'bind' AND plans.boot_id = ?2",
+                "SELECT id FROM plans
+                 WHERE verb = 'bind' AND boot_id = ?2 AND state IN ('done', 'failed')
+                   AND EXISTS (SELECT 1 FROM steps WHERE steps.plan = plans.id
+                               AND steps.bdf = ?1 AND steps.state = 'done')",
             )?;
             for bdf in functions {
                 let rows = select.query_map(params![bdf.to_string(), boot_id], |row| row.get(0))?;
@@ -139,7 +140,8 @@ impl Store {
             db.prepare_cached(
                 "SELECT seq, step, grp, steps.state, error, child_pid, child_start
                  FROM steps JOIN plans ON plans.id = steps.plan
-                 WHERE steps.state = 'in_doubt' AND plans.boot_id = ?1",
+                 WHERE plans.state IN ('applying', 'undoing', 'in_doubt')
+                   AND plans.boot_id = ?1 AND steps.state = 'in_doubt'",
             )?
             .query_map([boot_id], step_row)?
             .collect()

@@ -49,8 +49,6 @@ CREATE TABLE steps (
     PRIMARY KEY (plan, seq)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX steps_in_effect ON steps (bdf) WHERE state IN ('done', 'in_doubt');
-
 CREATE TABLE bindings (
     bdf          TEXT PRIMARY KEY,
     grp          INTEGER NOT NULL,

@@ -170,7 +170,7 @@ fn the_second_of_two_at_once_is_told_who_is_at_work() {
     let state = engine::StateDir::new(given.state.path());
     let held = engine::lock::Lock::take(&state, "bind", Duration::ZERO).unwrap();
     let error = given.engine().bind(&request(&[NVME])).unwrap_err();
-    assert_eq!(error.code(), "busy");
+    assert_eq!(error.code(), "busy", "{error:?}");
     assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
     given.engine().plan_bind(&request(&[NVME])).expect("reading needs no lock");
     drop(held);
