@@ -61,8 +61,10 @@ impl Turn<'_> {
         };
         let alive = match row.process {
             Some(process) => this_boot && runs(process)?,
-            // Its hypervisor is yet to come, or was never started.
-            None => owned,
+            None if owned => true,
+            // Whoever started it is gone, but the process that was to become
+            // its hypervisor may live still: now it cannot, or it has.
+            None => !self.store.revoke_start(&row.name)?,
         };
         if !alive {
             let (state, error) = match row.state {

@@ -137,6 +137,19 @@ impl Store {
         })
     }
 
+    /// Takes back the leave to start: no hypervisor of it comes to life any
+    /// more. Says whether none had.
+    pub fn revoke_start(&mut self, name: &Name) -> Result<bool, Error> {
+        self.write(|tx| {
+            tx.execute(
+                "UPDATE instances SET state = 'preparing', changed_at = unixepoch()
+                 WHERE name = ?1 AND pid IS NULL",
+                [name.as_str()],
+            )
+            .map(|rows| rows == 1)
+        })
+    }
+
     /// Moves an instance on.
     pub fn set_instance(&mut self, name: &Name, state: InstanceState) -> Result<(), Error> {
         self.write(|tx| {

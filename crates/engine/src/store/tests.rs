@@ -232,3 +232,23 @@ fn a_step_reads_back_as_it_was_written() {
     assert_eq!(rows[1].child, Some(child));
     assert_eq!(store.in_doubt("boot").unwrap(), rows[1..]);
 }
+
+#[test]
+fn a_start_is_claimed_or_revoked_and_never_both() {
+    let (_dir, state) = fresh();
+    let mut store = Store::open(&state).unwrap();
+    let process = |pid| Process { pid, start_time: 1 };
+    for (text, claimed_first) in [("one", true), ("two", false)] {
+        let name = text.parse().unwrap();
+        store.put_instance(&name, "{}", "boot", process(1)).unwrap();
+        store.set_instance(&name, InstanceState::Starting).unwrap();
+        let claim = |store: &mut Store| store.claim_start(&name, process(1), process(2)).unwrap();
+        if claimed_first {
+            assert!(claim(&mut store));
+        }
+        assert_eq!(store.revoke_start(&name).unwrap(), !claimed_first);
+        assert!(!claim(&mut store));
+        let pid = store.instance(&name).unwrap().unwrap().process;
+        assert_eq!(pid, claimed_first.then_some(process(2)));
+    }
+}
