@@ -14,6 +14,7 @@ use crate::lock::Lock;
 use crate::name::Name;
 use crate::request::Grace;
 use crate::store::{Event, InstanceRow, InstanceState, Process, Store};
+use crate::turn::boot_id;
 use crate::watch::runs;
 
 /// An instance as it is now.
@@ -157,7 +158,9 @@ impl Engine {
     fn view(&self, store: &Store, row: InstanceRow) -> Result<Instance, Error> {
         let held = store.assignments()?.into_iter();
         let held = held.filter(|held| held.guest == row.name.as_str());
-        let alive = |process: Option<Process>| match process {
+        // A pid and a start time of another boot are another process's.
+        let this_boot = row.boot_id == boot_id(&self.root)?;
+        let alive = |process: Option<Process>| match process.filter(|_| this_boot) {
             Some(process) => Ok(runs(process)?.then_some(process)),
             None => Ok::<_, Error>(None),
         };

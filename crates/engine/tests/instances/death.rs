@@ -78,12 +78,28 @@ fn another_boot_ends_every_instance() {
     for process in [started.instance.supervisor, started.instance.process] {
         kill(process.unwrap(), "KILL");
     }
-    let boot_id = given.host.root().join("proc/sys/kernel/random/boot_id");
-    std::fs::write(boot_id, "11111111-2222-3333-4444-555555555555").unwrap();
+    given.boot_again();
     given.engine().recover().unwrap();
     let instance = given.instance("one");
     assert_eq!(instance.state, InstanceState::Stopped);
     assert!(instance.devices.is_empty());
+}
+
+#[test]
+fn a_process_of_another_boot_is_nobody_of_ours() {
+    let given = Given::new();
+    let started = given.engine().run(&request("one", &[NVME])).unwrap();
+    kill(started.instance.supervisor.unwrap(), "KILL");
+    // Its pid and start time are some other process's after the restart.
+    let other = started.instance.process.unwrap();
+    given.boot_again();
+    assert_eq!(given.instance("one").process, None);
+    given.engine().stop(&name("one"), short()).unwrap();
+    assert_eq!(given.instance("one").state, InstanceState::Stopped);
+    let comm = format!("/proc/{}/stat", other.pid);
+    let stat = std::fs::read_to_string(comm).unwrap();
+    kill(other, "KILL");
+    assert!(!stat.contains(") Z"), "it was not touched: {stat}");
 }
 
 #[test]

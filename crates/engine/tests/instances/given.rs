@@ -48,6 +48,12 @@ impl Given {
         command
     }
 
+    /// The same machine, restarted.
+    pub fn boot_again(&self) {
+        let boot_id = self.host.root().join("proc/sys/kernel/random/boot_id");
+        std::fs::write(boot_id, "11111111-2222-3333-4444-555555555555").unwrap();
+    }
+
     /// The driver of a function, by the tree itself.
     pub fn driver_of(&self, bdf: &str) -> Option<String> {
         let link = self.host.root().join("sys/bus/pci/devices").join(bdf).join("driver");
