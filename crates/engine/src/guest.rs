@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 
 use host::paths::Root;
 use host::run::{CommandRunner, stderr_tail};
-use hypervisors::machine::{Console, Disk, DiskFormat, Firmware, Machine, Network, Numa};
+use hypervisors::machine::{
+    Console, Disk, DiskFormat, Firmware, Machine, Network, Numa, SparePorts,
+};
 use hypervisors::memory::HostMemory;
 use hypervisors::qemu::{Version, disk, firmware, version};
-use hypervisors::{GuestSpec, HostDevice, HostFacts, HostFunction};
+use hypervisors::{GuestSpec, HostDevice, HostFacts, HostFunction, Reserve};
+use model::parse::machine::address_bits;
 use model::port::{Cmd, Output, Runner};
 use model::reason::{Code, Reason};
 use model::{Bdf, Snapshot};
@@ -58,7 +61,7 @@ pub(crate) fn wanted(
     spec.devices = devices;
     spec.iommu = request.iommu;
     spec.container = request.container;
-    spec.spare = request.spare;
+    spec.spare = SparePorts { reserve: room(snapshot, request.spare.reserve), ..request.spare };
     spec.console = Some(Console { socket: files.console(), log: files.console_log() });
     spec.monitors = vec![files.monitor(), files.supervisor_monitor()];
     spec.extra = request.extra.clone();
@@ -79,6 +82,15 @@ pub(crate) fn host_devices(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) ->
         .map(|function| HostFunction::from_facts(function, root.pci_device(function.bdf)))
         .collect();
     HostDevice::by_slot(functions)
+}
+
+/// Room at a spare port for any device that this machine has, and could hand
+/// over later.
+fn room(snapshot: &Snapshot, least: Reserve) -> Reserve {
+    let movable = snapshot.functions.values().filter(|function| !function.stays());
+    let movable: Vec<Bdf> = movable.map(|function| function.bdf).collect();
+    let devices = host_devices(&Root::real(), snapshot, &movable);
+    Reserve::for_any(&devices).max_of(least)
 }
 
 fn machine(request: &RunRequest, snapshot: &Snapshot) -> Result<Machine, Error> {
@@ -183,13 +195,17 @@ fn facts(request: &RunRequest, snapshot: &Snapshot, spec: &GuestSpec) -> Result<
         version,
         kvm: kvm_opens(),
         iommu_bits: iommu.and_then(|iommu| iommu.address_width.known().copied()),
-        cpu_bits: None,
+        cpu_bits: cpu_bits(),
     })
 }
 
 /// Whether this process may use KVM.
 fn kvm_opens() -> bool {
     fs::OpenOptions::new().read(true).write(true).open(Root::real().kvm()).is_ok()
+}
+
+fn cpu_bits() -> Option<u8> {
+    address_bits(&fs::read_to_string(Root::real().cpuinfo()).ok()?).ok()
 }
 
 /// Runs a command that has to succeed.

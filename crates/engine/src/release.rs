@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 
 use model::intent::{Intent, Release};
 use model::plan::{Plan, Refusal, guest_has};
-use model::{Bdf, Reason, Snapshot};
+use model::reason::Code;
+use model::{Bdf, GroupId, Reason, Snapshot};
 
 use crate::Engine;
+use crate::assignment::Holdings;
 use crate::bind::{Report, movers, with_group_of_step};
 use crate::error::{Error, Failure};
 use crate::recover::Recovered;
@@ -129,10 +131,15 @@ impl Turn<'_> {
         }
         let mut failure = Failure::default();
         let mut snapshot = None;
+        let holdings = self.holdings()?;
         for group in groups {
-            let snapshot = snapshot.get_or_insert_with(|| self.engine.observe());
             let members = bindings.iter().filter(|binding| binding.group == group);
             let members: Vec<Bdf> = members.map(|binding| binding.bdf).collect();
+            // The plan that is in doubt goes on when the kernel lets go.
+            if is_in_doubt(&holdings, &members, group) {
+                continue;
+            }
+            let snapshot = snapshot.get_or_insert_with(|| self.engine.observe());
             match self.release_bound(snapshot, &members, guest) {
                 Ok(()) => {}
                 Err(Error::Failed(other)) => failure.merge(*other),
@@ -162,12 +169,13 @@ impl Turn<'_> {
     }
 }
 
+fn is_in_doubt(holdings: &Holdings, members: &[Bdf], group: GroupId) -> bool {
+    let members: Vec<_> = members.iter().map(|bdf| (*bdf, Some(group))).collect();
+    holdings.against(None, &members).iter().any(|reason| reason.code == Code::InDoubt)
+}
+
 /// Every reason why these devices cannot be released now.
-fn against(
-    snapshot: &Snapshot,
-    devices: &[Bdf],
-    holdings: &crate::assignment::Holdings,
-) -> Vec<Reason> {
+fn against(snapshot: &Snapshot, devices: &[Bdf], holdings: &Holdings) -> Vec<Reason> {
     let moving = movers(snapshot, devices);
     let mut reasons = missing(snapshot, devices);
     reasons.extend(holdings.against(None, &with_groups(snapshot, &moving)));

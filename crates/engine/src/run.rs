@@ -79,8 +79,11 @@ impl Engine {
         let started = self.start_supervisor(name, own_process()?);
         let started = started.and_then(|()| self.await_start(name));
         if let Err(error) = started {
-            self.give_up(name)?;
-            return Err(error);
+            return Err(match self.give_up(name) {
+                // Somebody is at work, who ends it, or the next verb does.
+                Ok(()) | Err(Error::Busy { .. }) => error,
+                Err(worse) => worse,
+            });
         }
         let instance = self.instance(name)?;
         report.notes.dedup();
@@ -190,7 +193,7 @@ impl Engine {
         let process = turn.store.instance(name)?.and_then(|row| row.process);
         drop(turn);
         if let Some(process) = process {
-            stop::end(name, process, &self.files(name).monitor(), NOW)?;
+            stop::end(name, process, &self.files(name), NOW)?;
         }
         self.turn("run")?.forget_instance(name)
     }

@@ -5,7 +5,6 @@
 //! device whose initialisation is cut off may stay unusable until the host
 //! is restarted.
 
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use rustix::process::Signal;
 
 use crate::Engine;
 use crate::error::Error;
-use crate::instances::Instance;
+use crate::instances::{Files, Instance};
 use crate::name::Name;
 use crate::request::Grace;
 use crate::run::backend;
@@ -54,7 +53,7 @@ impl Engine {
             return Err(Error::InstanceState { name: name.clone(), state });
         }
         let ended = match instance.process {
-            Some(process) => end(name, process, &instance.files.monitor(), grace)?,
+            Some(process) => end(name, process, &instance.files, grace)?,
             None => Ended::Itself,
         };
         self.await_release(name)?;
@@ -84,12 +83,12 @@ impl Engine {
 pub(crate) fn end(
     name: &Name,
     process: Process,
-    monitor: &Path,
+    files: &Files,
     grace: Grace,
 ) -> Result<Ended, Error> {
     let Some(watched) = Watched::open(process)? else { return Ok(Ended::Itself) };
     // A guest that cannot be asked has nothing to be waited for.
-    if press_power_button(monitor) && watched.ends_within(grace.guest)? {
+    if press_power_button(files, ANSWER) && watched.ends_within(grace.guest)? {
         return Ok(Ended::Guest);
     }
     watched.signal(Signal::TERM)?;
@@ -103,7 +102,40 @@ pub(crate) fn end(
     }
 }
 
-fn press_power_button(monitor: &Path) -> bool {
-    let guest = backend().connect(monitor, ANSWER);
-    guest.and_then(|mut guest| guest.shut_down()).is_ok()
+/// By either socket: each serves one client at a time, and a command that
+/// waits for the guest may keep the first for long.
+fn press_power_button(files: &Files, answer: Duration) -> bool {
+    [files.monitor(), files.supervisor_monitor()].iter().any(|monitor| {
+        let guest = backend().connect(monitor, answer);
+        guest.and_then(|mut guest| guest.shut_down()).is_ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_busy_socket_does_not_keep_the_power_button_from_being_pressed() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path().to_owned());
+        let _busy = UnixListener::bind(files.monitor()).unwrap();
+        let free = UnixListener::bind(files.supervisor_monitor()).unwrap();
+        let guest = thread::spawn(move || {
+            let (mut stream, _) = free.accept().unwrap();
+            writeln!(stream, r#"{{"QMP": {{}}}}"#).unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let mut asked = Vec::new();
+            for line in lines.map_while(Result::ok) {
+                let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+                asked.push(request["execute"].as_str().unwrap().to_owned());
+                writeln!(stream, r#"{{"return": {{}}, "id": {}}}"#, request["id"]).unwrap();
+            }
+            asked
+        });
+        assert!(press_power_button(&files, Duration::from_millis(200)));
+        assert_eq!(guest.join().unwrap(), ["qmp_capabilities", "system_powerdown"]);
+    }
 }

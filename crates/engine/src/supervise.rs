@@ -118,7 +118,7 @@ impl Engine {
                 asked = calls.take();
             }
             if asked {
-                stop::end(name, process, &self.files(name).monitor(), Grace::default())?;
+                stop::end(name, process, &self.files(name), Grace::default())?;
             }
         }
         let status = match &mut child {

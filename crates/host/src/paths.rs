@@ -171,6 +171,11 @@ impl Root {
         self.proc("meminfo")
     }
 
+    /// The processors, a paragraph each.
+    pub fn cpuinfo(&self) -> PathBuf {
+        self.proc("cpuinfo")
+    }
+
     pub fn swaps(&self) -> PathBuf {
         self.proc("swaps")
     }

@@ -1,6 +1,8 @@
 //! Starts that fail: everything goes back, and the reason is told.
 
-use engine::{InstanceState, RunRequest};
+use engine::{Engine, InstanceState, RunRequest, StateDir};
+use fakehost::{FakeHost, On};
+use host::paths::Root;
 
 use crate::given::*;
 
@@ -60,4 +62,37 @@ fn the_base_image_is_never_written() {
     assert!(given.state.path().join("instances/one/overlay.qcow2").exists());
     assert_eq!(std::fs::read(&base).unwrap(), content);
     assert_eq!(given.instance("one").state, InstanceState::Stopped);
+}
+
+#[test]
+fn a_device_that_comes_into_doubt_is_left_alone_when_the_start_is_taken_back() {
+    let given = Given::new();
+    given.host.hang(On::path("drivers_probe"));
+    let (root, state) = (Root::new(given.host.root()), StateDir::new(given.state.path()));
+    let (kernel, runner) = (Box::new(given.host.kernel()), Box::new(given.host.runner()));
+    let mut engine = Engine::new(root, state, kernel, runner);
+    let error = engine.run(&request("one", &[NVME])).unwrap_err();
+    assert_eq!(error.code(), "in_doubt", "{error}");
+    assert!(engine.instances().unwrap().is_empty());
+    let log: Vec<String> = given.host.log().iter().map(ToString::to_string).collect();
+    let hung = log.iter().position(|op| op.contains("drivers_probe"));
+    assert_eq!(hung, Some(log.len() - 1), "nothing was tried after it: {log:#?}");
+    assert_eq!(engine.recover().unwrap().pending.len(), 1);
+    given.host.settle();
+    assert!(engine.recover().unwrap().pending.is_empty());
+    assert_eq!(given.host.driver_of(NVME).as_deref(), Some("nvme"));
+}
+
+#[test]
+fn spare_ports_have_room_for_the_largest_device_of_the_machine() {
+    const GPU_MEMORY: u64 = 128 << 30;
+    let host = FakeHost::new().accelerator("0000:65:00.0").edu(EDU).loaded("vfio-pci");
+    let given = Given { host, state: tempfile::tempdir().unwrap() };
+    let mut asked = request("one", &[EDU]);
+    asked.spare.count = 1;
+    let plan = given.engine().plan_run(&asked).unwrap();
+    let text = format!("{:?}", plan.rendered);
+    let kept = text.split("pref64-reserve=").nth(1).and_then(|rest| rest.split('G').next());
+    let kept: u64 = kept.unwrap().parse().unwrap();
+    assert!(kept << 30 > GPU_MEMORY, "{text}");
 }
