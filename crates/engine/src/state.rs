@@ -63,7 +63,24 @@ impl StateDir {
 
     /// Makes the directory if it is missing. Mode 0700: disks, consoles and
     /// control sockets of guests are below it.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a folder that others may enter and that was made
+    /// for something else: it is not taken from them (`--state /tmp`).
     pub fn make(&self) -> Result<(), Error> {
+        let refused = |error| Error::file(&self.path, error);
+        let open = match fs::metadata(&self.path) {
+            Ok(found) => is_open(&found),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(refused(error)),
+        };
+        if open && !self.database().exists() && !self.lock().exists() {
+            let mut entries = fs::read_dir(&self.path).map_err(refused)?;
+            if entries.next().is_some() {
+                let text = "others may enter it, and it holds what is not passthru's";
+                return Err(refused(io::Error::other(text)));
+            }
+        }
         private_dir(&self.path)
     }
 
@@ -89,9 +106,38 @@ fn private_dir(path: &Path) -> Result<(), Error> {
     let refused = |error| Error::file(path, error);
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
     // An existing folder may be wider: `mkdir` by hand, a package, a tmpfiles rule.
-    let mode = fs::metadata(path).map_err(refused)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(refused)?;
+    match is_open(&fs::metadata(path).map_err(refused)?) {
+        true => fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(refused),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether anybody but its owner may use it.
+fn is_open(found: &fs::Metadata) -> bool {
+    found.permissions().mode() & 0o077 != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_others_is_not_taken_from_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path().join("state"));
+        let mode = || fs::metadata(state.path()).unwrap().permissions().mode() & 0o777;
+        let open = || fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        state.make().unwrap();
+        assert_eq!(mode(), 0o700);
+        open();
+        state.make().unwrap();
+        assert_eq!(mode(), 0o700, "an empty one, as `mkdir` makes it");
+        fs::write(state.path().join("mine"), "").unwrap();
+        open();
+        let error = state.make().unwrap_err();
+        assert_eq!((error.code(), mode()), ("file", 0o755));
+        fs::write(state.database(), "").unwrap();
+        state.make().unwrap();
+        assert_eq!(mode(), 0o700, "one of passthru's");
+    }
 }
