@@ -6,6 +6,7 @@
 
 use model::plan::{Plan, Refusal};
 use model::reason::{Code, Reason};
+use model::usage::Use;
 use model::{Function, Snapshot, Step};
 
 use crate::Engine;
@@ -75,13 +76,28 @@ fn against(function: &Function) -> Vec<Reason> {
         let text = "the kernel knows no way to reset it";
         reasons.push(Reason::at(Code::NoReset, bdf, text, "restart the host to reset it"));
     }
+    if let Some(active @ 1..) = function.sriov.as_ref().map(|sriov| sriov.functions.len()) {
+        let text = format!("{active} of its virtual functions are active, and lost with its reset");
+        let hint = "write 0 to sriov_numvfs first, when no guest has one of them";
+        reasons.push(Reason::at(Code::ActiveVfs, bdf, text, hint));
+    }
     for usage in &function.uses {
-        let hint = "release the host's use of it first";
-        reasons.push(Reason::at(Code::DiskInUse, bdf, format!("the host uses it: {usage}"), hint));
+        let hint = "end the host's use of it first";
+        reasons.push(Reason::at(code(usage), bdf, format!("the host uses it: {usage}"), hint));
     }
     for holder in function.holders.known().into_iter().flatten() {
         let text = holder.to_string();
         reasons.push(Reason::at(Code::HeldByProcess, bdf, text, "end it first"));
     }
     reasons
+}
+
+/// What a use of the host's is called.
+fn code(usage: &Use) -> Code {
+    match usage {
+        Use::Mount { .. } | Use::Swap { .. } | Use::Member { .. } => Code::DiskInUse,
+        Use::Interface { .. } => Code::InterfaceInUse,
+        Use::BootFramebuffer { .. } => Code::BootFramebuffer,
+        Use::Display { .. } => Code::DisplayInUse,
+    }
 }

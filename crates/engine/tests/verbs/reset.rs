@@ -33,3 +33,20 @@ fn a_reset_that_fails_is_said() {
     assert_eq!(error.code(), "step_failed");
     assert!(given.engine().unfinished().unwrap().is_empty());
 }
+
+#[test]
+fn a_physical_function_is_not_reset_under_its_virtual_ones() {
+    let nic = "0000:68:00.0";
+    let host = machine().root_port("0000:00:04.0", 0x68).sriov_nic(nic, "eth9", 4);
+    let given = Given { host, ..Given::new() };
+    given.host.meddle(&format!("sys/bus/pci/devices/{nic}/sriov_numvfs"), "2");
+    let error = given.engine().reset(nic).unwrap_err();
+    assert!(codes(&error).contains(&"active_vfs"), "{error}");
+}
+
+#[test]
+fn what_the_host_does_with_it_is_called_by_its_name() {
+    let host = machine().mount("nvme0n1", "/srv/data");
+    let given = Given { host, ..Given::new() };
+    assert_eq!(codes(&given.engine().reset(NVME).unwrap_err()), ["disk_in_use"]);
+}
