@@ -169,7 +169,8 @@ fn the_second_of_two_at_once_is_told_who_is_at_work() {
     let given = Given::new();
     let state = engine::StateDir::new(given.state.path());
     let held = engine::lock::Lock::take(&state, "bind", Duration::ZERO).unwrap();
-    let error = given.engine().bind(&request(&[NVME])).unwrap_err();
+    let mut hasty = given.engine().patience(Duration::ZERO);
+    let error = hasty.bind(&request(&[NVME])).unwrap_err();
     assert_eq!(error.code(), "busy", "{error:?}");
     assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
     given.engine().plan_bind(&request(&[NVME])).expect("reading needs no lock");

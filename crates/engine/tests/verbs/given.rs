@@ -50,7 +50,9 @@ impl Given {
         let root = Root::new(self.host.root());
         let state = StateDir::new(self.state.path());
         let (kernel, runner) = (Box::new(self.host.kernel()), Box::new(self.host.runner()));
-        Engine::new(root, state, kernel, runner).probe_wait(Duration::ZERO).patience(Duration::ZERO)
+        Engine::new(root, state, kernel, runner)
+            .probe_wait(Duration::ZERO)
+            .patience(Duration::from_secs(30))
     }
 
     /// Another boot of the same machine: sysfs is as the kernel makes it.
