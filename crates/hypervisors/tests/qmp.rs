@@ -358,6 +358,15 @@ fn function_0_comes_last_and_leaves_last() {
 }
 
 #[test]
+fn a_guest_without_remapping_is_not_given_what_needs_it() {
+    let (mut qmp, log) = machine(None, goes);
+    let error = qmp.attach(&device(vec![aic100("0000:81:00.0", 81)])).unwrap_err();
+    assert!(matches!(error, ControlError::Refused(_)), "{error:?}");
+    assert!(error.to_string().contains("interrupt remapping"), "{error}");
+    assert_eq!(log.try_iter().count(), 0);
+}
+
+#[test]
 fn a_slot_may_leave_whole() {
     let (mut qmp, log) = machine(None, goes_whole);
     qmp.attach(&gpu()).unwrap();

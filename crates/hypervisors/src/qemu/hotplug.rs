@@ -64,7 +64,7 @@ pub fn free_ports(qmp: &mut Qmp) -> Result<Vec<FreePort>, QmpError> {
 /// Give a running guest a device. Answers with the names of its functions.
 pub fn attach(qmp: &mut Qmp, device: &HostDevice) -> Result<Vec<String>, ControlError> {
     refuse_if_there(qmp, device)?;
-    refuse_if_behind_iommu(qmp, device)?;
+    refuse_by_iommu(qmp, device)?;
     let port = choose(free_ports(qmp)?, device).map_err(ControlError::Refused)?;
     let iommufd = iommufd(qmp)?;
     let functions = properties(device, &port.bus, iommufd.as_deref());
@@ -242,20 +242,35 @@ fn refuse_if_there(qmp: &mut Qmp, device: &HostDevice) -> Result<(), ControlErro
     }
 }
 
-/// Behind a virtual IOMMU, functions of one group need a bridge of their
-/// own, which cannot be made while the guest runs.
-fn refuse_if_behind_iommu(qmp: &mut Qmp, device: &HostDevice) -> Result<(), ControlError> {
+/// What the guest's virtual IOMMU, or the lack of one, speaks against:
+/// neither can be changed while the guest runs.
+fn refuse_by_iommu(qmp: &mut Qmp, device: &HostDevice) -> Result<(), ControlError> {
     let groups: Vec<_> = device.functions.iter().filter_map(|function| function.group).collect();
     let shared = groups.iter().enumerate().any(|(index, group)| groups[..index].contains(group));
-    if !shared || !has_viommu(qmp)? {
+    let remapped = device.functions.iter().any(|function| function.needs_remapping);
+    if !shared && !remapped {
         return Ok(());
     }
-    let text = "its functions share an IOMMU group, and this guest has a virtual IOMMU, which would give each an address space of its own";
-    let hint = "start the guest with the device: it is then put behind a bridge";
+    let (text, hint) = match has_viommu(qmp)? {
+        true if shared => (
+            "its functions share an IOMMU group, and this guest has a virtual IOMMU, which would give each an address space of its own",
+            "start the guest with the device: it is then put behind a bridge",
+        ),
+        false if remapped && !is_pseries(qmp)? => (
+            "it needs interrupt remapping in the guest, and this guest has no virtual IOMMU",
+            "start the guest with the device, or with a virtual IOMMU (--viommu on)",
+        ),
+        _ => return Ok(()),
+    };
     Err(ControlError::Refused(match device.functions.first() {
         Some(function) => Reason::at(Code::Unsupported, function.bdf, text, hint),
         None => Reason::machine(Code::Unsupported, text, hint),
     }))
+}
+
+/// A guest of POWER, which remaps interrupts by its nature.
+fn is_pseries(qmp: &mut Qmp) -> Result<bool, QmpError> {
+    Ok(qmp.peripherals()?.iter().any(|device| device.kind == "spapr-pci-host-bridge"))
 }
 
 fn has_viommu(qmp: &mut Qmp) -> Result<bool, QmpError> {
