@@ -161,3 +161,16 @@ fn whoever_cannot_see_all_never_says_nobody() {
     tree.link("proc/self/ns/pid", "pid:[4026531836]");
     assert_eq!(unknown(&tree), Fact::Known(vec![]));
 }
+
+#[test]
+fn a_process_that_calls_itself_no_text_hides_nobody() {
+    let (_dir, tree) = machine();
+    tree.file(&format!("proc/driver/nvidia/gpus/{CARD}/information"), "Device Minor: \t 0\n");
+    process(&tree, 704, "", "/", &["/dev/nvidia0"]);
+    let stat =
+        [b"704 (".as_slice(), b"\xff\xfe", b") S 1 1 1 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 7 0 0\n"];
+    std::fs::write(tree.path().join("proc/704/stat"), stat.concat()).unwrap();
+    std::fs::write(tree.path().join("proc/704/comm"), b"\xff\xfe\n").unwrap();
+    let held = holders(&seen(&tree), CARD);
+    assert_eq!(held, ["\u{fffd}\u{fffd} (pid 704) has /dev/nvidia0 open"]);
+}

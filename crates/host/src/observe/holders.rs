@@ -77,14 +77,20 @@ fn held(folder: &Folder, pid: u32, nodes: &Nodes) -> Result<Vec<(Bdf, Holder)>, 
 }
 
 fn holder(folder: &Folder, pid: u32, node: &str, buffer: &mut Buffer) -> Result<Holder, Why> {
-    let stat = folder.text(&format!("{pid}/stat"), buffer)?;
-    let start_time = process::start_time(stat).ok_or(Why::Vanished)?;
+    let stat = lossy(folder, &format!("{pid}/stat"), buffer)?;
+    let start_time = process::start_time(&stat).ok_or(Why::Vanished)?;
     // A kernel thread has no program file.
     let program = match folder.link(&format!("{pid}/exe"), buffer) {
         Ok(path) => link::name(path.strip_suffix(" (deleted)").unwrap_or(path)).to_owned(),
-        Err(_) => folder.text(&format!("{pid}/comm"), buffer)?.trim().to_owned(),
+        Err(_) => lossy(folder, &format!("{pid}/comm"), buffer)?.trim().to_owned(),
     };
     let cgroup = folder.text(&format!("{pid}/cgroup"), buffer).unwrap_or_default();
     let unit = process::unit(cgroup).map(str::to_owned);
     Ok(Holder { pid, start_time, program, node: node.to_owned(), unit })
+}
+
+/// A process names itself as it likes, in bytes that need not be text.
+fn lossy(folder: &Folder, name: &str, buffer: &mut Buffer) -> Result<String, Why> {
+    let bytes = folder.bytes(name, usize::MAX, buffer)?;
+    Ok(String::from_utf8_lossy(bytes).into_owned())
 }
