@@ -41,6 +41,20 @@ pub fn boot_id(root: &Root) -> io::Result<String> {
     Ok(text.trim().to_owned())
 }
 
+/// Close what whoever started this program left open: a script's lock or pipe
+/// (`exec 9>lock; flock 9; passthru …`), which a process that outlives the
+/// script (a guest, a child that is stuck in the kernel) would hold as long.
+/// To be called first thing, while nothing of the program's own is open.
+pub fn close_inherited() {
+    let Ok(open) = std::fs::read_dir(Root::real().own_files()) else { return };
+    let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let inherited: Vec<i32> = numbers.filter(|number| *number > 2).collect();
+    for number in inherited {
+        // The folder that was just read is among them, and closed by now.
+        let _ = nix::unistd::close(number);
+    }
+}
+
 fn stat(root: &Root, pid: u32) -> io::Result<Option<String>> {
     match std::fs::read(root.process(pid).join("stat")) {
         // A name may hold any bytes; the fields around it are ASCII.

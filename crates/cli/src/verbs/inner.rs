@@ -63,6 +63,8 @@ impl Supervise {
 
 impl Detach {
     pub fn exec(&self, cx: &Context) -> Result<(), Error> {
+        // The guest is not to hold a lock of the shell that it was started from.
+        host::process::close_inherited();
         Ok(cx.engine().detach_supervisor(&self.from.name, self.from.process())?)
     }
 }

@@ -8,7 +8,7 @@ use nix::sys::signal::{SigSet, Signal};
 use rustix::io::Errno;
 
 use super::wire::{PAGE, Reply, Request};
-use crate::paths::Root;
+use crate::process;
 
 /// Be the child: serve over standard input and output until the parent closes
 /// the pipe or goes away. To be called first thing in a program of its own.
@@ -18,23 +18,10 @@ use crate::paths::Root;
 /// or systemd ending the whole unit). Blocked and not caught, so that none
 /// interrupts a write in the kernel.
 pub fn run_child() -> io::Result<()> {
-    close_inherited();
+    process::close_inherited();
     let asking = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
     asking.into_iter().collect::<SigSet>().thread_block()?;
     serve(io::stdin().lock(), io::stdout().lock())
-}
-
-/// Close what whoever started the parent left open: a script's lock or pipe
-/// (`exec 9>lock; flock 9; passthru …`), which a child that is stuck for ever
-/// would hold for ever. Nothing of this program's own is open yet.
-fn close_inherited() {
-    let Ok(open) = std::fs::read_dir(Root::real().own_files()) else { return };
-    let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let inherited: Vec<i32> = numbers.filter(|number| *number > 2).collect();
-    for number in inherited {
-        // The folder that was just read is among them, and closed by now.
-        let _ = nix::unistd::close(number);
-    }
 }
 
 /// Answer requests until there are no more.
