@@ -14,6 +14,7 @@ mod uses;
 pub use details::DetailsJson;
 pub use row::ListJson;
 pub use unknown::Unknown;
+pub use uses::HolderJson;
 
 use model::reason::{Reason, Weight};
 use model::verdict::{Kind, Verdict};

@@ -15,9 +15,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::Step;
 use model::port::{AttrWriter, Child, Runner, Stuck, Wrote};
+use model::usage::Holder;
+use model::{Fact, Step, Why};
 
+use crate::observe::holders_of;
 use crate::paths::Root;
 
 pub use error::ApplyError;
@@ -43,6 +45,8 @@ pub struct Doubt {
     pub path: PathBuf,
     pub value: String,
     pub stuck: Stuck,
+    /// Who has the device open: often what the kernel waits for.
+    pub holders: Fact<Vec<Holder>>,
 }
 
 /// Applies steps, one after the other, to one machine.
@@ -97,7 +101,12 @@ impl Applier {
         match result {
             Ok(outcome) => outcome,
             Err(Stop::Failed(error)) => Outcome::Failed(error),
-            Err(Stop::InDoubt(doubt)) => Outcome::InDoubt(doubt),
+            Err(Stop::InDoubt(mut doubt)) => {
+                if let Some(bdf) = step.bdf() {
+                    doubt.holders = holders_of(&self.root, bdf);
+                }
+                Outcome::InDoubt(doubt)
+            }
         }
     }
 
@@ -123,7 +132,10 @@ impl Applier {
             Wrote::Failed { errno, text } => {
                 Ok(Err(ApplyError::Write { path, value, errno, text }))
             }
-            Wrote::InDoubt(stuck) => Err(Stop::InDoubt(Doubt { path, value, stuck })),
+            Wrote::InDoubt(stuck) => {
+                let holders = Fact::Unknown(Why::NotObserved);
+                Err(Stop::InDoubt(Doubt { path, value, stuck, holders }))
+            }
         }
     }
 }
@@ -136,14 +148,14 @@ impl From<ApplyError> for Stop {
 
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, value, stuck } = self;
+        let Self { path, value, stuck, holders } = self;
         let (value, path) = (value.trim_end(), path.display());
         let seconds = stuck.waited.as_secs();
         write!(f, "writing `{value}` to `{path}` has not come back after {seconds} s: ")?;
         write!(f, "process {} is in the kernel", stuck.pid)?;
-        match &stuck.wait_channel {
-            Some(channel) => write!(f, ", in {channel}"),
-            None => Ok(()),
+        if let Some(channel) = &stuck.wait_channel {
+            write!(f, ", in {channel}")?;
         }
+        holders.known().into_iter().flatten().try_for_each(|holder| write!(f, "; {holder}"))
     }
 }

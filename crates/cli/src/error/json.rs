@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Error;
 use super::told::Told;
 use crate::output;
-use crate::wire::ReasonJson;
+use crate::wire::{HolderJson, ReasonJson};
 
 #[derive(Serialize)]
 struct ErrorJson<'a> {
@@ -23,18 +23,18 @@ struct ErrorJson<'a> {
 #[serde(untagged)]
 enum Details<'a> {
     Refusal { reasons: Vec<ReasonJson<'a>> },
-    Failure(FailureJson),
+    Failure(FailureJson<'a>),
     Matches { matches: Vec<String> },
 }
 
 #[derive(Serialize)]
-struct FailureJson {
+struct FailureJson<'a> {
     /// Everything that had been done was undone.
     rolled_back: bool,
     interrupted: bool,
     errors: Vec<StepJson>,
     undo_errors: Vec<StepJson>,
-    in_doubt: Vec<DoubtJson>,
+    in_doubt: Vec<DoubtJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -44,11 +44,13 @@ struct StepJson {
 }
 
 #[derive(Serialize)]
-struct DoubtJson {
+struct DoubtJson<'a> {
     step: String,
     pid: u32,
     wait_channel: Option<String>,
     waited_seconds: u64,
+    /// Who has the device open; `null` when that cannot be seen.
+    holders: Option<Vec<HolderJson<'a>>>,
 }
 
 /// Writes the error as one object.
@@ -72,8 +74,8 @@ fn details(error: &Error) -> Option<Details<'_>> {
     })
 }
 
-impl FailureJson {
-    fn of(failure: &Failure) -> Self {
+impl<'a> FailureJson<'a> {
+    fn of(failure: &'a Failure) -> Self {
         Self {
             rolled_back: failure.rolled_back(),
             interrupted: failure.interrupted,
@@ -90,14 +92,16 @@ impl StepJson {
     }
 }
 
-impl DoubtJson {
-    fn of(doubt: &StepDoubt) -> Self {
+impl<'a> DoubtJson<'a> {
+    fn of(doubt: &'a StepDoubt) -> Self {
         let stuck = &doubt.doubt.stuck;
+        let holders = doubt.doubt.holders.known();
         Self {
             step: doubt.step.to_string(),
             pid: stuck.pid,
             wait_channel: stuck.wait_channel.clone(),
             waited_seconds: stuck.waited.as_secs(),
+            holders: holders.map(|all| all.iter().map(HolderJson::of).collect()),
         }
     }
 }

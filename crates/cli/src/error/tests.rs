@@ -5,7 +5,8 @@ use std::time::Duration;
 use engine::error::{Failure, StepDoubt, StepError};
 use host::apply::{ApplyError, Doubt};
 use model::port::Stuck;
-use model::{Bdf, Step};
+use model::usage::Holder;
+use model::{Bdf, Fact, Step};
 
 use super::*;
 
@@ -57,7 +58,15 @@ fn a_write_in_doubt() {
         waited: Duration::from_secs(30),
     };
     let path = "/sys/bus/pci/drivers/nvidia/unbind".into();
-    let doubt = Doubt { path, value: "0000:01:00.0".to_owned(), stuck };
+    let holder = Holder {
+        pid: 815,
+        start_time: 2,
+        program: "python3".to_owned(),
+        node: "/dev/nvidia0".to_owned(),
+        unit: None,
+    };
+    let holders = Fact::Known(vec![holder]);
+    let doubt = Doubt { path, value: "0000:01:00.0".to_owned(), stuck, holders };
     let doubts = vec![StepDoubt { step: step(), doubt }];
     insta::assert_snapshot!(told(Failure { doubts, ..Failure::default() }));
 }

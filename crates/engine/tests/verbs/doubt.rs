@@ -106,3 +106,21 @@ fn a_reboot_ends_every_doubt() {
     assert_eq!(after.engine().recover().unwrap().voided, 1);
     after.engine().bind(&request(&[GPU])).unwrap();
 }
+
+#[test]
+fn who_holds_a_device_in_doubt_is_named() {
+    // Its unit is stopped, and one of its processes stays.
+    let given = Given::new();
+    given.host.hang(On::path("drivers/nvidia/unbind"));
+    let service = given.host.root().join("proc/700");
+    let copy = given.host.root().join("proc/4242");
+    std::fs::create_dir_all(copy.join("fd")).unwrap();
+    for file in ["stat", "comm", "cgroup"] {
+        let text = std::fs::read_to_string(service.join(file)).unwrap();
+        std::fs::write(copy.join(file), text).unwrap();
+    }
+    std::os::unix::fs::symlink("/dev/nvidia0", copy.join("fd/3")).unwrap();
+    let error = given.engine().bind(&request(&[GPU])).unwrap_err();
+    assert_eq!(error.code(), "in_doubt", "{error}");
+    assert!(error.to_string().contains("(pid 4242) has /dev/nvidia0 open"), "{error}");
+}

@@ -7,11 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use model::parse::{link, process};
+use model::parse::{attribute, link, process};
+use model::snapshot::{Group, GroupId};
 use model::usage::Holder;
 use model::{Bdf, Fact, Function, Why};
 
+use super::blocks::Blocks;
 use super::nodes::Nodes;
+use super::parallel;
 use crate::paths::Root;
 use crate::read::{Buffer, Folder};
 
@@ -30,6 +33,30 @@ pub(super) fn holders(root: &Root, nodes: &Nodes, functions: &mut BTreeMap<Bdf, 
     }
 }
 
+/// Who holds one function now. Of the function itself nothing is read that
+/// waits for its lock: somebody may be stuck with it.
+pub fn holders_of(root: &Root, bdf: Bdf) -> Fact<Vec<Holder>> {
+    let mut function = Function::unknown(bdf, &Why::NotObserved);
+    let mut buffer = Buffer::default();
+    let link = Folder::open(&root.pci_devices()).and_then(|devices| {
+        Ok(link::name(devices.link(&format!("{bdf}/iommu_group"), &mut buffer)?).to_owned())
+    });
+    let group = link.and_then(|name| attribute::number(&name)).ok().map(GroupId);
+    function.group = Fact::Known(group);
+    let unknown = Why::NotObserved;
+    let group = group.map(|id| Group {
+        id,
+        members: vec![bdf],
+        domain: Fact::Unknown(unknown.clone()),
+        reserved: Fact::Unknown(unknown),
+    });
+    let groups = group.into_iter().map(|group| (group.id, group)).collect();
+    let blocks = Blocks::read(root).unwrap_or_default();
+    let functions = BTreeMap::from([(bdf, function)]);
+    let nodes = Nodes::read(root, &blocks, &functions, &groups);
+    scan(root, &nodes).map(|mut found| found.remove(&bdf).unwrap_or_default()).into()
+}
+
 fn scan(root: &Root, nodes: &Nodes) -> Result<BTreeMap<Bdf, Vec<Holder>>, Why> {
     let folder = Folder::open(&root.processes())?;
     let mut buffer = Buffer::default();
@@ -41,10 +68,13 @@ fn scan(root: &Root, nodes: &Nodes) -> Result<BTreeMap<Bdf, Vec<Holder>>, Why> {
     // Where others' processes are hidden (`hidepid`), the first one is, too;
     // and a recording that looked at processes has it.
     folder.folder("1/fd")?;
+    let names = folder.names()?;
+    let pids: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    let held =
+        parallel::parts(&pids, |part| part.iter().map(|pid| held(&folder, *pid, nodes)).collect());
     let mut holders: BTreeMap<Bdf, Vec<Holder>> = BTreeMap::new();
-    for name in folder.names()? {
-        let Ok(pid) = name.parse::<u32>() else { continue };
-        match held(&folder, pid, nodes) {
+    for held in held {
+        match held {
             Ok(held) => held.into_iter().for_each(|(bdf, holder)| {
                 holders.entry(bdf).or_default().push(holder);
             }),

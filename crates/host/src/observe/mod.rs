@@ -32,6 +32,7 @@ use model::Snapshot;
 use model::port::AttrWriter;
 
 use self::functions::Found;
+pub use self::holders::holders_of;
 use self::nodes::Nodes;
 use self::overrides::Locked;
 pub use self::overrides::driver_override;
