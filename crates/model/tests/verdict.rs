@@ -266,6 +266,22 @@ fn conventional_pci_behind_a_bridge() {
 }
 
 #[test]
+fn a_verdict_is_no_guess() {
+    let why = || Why::Failed("no answer".to_owned());
+    let unread = nvme().with(NVME, |f| f.driver = Fact::Unknown(why()));
+    expect(&unread, NVME, &Kind::Not, &[Code::Unreadable]);
+    let unread = nvme().with(NVME, |f| f.group = Fact::Unknown(why()));
+    expect(&unread, NVME, &Kind::Not, &[Code::Unreadable]);
+    let unread = nvme().with(NVME, |f| f.driver_override = Fact::Unknown(why()));
+    expect(&unread, NVME, &Kind::Not, &[Code::Unreadable]);
+    // What nobody looked at, or the kernel does not have, is no reason.
+    for why in [Why::NotObserved, Why::NotProvided] {
+        let unseen = nvme().with(NVME, |f| f.driver_override = Fact::Unknown(why));
+        expect(&unseen, NVME, &Kind::Assignable, &[]);
+    }
+}
+
+#[test]
 fn wedged_and_virtual_functions() {
     let shape = nvme().with(NVME, |f| f.config = Fact::Unknown(Why::AllOnes));
     expect(&shape, NVME, &Kind::Not, &[Code::Wedged]);

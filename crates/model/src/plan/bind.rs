@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::holders::{Quiesce, is_vfio_driver, quiesce};
 use super::{Plan, Refusal};
 use crate::bdf::Bdf;
-use crate::fact::Why;
 use crate::function::{Function, PowerControl};
 use crate::intent::Bind;
 use crate::reason::{Code, Reason, Weight};
@@ -51,7 +50,7 @@ fn against(moving: &Moving<'_>, intent: &Bind) -> Vec<Reason> {
     }
     for function in moving.functions() {
         reasons.extend(moving.reasons(function));
-        reasons.extend(unreadable(function));
+        reasons.extend(unseen(function));
     }
     if snapshot.machine.vfio_pci.is(&ModuleState::Missing) && intent.driver == "vfio-pci" {
         let text = "the kernel has no vfio-pci module";
@@ -75,22 +74,11 @@ fn companions(moving: &Moving<'_>, named: &[Bdf]) -> Option<Reason> {
     Some(Reason::machine(Code::GroupCompany, text, ""))
 }
 
-/// A plan must not be built on guesses: who drives the function has to be
-/// known. Who holds it may stay unknown (in a container, say), and is told.
-fn unreadable(function: &Function) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    // A kernel before 3.16 has no driver_override; the write will say so.
-    let preset = function.driver_override.why().filter(|why| **why != Why::NotProvided);
-    if let Some(why) = function.driver.why().or(function.group.why()).or(preset) {
-        let text = format!("its driver, driver_override or group could not be read: {why}");
-        let hint = "look again with `passthru show`";
-        reasons.push(Reason::at(Code::Unreadable, function.bdf, text, hint));
-    }
-    if let Some(why) = function.holders.why() {
-        let text = format!("not known: who holds it ({why})");
-        reasons.push(Reason::at(Code::Unknown, function.bdf, text, ""));
-    }
-    reasons
+/// Who holds it may stay unknown (in a container, say), and is told.
+fn unseen(function: &Function) -> Option<Reason> {
+    let why = function.holders.why()?;
+    let text = format!("not known: who holds it ({why})");
+    Some(Reason::at(Code::Unknown, function.bdf, text, ""))
 }
 
 fn refuses(reason: &Reason, intent: &Bind) -> bool {

@@ -13,6 +13,7 @@ type Rule = fn(&Snapshot, &Function, &mut Vec<Reason>);
 
 pub(super) const RULES: &[Rule] = &[
     iommu,
+    unreadable,
     chipset,
     wedged,
     behind_vmd,
@@ -53,6 +54,20 @@ fn iommu(snapshot: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
             out.push(Reason::at(Code::NoGroup, bdf, text, hint));
         }
         _ => {}
+    }
+}
+
+/// Nothing must be planned on a guess: who drives the function has to be
+/// known, and what moves with it.
+fn unreadable(_: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
+    // A listing does not look at driver_override; a kernel before 3.16 has
+    // none, and the write will say so.
+    let looked = |why: &&Why| !matches!(why, Why::NotObserved | Why::NotProvided);
+    let preset = function.driver_override.why().filter(looked);
+    if let Some(why) = function.driver.why().or(function.group.why()).or(preset) {
+        let text = format!("its driver, driver_override or group could not be read: {why}");
+        let hint = "look again with `passthru show`";
+        out.push(Reason::at(Code::Unreadable, function.bdf, text, hint));
     }
 }
 
@@ -211,8 +226,6 @@ fn unknown(_: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
         Fact::Unknown(why) => Some(why),
     };
     let facts = [
-        ("driver", function.driver.why()),
-        ("group", function.group.why()),
         ("capabilities", capabilities),
         ("reset methods", function.reset_methods.why()),
         ("BARs", function.bars.why()),
