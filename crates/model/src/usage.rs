@@ -1,6 +1,6 @@
 //! What the host does with a function: disks, network, screen, processes.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// One use that the host makes of a function.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,11 +39,11 @@ pub struct Holder {
 impl fmt::Display for Use {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mount { block, at } => write!(f, "{block} is mounted at {at}"),
+            Self::Mount { block, at } => write!(f, "{block} is mounted at {}", Plain(at)),
             Self::Swap { block } => write!(f, "{block} is swap"),
             Self::Member { block, of } => write!(f, "{block} is part of {of}"),
             Self::Interface { name, addresses, up, default_route } => {
-                write!(f, "network interface {name}")?;
+                write!(f, "network interface {}", Plain(name))?;
                 if !up {
                     write!(f, ", down")?;
                 }
@@ -63,10 +63,35 @@ impl fmt::Display for Use {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (pid {}) has {} open", self.program, self.pid, self.node)?;
+        write!(f, "{} (pid {}) has {} open", Plain(&self.program), self.pid, self.node)?;
         match &self.unit {
             Some(unit) => write!(f, ", unit {unit}"),
             None => Ok(()),
         }
+    }
+}
+
+/// A name that others than root may have chosen (a program's, a disk label's
+/// in a mount point): on a terminal it must not end the line, or be a command.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char.is_control() {
+            true => write!(f, "{}", char.escape_default()),
+            false => f.write_char(char),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_nothing_to_the_terminal() {
+        let (block, at) = ("sda1".to_owned(), "/media/\u{1b}[2Jmy disk\n- ü".to_owned());
+        let mount = Use::Mount { block, at };
+        assert_eq!(mount.to_string(), r"sda1 is mounted at /media/\u{1b}[2Jmy disk\n- ü");
     }
 }
