@@ -212,19 +212,27 @@ fn refuse_short(path: &Path) -> Result<(), Error> {
     let failed = |error| Error::file(path, error);
     let file = fs::File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
+    let mut head = [0; 18];
+    let begins = match file.read_exact_at(&mut head, 0) {
+        Ok(()) => head.starts_with(b"SQLite format 3\0"),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => false,
+        Err(error) => return Err(failed(error)),
+    };
     // The page size: two bytes from offset 16 on, big-endian, 1 for 65536
     // (sqlite.org/fileformat.html, 1.3.2).
-    let mut size = [0; 2];
-    let read = file.read_exact_at(&mut size, 16);
-    let page = match u64::from(u16::from_be_bytes(size)) {
+    let page = match u64::from(u16::from_be_bytes([head[16], head[17]])) {
         1 => 65536,
         page => page,
     };
-    if read.is_ok() && page >= 512 && length % page == 0 {
+    if begins && page >= 512 && length.is_multiple_of(page) {
         return Ok(());
     }
     let short = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
-    let text = format!("it holds {length} bytes, which is no whole number of pages");
+    let text = match begins {
+        _ if length == 0 => "it is empty".to_owned(),
+        true => format!("it holds {length} bytes, which is no whole number of pages"),
+        false => format!("its {length} bytes do not begin as a database does"),
+    };
     Err(Error::store(path, rusqlite::Error::SqliteFailure(short, Some(text))))
 }
 

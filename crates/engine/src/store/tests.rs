@@ -108,7 +108,10 @@ fn what_is_no_database_is_named_and_left_alone() {
     let (_dir, state) = fresh();
     let text = "I am a shopping list. ".repeat(400);
     fs::write(state.database(), &text).unwrap();
-    assert_eq!(read_all(&state).unwrap_err().code(), "state_damaged");
+    let error = read_all(&state).unwrap_err();
+    assert_eq!(error.code(), "state_damaged");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("do not begin as a database does"), "{cause}");
     assert_eq!(fs::read_to_string(state.database()).unwrap(), text);
 }
 
