@@ -12,7 +12,8 @@ pub fn text(spec: &GuestSpec) -> String {
         let _ = writeln!(text, "{words}");
     };
     line(format!("guest {} ({}) on {}", spec.name, spec.uuid, spec.machine.name()));
-    line(format!("  {} processors, {} MiB of memory", spec.cpus, spec.memory.bytes >> 20));
+    let cpus = if spec.cpus == 1 { "processor" } else { "processors" };
+    line(format!("  {} {cpus}, {} MiB of memory", spec.cpus, spec.memory.bytes >> 20));
     match &spec.firmware {
         Firmware::Default => line("  the machine's own firmware".to_owned()),
         Firmware::Ovmf { nvram, .. } => {
