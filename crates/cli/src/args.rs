@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use model::Code;
 use model::reason::Weight;
@@ -154,4 +155,16 @@ impl Verb {
             Self::Completions(verb) => verb.exec(cx),
         }
     }
+}
+
+/// The error without the verbs that only passthru itself gives to itself.
+/// Clap leaves them out of help, and not out of this list.
+pub(crate) fn without_inner(mut error: clap::Error) -> clap::Error {
+    let verbs = match error.get(ContextKind::ValidSubcommand) {
+        Some(ContextValue::Strings(verbs)) => verbs.clone(),
+        _ => return error,
+    };
+    let shown = verbs.into_iter().filter(|verb| !verb.starts_with("__")).collect();
+    error.insert(ContextKind::ValidSubcommand, ContextValue::Strings(shown));
+    error
 }

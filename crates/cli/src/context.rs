@@ -4,6 +4,7 @@
 //! temporary folder that goes away with the context.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -39,7 +40,7 @@ impl Context {
         let replay = replay.map_err(Error::Replay)?;
         let root = match (&replay, global.root) {
             (Some(replay), _) => replay.root().clone(),
-            (None, Some(dir)) => Root::new(dir),
+            (None, Some(dir)) => below(dir)?,
             (None, None) => Root::real(),
         };
         let state = global.state.unwrap_or_else(|| root.at(StateDir::DEFAULT));
@@ -89,5 +90,14 @@ impl Context {
             })),
             false => Ok(engine),
         }
+    }
+}
+
+/// A tree to look at. One that is not there is a slip of the pen, and no
+/// machine without devices.
+fn below(dir: PathBuf) -> Result<Root, Error> {
+    match dir.join(".").metadata() {
+        Ok(_) => Ok(Root::new(dir)),
+        Err(source) => Err(Error::Io { doing: format!("look below {}", dir.display()), source }),
     }
 }

@@ -8,8 +8,9 @@ use std::io::ErrorKind;
 
 use engine::assignment::Holdings;
 use engine::{Engine, Registered};
+use model::snapshot::Gap;
 use model::verdict::Verdict;
-use model::{Bdf, Function, Snapshot};
+use model::{Bdf, Function, Snapshot, Why};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -21,7 +22,7 @@ pub struct Known {
     names: BTreeMap<Bdf, String>,
     holdings: Holdings,
     /// Why nothing is known.
-    pub problem: Option<String>,
+    pub gap: Option<Gap>,
 }
 
 impl Known {
@@ -31,8 +32,8 @@ impl Known {
             Err(engine::Error::File { path, source })
                 if source.kind() == ErrorKind::PermissionDenied =>
             {
-                let problem = format!("{} needs root", path.display());
-                Ok(Self { problem: Some(problem), ..Self::default() })
+                let gap = Gap { path: path.display().to_string(), why: Why::NotPermitted };
+                Ok(Self { gap: Some(gap), ..Self::default() })
             }
             read => Ok(read?),
         }
@@ -42,7 +43,7 @@ impl Known {
         let registered = engine.registered()?;
         let named = |device: &Registered| (device.bdf, device.name.to_string());
         let names = registered.iter().map(named).collect();
-        Ok(Self { registered, names, holdings: engine.holdings()?, problem: None })
+        Ok(Self { registered, names, holdings: engine.holdings()?, gap: None })
     }
 
     /// The function that a text means.

@@ -44,7 +44,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(usage) => {
             // The flag cannot be asked of arguments that did not parse.
             let json = args.iter().skip(1).any(|arg| arg == "--json");
-            error::report(&Error::Arguments(usage), json)
+            error::report(&Error::Arguments(args::without_inner(usage)), json)
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use engine::Name;
 use engine::error::Failure;
+use engine::{InstanceState, Name};
 
 use super::Error;
 use crate::context::Context;
@@ -56,6 +56,9 @@ fn of_engine(error: &engine::Error) -> &'static str {
         E::AmbiguousDevice { .. } => "say which one by its address",
         E::NameTaken(_) | E::NotRegistered(_) => "`passthru device list` shows the names",
         E::NoIdentity(_) => "`passthru show` says why",
+        E::InstanceState { state: InstanceState::Running, .. } => {
+            "`passthru instance stop` ends it"
+        }
         E::NoInstance(_) | E::InstanceState { .. } => {
             "`passthru instance list` shows the instances"
         }
@@ -101,6 +104,15 @@ fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_runs_has_to_be_stopped_first() {
+        for (state, want) in [(InstanceState::Running, "stop"), (InstanceState::Stopped, "list")] {
+            let name = "vm1".parse().unwrap();
+            let hint = of_engine(&engine::Error::InstanceState { name, state });
+            assert!(hint.starts_with(&format!("`passthru instance {want}`")), "{hint}");
+        }
+    }
 
     #[test]
     fn a_name_is_suggested_when_it_is_much_like_what_was_typed() {

@@ -147,7 +147,7 @@ fn notes(snapshot: &Snapshot, naming: &Naming, incomplete: usize) {
         let devices = if incomplete == 1 { "1 device" } else { &format!("{incomplete} devices") };
         note(format!("not all is known of {devices}; `passthru show` says what and why"));
     }
-    if let Some(problem) = &naming.known.problem {
-        note(format!("registered names and guests are not known: {problem}"));
+    if let Some(gap) = &naming.known.gap {
+        note(format!("registered names and guests are not known: {} {}", gap.path, gap.why));
     }
 }

@@ -64,7 +64,7 @@ impl<'a> ListJson<'a> {
         Self {
             functions: Rows { snapshot, naming, shown },
             vanished: snapshot.vanished.iter().map(ToString::to_string).collect(),
-            gaps: snapshot.gaps.iter().map(gap).collect(),
+            gaps: snapshot.gaps.iter().chain(&naming.known.gap).map(gap).collect(),
         }
     }
 }
@@ -86,6 +86,9 @@ impl Serialize for Rows<'_> {
 impl<'a> HeadJson<'a> {
     pub fn of(function: &'a Function, naming: &'a Naming, unknown: &mut Unknown<'a>) -> Self {
         let named = naming.of(function);
+        if let Some(gap) = &naming.known.gap {
+            unknown.note(&["name"], &gap.why);
+        }
         Self {
             address: function.bdf.to_string(),
             name: named.registered,

@@ -22,6 +22,7 @@ snapshots! {
     ambiguous_ids_json: "show" "144d:a808" "--json";
     no_such_override: "bind" "01:00.0" "--dry-run" "--override" "everything";
     usage_json: "bind" "--json";
+    no_verb_json: "--json";
     changing_another_machine: "bind" "01:00.0";
     changing_another_machine_json: "release" "01:00.0" "--json";
     run_without_anything_to_boot: "run" "vm1" "--dry-run";
@@ -37,6 +38,16 @@ snapshots! {
 #[test]
 fn root_and_machine_contradict() {
     insta::assert_snapshot!(passthru(&["list", "--root", "/", "--machine", "x"]));
+}
+
+#[test]
+fn a_tree_that_is_not_there_is_no_empty_machine() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for root in [file.path(), &file.path().with_extension("gone")] {
+        let said = passthru(&["list", "--root", root.to_str().unwrap()]);
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said}");
+        assert!(said.err.contains("cannot look below"), "{said}");
+    }
 }
 
 #[test]
