@@ -61,7 +61,7 @@ pub struct Applier {
 /// What ends a step before its end.
 enum Stop {
     Failed(ApplyError),
-    InDoubt(Doubt),
+    InDoubt(Box<Doubt>),
 }
 
 impl Applier {
@@ -105,7 +105,7 @@ impl Applier {
                 if let Some(bdf) = step.bdf() {
                     doubt.holders = holders_of(&self.root, bdf);
                 }
-                Outcome::InDoubt(doubt)
+                Outcome::InDoubt(*doubt)
             }
         }
     }
@@ -134,7 +134,7 @@ impl Applier {
             }
             Wrote::InDoubt(stuck) => {
                 let holders = Fact::Unknown(Why::NotObserved);
-                Err(Stop::InDoubt(Doubt { path, value, stuck, holders }))
+                Err(Stop::InDoubt(Box::new(Doubt { path, value, stuck, holders })))
             }
         }
     }
