@@ -22,7 +22,7 @@ use model::reason::{Code, Reason};
 use model::{Bdf, Snapshot};
 
 use crate::Engine;
-use crate::bind::{BindRequest, Report, To};
+use crate::bind::{BindRequest, Report, To, bind_intent};
 use crate::error::Error;
 use crate::guest::host_devices;
 use crate::name::Name;
@@ -99,7 +99,7 @@ impl Engine {
         let mut turn = self.turn("attach")?;
         turn.require_running(name)?;
         let mut snapshot = turn.engine.observe();
-        let intent = turn.engine.bind_intent(&snapshot, request)?;
+        let intent = bind_intent(&snapshot, request, &turn.store.devices()?)?;
         let owner = Some(own_process()?);
         let to = To {
             guest: name.as_str(),
@@ -138,7 +138,7 @@ impl Engine {
         let mut turn = self.turn("detach")?;
         turn.require_running(name)?;
         let snapshot = turn.engine.observe();
-        let named = resolve_all(devices, &snapshot, &turn.engine.registered()?)?;
+        let named = resolve_all(devices, &snapshot, &turn.store.devices()?)?;
         let held = turn.held_by(name)?;
         let foreign: Vec<Reason> = named
             .iter()

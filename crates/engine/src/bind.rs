@@ -14,7 +14,7 @@ use model::{Bdf, GroupId, Reason, Snapshot, Step};
 use crate::Engine;
 use crate::error::Error;
 use crate::recover::Recovered;
-use crate::store::{Assignment, AssignmentState, Binding, Process, Verb};
+use crate::store::{Assignment, AssignmentState, Binding, Process, Registered, Verb};
 use crate::transaction::Work;
 use crate::turn::{Turn, plan_with, with_groups};
 
@@ -75,7 +75,7 @@ impl Engine {
     pub fn bind(&mut self, request: &BindRequest) -> Result<Report, Error> {
         let mut turn = self.turn("bind")?;
         let mut snapshot = turn.engine.observe();
-        let intent = turn.engine.bind_intent(&snapshot, request)?;
+        let intent = bind_intent(&snapshot, request, &turn.store.devices()?)?;
         let mut report = turn.bind(&mut snapshot, &intent)?;
         report.recovered = std::mem::take(&mut turn.recovered);
         Ok(report)
@@ -84,26 +84,25 @@ impl Engine {
     /// What [`bind`](Self::bind) would do. Changes nothing and needs no lock.
     pub fn plan_bind(&mut self, request: &BindRequest) -> Result<Plan, Error> {
         let mut snapshot = self.observe();
-        let intent = self.bind_intent(&snapshot, request)?;
+        let intent = bind_intent(&snapshot, request, &self.registered()?)?;
         let moving = movers(&snapshot, &intent.devices);
         self.look_closer(&mut snapshot, &moving);
         let reasons = self.holdings()?.against(None, &with_groups(&snapshot, &moving));
         Ok(plan_with(&snapshot, &Intent::Bind(intent), reasons)?)
     }
+}
 
-    pub(crate) fn bind_intent(
-        &self,
-        snapshot: &Snapshot,
-        request: &BindRequest,
-    ) -> Result<Bind, Error> {
-        let registered = self.registered()?;
-        Ok(Bind {
-            devices: crate::target::resolve_all(&request.devices, snapshot, &registered)?,
-            driver: request.driver.clone().unwrap_or_else(|| "vfio-pci".to_owned()),
-            overrides: request.overrides.clone(),
-            stop_services: request.stop_services,
-        })
-    }
+pub(crate) fn bind_intent(
+    snapshot: &Snapshot,
+    request: &BindRequest,
+    registered: &[Registered],
+) -> Result<Bind, Error> {
+    Ok(Bind {
+        devices: crate::target::resolve_all(&request.devices, snapshot, registered)?,
+        driver: request.driver.clone().unwrap_or_else(|| "vfio-pci".to_owned()),
+        overrides: request.overrides.clone(),
+        stop_services: request.stop_services,
+    })
 }
 
 impl Turn<'_> {

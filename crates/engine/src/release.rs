@@ -35,7 +35,7 @@ impl Engine {
     pub fn release(&mut self, devices: &[String]) -> Result<Report, Error> {
         let mut turn = self.turn("release")?;
         let mut snapshot = turn.engine.observe();
-        let registered = turn.engine.registered()?;
+        let registered = turn.store.devices()?;
         let devices = crate::target::resolve_all(devices, &snapshot, &registered)?;
         let reasons = against(&snapshot, &devices, &turn.holdings()?);
         if !reasons.is_empty() {

@@ -32,6 +32,8 @@ impl Engine {
     pub(crate) fn turn(&mut self, verb: &str) -> Result<Turn<'_>, Error> {
         self.state.make()?;
         let lock = Lock::take(&self.state, verb, self.patience)?;
+        // The process that will write starts while all else is read.
+        let _ = self.applier.child();
         let store = Store::open(&self.state)?;
         let boot_id = boot_id(&self.root)?;
         let recovered = Recovered::default();

@@ -1,14 +1,14 @@
 //! Many alike reads, shared out to the processors.
 //!
 //! In: items, and how a part of them is read. Out: the results in order.
-//! A machine with few devices is read by one thread: starting another costs
-//! as much as reading some dozens of functions.
+//! A few are read by one thread: to start another, and to ask how many are
+//! worth it, costs as much as reading some functions.
 
 use std::num::NonZero;
 use std::thread;
 
 /// The least that is worth a thread of its own.
-const PART: usize = 64;
+const PART: usize = 16;
 /// The kernel's own locks of sysfs make more of them useless.
 const THREADS: usize = 8;
 
