@@ -13,7 +13,9 @@ impl Machine {
         for name in self.tree.names("sys/bus/pci/drivers") {
             let driver = self.loadable.values().flatten().find(|driver| driver.name == name);
             let driver = driver.cloned().unwrap_or_else(|| Driver::new(&name, &[]));
-            self.load(driver);
+            // Taking over changes nothing: a device without a driver may be on
+            // its way from one to another.
+            self.register(driver);
         }
         for bdf in self.functions() {
             let folder = self.folder(bdf);

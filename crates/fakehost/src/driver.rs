@@ -46,6 +46,13 @@ impl Machine {
     /// Load a driver that is not there yet; the kernel then offers it every
     /// function without a driver.
     pub(crate) fn load(&mut self, driver: Driver) {
+        let name = driver.name.clone();
+        self.register(driver);
+        self.offer_all(&name);
+    }
+
+    /// A driver that is there, and has what it has: nothing is offered to it.
+    pub(crate) fn register(&mut self, driver: Driver) {
         let folder = format!("sys/bus/pci/drivers/{}", driver.name);
         let module = format!("sys/module/{}", driver.module);
         for file in ["bind", "unbind", "new_id", "remove_id"] {
@@ -63,9 +70,7 @@ impl Machine {
         if is_vfio_driver(&driver.name) {
             self.tree.put_new("dev/vfio/vfio", "");
         }
-        let name = driver.name.clone();
         self.drivers.push(driver);
-        self.offer_all(&name);
     }
 
     /// Offer a driver every function that has none (`driver_attach()`).

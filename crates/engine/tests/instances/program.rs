@@ -6,12 +6,13 @@
 //! Without them it does nothing.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use engine::spawn::{DETACH, GUEST, SUPERVISE};
 use engine::{Engine, Error, Name, Process, StateDir};
 use fakehost::FakeHost;
 use host::paths::Root;
+use model::port::{AttrWriter, Cmd, Output, RunError, Runner, Showed, Wrote};
 
 use crate::given::request;
 
@@ -23,15 +24,43 @@ pub fn args(state: &Path, root: &Path) -> Vec<OsString> {
     harness.chain([place("state", state), place("root", root)]).collect()
 }
 
-/// An engine for a pretended machine that other processes change as well:
-/// what is known of it is read anew.
+/// An engine for a pretended machine that other processes change as well.
 pub fn engine(state: &Path, root: &Path) -> Engine {
-    // A driver knows its devices whether it has one now or not.
-    let host = FakeHost::from_dir(root).driver("nvme", &[(0x144d, 0xa808)]);
-    let (kernel, runner) = (Box::new(host.kernel()), Box::new(host.runner()));
+    let doors = || Box::new(Doors(root.to_owned()));
     let program = std::env::current_exe().unwrap();
-    Engine::new(Root::new(root), StateDir::new(state), kernel, runner)
+    Engine::new(Root::new(root), StateDir::new(state), doors(), doors())
         .own_program(program, args(state, root))
+}
+
+/// The doors to a machine of which nothing is remembered: each change begins
+/// with what is there. All changes are made under the engine's lock.
+#[derive(Debug)]
+struct Doors(PathBuf);
+
+impl Doors {
+    fn host(&self) -> FakeHost {
+        // A driver knows its devices whether it has one now or not.
+        FakeHost::from_dir(&self.0).driver("nvme", &[(0x144d, 0xa808)])
+    }
+}
+
+impl AttrWriter for Doors {
+    fn write(&mut self, path: &Path, value: &str) -> Wrote {
+        self.host().kernel().write(path, value)
+    }
+
+    fn read(&mut self, path: &Path) -> Showed {
+        match std::fs::read(path) {
+            Ok(content) => Showed::Content(content),
+            Err(error) => Showed::failed(error.raw_os_error().unwrap_or_default()),
+        }
+    }
+}
+
+impl Runner for Doors {
+    fn run(&mut self, cmd: &Cmd) -> Result<Output, RunError> {
+        self.host().runner().run(cmd)
+    }
 }
 
 #[test]
