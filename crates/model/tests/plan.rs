@@ -1,5 +1,7 @@
 //! Plans as text: what a dry run prints is what is asserted here.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod shapes;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! Verdicts on small machines: one fact per test, the codes it leads to.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod shapes;
 
 use model::function::{ResetMethod, RuntimeStatus, Sriov};
