@@ -6,12 +6,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use lab::{Lab, LabHost};
 
+use crate::guide;
+
 const NVME: &str = "0000:03:00.0";
 const EDU: &str = "0000:01:00.0";
 /// One sector, past the host's cache.
 const READ_SECTOR: &str = "dd if=/dev/nvme0n1 bs=512 count=1 iflag=direct status=none | sha256sum";
 const DRIVER: &str = "basename $(readlink /sys/bus/pci/devices/0000:03:00.0/driver)";
 const LOGS: &str = "passthru instance logs demo";
+/// The page that tells this as a story.
+const GUIDE: &str = "docs/guide/first-device.md";
+
+/// The lab host, and all that was typed and printed there.
+struct Session<'a> {
+    host: &'a LabHost,
+    transcript: String,
+}
 
 pub fn run() -> anyhow::Result<()> {
     let start = Instant::now();
@@ -24,45 +34,45 @@ pub fn run() -> anyhow::Result<()> {
         "up after {:.0} s; from here on, every command runs in it",
         booted.elapsed().as_secs_f64()
     ));
-    let result = main_job(&host);
+    let mut session = Session { host: &host, transcript: String::new() };
+    let result = main_job(&mut session);
     if result.is_err() {
         eprintln!("\nthe demo failed; what the instance and the console said last:");
         let logs = host.run(&format!("{LOGS} | tail -n 30"))?;
         eprintln!("{}{}\n{}", logs.stdout, logs.stderr, host.console_tail(10));
     }
     result?;
+    guide::check(GUIDE, &session.transcript)?;
     say(&format!("done in {:.0} s; the emulated machine is gone", start.elapsed().as_secs_f64()));
     Ok(())
 }
 
-fn main_job(host: &LabHost) -> anyhow::Result<()> {
+fn main_job(session: &mut Session<'_>) -> anyhow::Result<()> {
+    let host = session.host;
     say("1. what is there, and can it be passed through?");
-    typed(host, "passthru list")?;
-    typed(host, &format!("passthru show {NVME}"))?;
+    session.typed("passthru list")?;
+    session.typed(&format!("passthru show {NVME}"))?;
 
     say("2. the host reads the first sector of its NVMe drive");
-    let before = first_word(&typed(host, READ_SECTOR)?);
+    let before = first_word(&session.typed(READ_SECTOR)?);
 
     say("3. a guest with the NVMe drive and the accelerator");
-    typed(
-        host,
-        &format!(
-            "passthru run demo --device {NVME} --device {EDU} \
-             --kernel /lab/guest/vmlinuz --initrd /lab/guest/initrd.img"
-        ),
-    )?;
+    session.typed(&format!(
+        "passthru run demo --device {NVME} --device {EDU} \
+         --kernel /lab/guest/vmlinuz --initrd /lab/guest/initrd.img"
+    ))?;
     host.wait_for(&format!("{LOGS} | grep -q 'guest: ready'"), Duration::from_secs(120))
         .context("the guest did not come up")?;
-    let told = typed(host, &format!("{LOGS} | grep 'guest:'"))?;
+    let told = session.typed(&format!("{LOGS} | grep 'guest:'"))?;
     compare(&told, &before)?;
 
     say("4. stop it: the devices come back");
-    typed(host, "passthru instance stop demo")?;
-    ensure!(typed(host, DRIVER)?.trim() == "nvme", "the NVMe drive is not back on its driver");
+    session.typed("passthru instance stop demo")?;
+    ensure!(session.typed(DRIVER)?.trim() == "nvme", "the NVMe drive is not back on its driver");
     host.wait_for("test -b /dev/nvme0n1", Duration::from_secs(30))?;
-    ensure!(first_word(&typed(host, READ_SECTOR)?) == before, "the NVMe drive reads differently");
+    ensure!(first_word(&session.typed(READ_SECTOR)?) == before, "the NVMe drive reads differently");
     say(&format!("the NVMe drive is back on its driver and reads as before: {before}"));
-    typed(host, "passthru list").map(drop)
+    session.typed("passthru list").map(drop)
 }
 
 /// The guest's own listing must show both devices and the sector that the host read.
@@ -81,13 +91,16 @@ fn compare(told: &str, before: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Runs a command as a user would see it, and returns what it printed.
-fn typed(host: &LabHost, command: &str) -> anyhow::Result<String> {
-    println!("\nlab# {command}");
-    let output = host.run(command)?;
-    print!("{}{}", output.stdout, output.stderr);
-    ensure!(output.success(), "`{command}` exited with {}", output.status);
-    Ok(output.stdout)
+impl Session<'_> {
+    /// Runs a command as a user would see it, and returns what it printed.
+    fn typed(&mut self, command: &str) -> anyhow::Result<String> {
+        println!("\nlab# {command}");
+        let output = self.host.run(command)?;
+        print!("{}{}", output.stdout, output.stderr);
+        ensure!(output.success(), "`{command}` exited with {}", output.status);
+        self.transcript += &format!("lab# {command}\n{}{}", output.stdout, output.stderr);
+        Ok(output.stdout)
+    }
 }
 
 fn first_word(text: &str) -> String {

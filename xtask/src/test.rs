@@ -20,6 +20,7 @@ const SUITES: &[(&str, &[&str])] = &[
     ("clippy", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("image", &["xtask", "lab", "build"]),
     ("tests", &["test", "--quiet", "--workspace"]),
+    ("demo", &["xtask", "demo"]),
 ];
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
