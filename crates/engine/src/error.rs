@@ -1,8 +1,11 @@
 //! What can go wrong in a verb.
 //!
 //! A refusal is data: nothing was changed, and every reason is there. All
-//! else is a failure with a stable [`code`](Error::code). What status, exit
-//! code and advice are made of it is for whoever talks to the user.
+//! else is a failure with a stable [`code`](Error::code) and a
+//! [`hint`](Error::hint). What status or exit code is made of it is for
+//! whoever talks to the user.
+
+mod told;
 
 use std::fmt;
 use std::io;
@@ -171,54 +174,6 @@ impl Error {
             Some(DiskFull) => Self::StateFull { path, source },
             _ if is_unreadable(&source) => Self::StateDamaged { path, source },
             _ => Self::State { path, source },
-        }
-    }
-
-    /// The stable name of it, for scripts.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Refused(_) => "refused",
-            Self::Failed(failure) if !failure.doubts.is_empty() => "in_doubt",
-            Self::Failed(failure) if !failure.undo_errors.is_empty() => "not_undone",
-            Self::Failed(failure) if failure.interrupted => "interrupted",
-            Self::Failed(failure) => {
-                failure.journal.as_ref().map_or("step_failed", |error| error.code())
-            }
-            Self::UnknownDevice(_) => "unknown_device",
-            Self::AmbiguousDevice { .. } => "ambiguous_device",
-            Self::BadName(_) => "bad_name",
-            Self::NameTaken(_) => "name_taken",
-            Self::AlreadyRegistered { .. } => "already_registered",
-            Self::NotRegistered(_) => "not_registered",
-            Self::NoIdentity(_) => "no_identity",
-            Self::Busy { .. } => "busy",
-            Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "not_permitted"
-            }
-            Self::File { .. } => "file",
-            Self::State { .. } => "state",
-            Self::StateDamaged { .. } => "state_damaged",
-            Self::StateFull { .. } => "state_full",
-            Self::StateNewer { .. } => "state_newer",
-            Self::StateOlder { .. } => "state_older",
-            Self::StateMissing { .. } => "state_missing",
-            Self::NoBootId(_) => "no_boot_id",
-            Self::Process { .. } => "process",
-            Self::Run(_) => "command_not_run",
-            Self::Command { .. } => "command_failed",
-            Self::NotQemu { .. } => "not_qemu",
-            Self::Image { .. } => "image",
-            Self::SocketPath { .. } => "socket_path",
-            Self::InstanceExists(_) => "instance_exists",
-            Self::NotStarted { .. } => "not_started",
-            Self::NoSupervisor { .. } => "no_supervisor",
-            Self::Control { .. } => "guest_control",
-            Self::Undying { .. } => "undying",
-            Self::InstanceSpec { .. } => "instance_spec",
-            Self::Signals(_) => "signals",
-            Self::Terminal(_) => "terminal",
-            Self::NoInstance(_) => "no_instance",
-            Self::InstanceState { .. } => "instance_state",
         }
     }
 }

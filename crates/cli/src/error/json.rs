@@ -41,6 +41,7 @@ struct FailureJson<'a> {
 struct StepJson {
     step: String,
     message: String,
+    hint: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -88,7 +89,8 @@ impl<'a> FailureJson<'a> {
 
 impl StepJson {
     fn of(error: &StepError) -> Self {
-        Self { step: error.step.to_string(), message: error.error.to_string() }
+        let (step, message) = (error.step.to_string(), error.error.to_string());
+        Self { step, message, hint: error.error.hint() }
     }
 }
 

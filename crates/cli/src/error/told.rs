@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use engine::error::Failure;
+use engine::error::{Failure, StepError};
 use model::plan::Refusal;
 
 use super::Error;
@@ -70,11 +70,20 @@ fn failed(failure: &Failure) -> (String, Vec<Item>) {
     } else {
         "failed, everything was taken back"
     };
-    let text = failure.to_string();
-    // The line says it already.
-    let lines = text.lines().filter(|line| *line != "interrupted");
-    let items = lines.map(|line| Item { text: line.to_owned(), hint: String::new() });
-    (line.to_owned(), items.collect())
+    let item = |text: String, hint: &str| Item { text: one_line(&text), hint: hint.to_owned() };
+    let failed = |error: &StepError| error.error.hint().unwrap_or_default();
+    let mut items = Vec::new();
+    items.extend(failure.journal.iter().map(|error| item(error.to_string(), error.hint())));
+    items.extend(failure.errors.iter().map(|error| item(error.to_string(), failed(error))));
+    items.extend(failure.doubts.iter().map(|doubt| item(doubt.to_string(), "")));
+    let back = failure.undo_errors.iter();
+    items.extend(back.map(|error| item(format!("on the way back, {error}"), failed(error))));
+    (line.to_owned(), items)
+}
+
+/// What a command complained may have several lines.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// The error and its causes, none of them twice.
