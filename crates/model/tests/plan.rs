@@ -265,6 +265,21 @@ fn an_override_that_waits_for_its_driver_does_not_spoil_the_way_back() {
 }
 
 #[test]
+fn logind_is_not_stopped_for_the_screen_that_it_holds_for_a_session() {
+    let card = "0000:01:00.0";
+    let logind = ("/usr/lib/systemd/systemd-logind", Some("systemd-logind.service"));
+    let desktop = ("/usr/bin/Xorg", Some("lightdm.service"));
+    let shape = [logind, desktop].into_iter().fold(consumer_card(), |shape, (program, unit)| {
+        shape.held(card, "/dev/dri/card0", program, unit)
+    });
+    let consent = Bind { stop_services: true, ..bind(&[card]) };
+    let steps = planned(&shape, consent).unwrap().steps;
+    let stopped = steps.iter().filter(|step| matches!(step, Step::StopUnit { .. }));
+    let unit = "lightdm.service".to_owned();
+    assert_eq!(stopped.collect::<Vec<_>>(), [&Step::StopUnit { unit }]);
+}
+
+#[test]
 fn nothing_is_planned_on_a_guess() {
     let (card, why) =
         ("0000:01:00.0", || Fact::Unknown(model::Why::Failed("no answer".to_owned())));

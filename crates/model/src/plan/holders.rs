@@ -45,6 +45,12 @@ pub const RECIPES: &[Recipe] = &[
     Recipe { unit: "ly", felt: "it ends the desktops of its users" },
 ];
 
+/// Services that hold devices for others, and let go when those end: logind
+/// opens a screen's node for the session that shows itself there
+/// (`TakeDevice`, org.freedesktop.login1(5)). Stopping them would end every
+/// session of the host and free nothing sooner.
+const FOLLOWERS: &[&str] = &["systemd-logind.service"];
+
 /// What is to be done about the holders of a set of functions.
 #[derive(Debug, Default)]
 pub(super) struct Quiesce {
@@ -61,6 +67,7 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
             continue;
         }
         match holder.unit.as_deref().filter(|unit| is_service(unit)) {
+            Some(unit) if FOLLOWERS.contains(&unit) => {}
             Some(unit) if consent => {
                 into.units.insert(unit.to_owned());
             }

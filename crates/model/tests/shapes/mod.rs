@@ -121,7 +121,10 @@ impl Shape {
             node: node.to_owned(),
             unit: unit.map(ToOwned::to_owned),
         };
-        self.with(address, |function| function.holders = Fact::Known(vec![holder]))
+        self.with(address, |function| {
+            let others = function.holders.known().cloned().into_iter().flatten();
+            function.holders = Fact::Known(others.chain([holder]).collect());
+        })
     }
 
     pub fn memory(self, address: &str, size: u64) -> Self {
