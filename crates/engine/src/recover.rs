@@ -123,20 +123,25 @@ impl Turn<'_> {
         Ok(recovered)
     }
 
-    /// Whether all that is left of a plan waits for the kernel.
+    /// Whether all that is left of a plan waits for the kernel. One whose
+    /// writes have all ended does not, even if it still counts as in doubt:
+    /// an earlier recovery may have been killed between the two marks.
     fn is_pending(&self, plan: &PlanRow) -> Result<bool, Error> {
         if plan.state != PlanState::InDoubt {
             return Ok(false);
         }
+        let mut waits = false;
         for row in self.store.steps(plan.id)? {
             if let Some(child) = row.child
                 && row.state == StepState::InDoubt
-                && !self.is_alive(child)?
             {
-                return Ok(false);
+                if !self.is_alive(child)? {
+                    return Ok(false);
+                }
+                waits = true;
             }
         }
-        Ok(true)
+        Ok(waits)
     }
 
     /// Undoes or completes one plan that was cut off.
@@ -252,3 +257,6 @@ fn functions(rows: &[StepRow]) -> Vec<Bdf> {
     functions.dedup();
     functions
 }
+
+#[cfg(test)]
+mod tests;
