@@ -118,7 +118,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand run" -l on -d 'The hyp
 null\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l kernel -d 'A kernel to boot without a boot loader' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l initrd -d 'The kernel\'s initial file system' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand run" -l append -d 'The kernel\'s command line' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l append -d 'The kernel\'s command line; without it, the kernel speaks on the console' -r
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l firmware -d 'What runs before the operating system' -r -f -a "default\t'What the machine brings (SeaBIOS, SLOF)'
 uefi\t'OVMF, with variables of the guest\'s own'"
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l memory -d 'Memory, as in 4G' -r

@@ -166,7 +166,7 @@ _arguments "${_arguments_options[@]}" : \
 '--on=[The hypervisor; \`null\` starts nothing and shows what it would have]:HYPERVISOR:(qemu null)' \
 '--kernel=[A kernel to boot without a boot loader]:FILE:_files' \
 '--initrd=[The kernel'\''s initial file system]:FILE:_files' \
-'--append=[The kernel'\''s command line]:TEXT:_default' \
+'--append=[The kernel'\''s command line; without it, the kernel speaks on the console]:TEXT:_default' \
 '--firmware=[What runs before the operating system]:FIRMWARE:((default\:"What the machine brings (SeaBIOS, SLOF)"
 uefi\:"OVMF, with variables of the guest'\''s own"))' \
 '--memory=[Memory, as in 4G]:SIZE:_default' \
