@@ -61,6 +61,15 @@ impl fmt::Display for Use {
     }
 }
 
+impl Holder {
+    /// Its unit, if that can be stopped and started again as it was. A scope
+    /// (a user's session) cannot, and a user's manager is the whole login.
+    pub fn service(&self) -> Option<&str> {
+        let service = |unit: &&str| unit.ends_with(".service") && !unit.starts_with("user@");
+        self.unit.as_deref().filter(service)
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (pid {}) has {} open", Plain(&self.program), self.pid, self.node)?;

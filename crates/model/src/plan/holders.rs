@@ -66,7 +66,7 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
             into.refusals.push(reason);
             continue;
         }
-        match holder.unit.as_deref().filter(|unit| is_service(unit)) {
+        match holder.service() {
             Some(unit) if FOLLOWERS.contains(&unit) => {}
             Some(unit) if consent => {
                 into.units.insert(unit.to_owned());
@@ -95,12 +95,6 @@ pub fn guest_has(function: &Function, holder: &Holder) -> Option<Reason> {
 /// Whether a driver is vfio-pci or a variant of it (`mlx5_vfio_pci`, `nvgrace_gpu_vfio_pci`).
 pub fn is_vfio_driver(driver: &str) -> bool {
     driver == "vfio-pci" || driver.ends_with("_vfio_pci") || driver.ends_with("-vfio-pci")
-}
-
-/// A unit that can be stopped and started again as it was. Scopes (a user's
-/// session) cannot be started again, and a user's manager is the whole login.
-fn is_service(unit: &str) -> bool {
-    unit.ends_with(".service") && !unit.starts_with("user@")
 }
 
 fn needs_consent(function: &Function, holder: &Holder, unit: &str) -> Reason {

@@ -122,7 +122,7 @@ fn display(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
 fn held(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
     let Fact::Known(holders) = &function.holders else { return };
     for holder in holders {
-        let hint = match &holder.unit {
+        let hint = match holder.service() {
             Some(unit) => format!("systemctl stop {unit}"),
             None => "end it first".to_owned(),
         };
