@@ -14,8 +14,8 @@ const EDU: &str = "0000:01:00.0";
 const READ_SECTOR: &str = "dd if=/dev/nvme0n1 bs=512 count=1 iflag=direct status=none | sha256sum";
 const DRIVER: &str = "basename $(readlink /sys/bus/pci/devices/0000:03:00.0/driver)";
 const LOGS: &str = "passthru instance logs demo";
-/// The page that tells this as a story.
-const GUIDE: &str = "docs/guide/first-device.md";
+/// The pages that tell of this.
+const PAGES: &[&str] = &["README.md", "docs/guide/first-device.md"];
 
 /// The lab host, and all that was typed and printed there.
 struct Session<'a> {
@@ -42,7 +42,7 @@ pub fn run() -> anyhow::Result<()> {
         eprintln!("{}{}\n{}", logs.stdout, logs.stderr, host.console_tail(10));
     }
     result?;
-    guide::check(GUIDE, &session.transcript)?;
+    PAGES.iter().try_for_each(|page| guide::check(page, &session.transcript))?;
     say(&format!("done in {:.0} s; the emulated machine is gone", start.elapsed().as_secs_f64()));
     Ok(())
 }
