@@ -34,7 +34,7 @@ pub fn parse(text: &str) -> Result<Resources, Why> {
     let mut resources = Resources::default();
     // A kernel without CONFIG_PCI_IOV prints 7 lines, 11 for a bridge, and
     // then lines 7-10 are the bridge's windows; with it 13, or 17.
-    let with_vfs = text.lines().count() > VF_LAST;
+    let with_vfs = || text.lines().count() > VF_LAST;
     for (line, row) in text.lines().enumerate() {
         let Some((start, size, flags)) = range(row)? else { continue };
         let bar = |first: usize| -> Option<Bar> {
@@ -44,7 +44,7 @@ pub fn parse(text: &str) -> Result<Resources, Why> {
         match line {
             0..ROM => resources.bars.extend(bar(0)),
             ROM => resources.rom = Some(size),
-            VF_FIRST..=VF_LAST if with_vfs => resources.vf_bars.extend(bar(VF_FIRST)),
+            VF_FIRST..=VF_LAST if with_vfs() => resources.vf_bars.extend(bar(VF_FIRST)),
             _ => {}
         }
     }

@@ -3,14 +3,10 @@
 //! "The only network" is a property of a set: two cards, each with a default
 //! route, can each go, but not both at once.
 
-use std::collections::BTreeSet;
-
 use super::Moving;
-use crate::bdf::Bdf;
 use crate::fact::Fact;
 use crate::function::Function;
 use crate::reason::{Code, Reason};
-use crate::snapshot::Snapshot;
 use crate::usage::Use;
 
 type Rule = fn(&Moving<'_>, &Function, &mut Vec<Reason>);
@@ -63,10 +59,10 @@ fn network(moving: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
     if interfaces.peek().is_none() {
         return;
     }
-    let lifelines = lifelines(moving.snapshot);
+    let only = is_only_way(moving, function);
     for usage in interfaces {
         let Use::Interface { name, addresses, up, .. } = usage else { continue };
-        if lifelines.contains(&function.bdf) && lifelines.iter().all(|bdf| moving.takes(*bdf)) {
+        if only {
             let text = format!("{usage}: the host reaches the network by nothing else");
             let hint = "give the host another way out first";
             out.push(Reason::at(Code::OnlyNetwork, function.bdf, text, hint));
@@ -78,23 +74,30 @@ fn network(moving: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
     }
 }
 
-/// The functions that carry the host's traffic: those with a default route,
-/// or, where no route is known, those with an address on an interface that is up.
-fn lifelines(snapshot: &Snapshot) -> BTreeSet<Bdf> {
-    let carries = |wanted: fn(&Use) -> bool| -> BTreeSet<Bdf> {
-        let functions = snapshot.functions.values();
-        functions
-            .filter(|function| function.uses.iter().any(wanted))
-            .map(|function| function.bdf)
-            .collect()
+/// Whether the host's traffic goes through this function, and through no
+/// other that stays: by the default routes, or, where there is none, by the
+/// addresses of interfaces that are up.
+fn is_only_way(moving: &Moving<'_>, function: &Function) -> bool {
+    let all = || moving.snapshot.functions.values();
+    let stays = |carries: fn(&Function) -> bool| {
+        all().any(|other| carries(other) && !moving.takes(other.bdf))
     };
-    let routed = carries(|usage| matches!(usage, Use::Interface { default_route: true, .. }));
-    if !routed.is_empty() {
-        return routed;
+    if is_routed(function) {
+        return !stays(is_routed);
     }
-    carries(
-        |usage| matches!(usage, Use::Interface { up: true, addresses, .. } if !addresses.is_empty()),
-    )
+    // In this order, where thousands have addresses the first look ends it:
+    // a verdict on all of them must not look at all for each.
+    is_addressed(function) && !stays(is_addressed) && !all().any(is_routed)
+}
+
+fn is_routed(function: &Function) -> bool {
+    let default = |usage: &Use| matches!(usage, Use::Interface { default_route: true, .. });
+    function.uses.iter().any(default)
+}
+
+fn is_addressed(function: &Function) -> bool {
+    let addressed = |usage: &Use| matches!(usage, Use::Interface { up: true, addresses, .. } if !addresses.is_empty());
+    function.uses.iter().any(addressed)
 }
 
 fn framebuffer(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
