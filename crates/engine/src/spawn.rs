@@ -74,22 +74,31 @@ pub fn unit(name: &Name) -> String {
     format!("passthru-{name}.service")
 }
 
+/// The unit of one that takes over. The unit of a supervisor that was killed
+/// keeps its name as long as its guest runs in it.
+fn next_unit(name: &Name, from: Process) -> String {
+    format!("passthru-{name}@{}.service", from.pid)
+}
+
 impl Engine {
     /// Starts the supervisor of an instance, which takes over from the
     /// process that saw to it until now, and does not wait for it.
     pub(crate) fn start_supervisor(&self, name: &Name, from: Process) -> Result<(), Error> {
-        match self.own.systemd {
-            true => run_well(&self.systemd_run(name, from)).map(drop),
-            false => self.spawn_detached(name, from),
+        if !self.own.systemd {
+            return self.spawn_detached(name, from);
         }
+        let started = run_well(&self.systemd_run(name, from, &unit(name)));
+        started
+            .or_else(|_| run_well(&self.systemd_run(name, from, &next_unit(name, from))))
+            .map(drop)
     }
 
     /// `KillMode=process`: when the supervisor is killed, its guest runs on.
-    fn systemd_run(&self, name: &Name, from: Process) -> Cmd {
+    fn systemd_run(&self, name: &Name, from: Process, unit: &str) -> Cmd {
         let Grace { guest, hypervisor } = Grace::default();
         let stop = guest.as_secs() + hypervisor.as_secs() + 60;
         let mut args: Vec<String> = vec![
-            format!("--unit={}", unit(name)),
+            format!("--unit={unit}"),
             format!("--description=passthru instance {name}"),
             "--collect".to_owned(),
             "--quiet".to_owned(),
