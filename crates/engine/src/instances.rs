@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::Engine;
 use crate::error::Error;
-use crate::lock::Lock;
 use crate::name::Name;
 use crate::request::Grace;
 use crate::store::{Event, InstanceRow, InstanceState, Process, Store};
@@ -136,16 +135,16 @@ impl Engine {
                 }
             }
         }
-        let _lock = Lock::take(&self.state, "instance delete", self.patience)?;
-        let mut store = Store::open(&self.state)?;
-        match store.instance(name)? {
+        // Its beginning settles what an earlier boot has left of it.
+        let mut turn = self.turn("instance delete")?;
+        match turn.store.instance(name)? {
             Some(row) if row.state.is_live() => {
                 Err(Error::InstanceState { name: name.clone(), state: row.state })
             }
             // The folder first: a row without one can be deleted again.
             _ => {
-                self.state.remove_instance(name)?;
-                store.delete_instance(name)
+                turn.engine.state.remove_instance(name)?;
+                turn.store.delete_instance(name)
             }
         }
     }
@@ -156,16 +155,22 @@ impl Engine {
     }
 
     fn view(&self, store: &Store, row: InstanceRow) -> Result<Instance, Error> {
+        let boot_id = boot_id(&self.root)?;
         let held = store.assignments()?.into_iter();
-        let held = held.filter(|held| held.guest == row.name.as_str());
+        let held = held.filter(|held| held.guest == row.name.as_str() && held.boot_id == boot_id);
         // A pid and a start time of another boot are another process's.
-        let this_boot = row.boot_id == boot_id(&self.root)?;
+        let this_boot = row.boot_id == boot_id;
         let alive = |process: Option<Process>| match process.filter(|_| this_boot) {
             Some(process) => Ok(runs(process)?.then_some(process)),
             None => Ok::<_, Error>(None),
         };
+        // The next turn writes it down; what is told must be true before.
+        let state = match row.state.is_live() && !this_boot {
+            true => InstanceState::Stopped,
+            false => row.state,
+        };
         Ok(Instance {
-            state: row.state,
+            state,
             process: alive(row.process)?,
             supervisor: alive(row.owner)?,
             devices: held.map(|held| held.bdf).collect(),

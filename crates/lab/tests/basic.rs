@@ -7,6 +7,7 @@ mod support;
 use std::process::ExitCode;
 
 use lab::{Output, disk};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use support::{EDU, Host, IGB, NVME, Scenario};
 
@@ -28,6 +29,8 @@ const SCENARIOS: &[Scenario] = &[
     ("a_read_only_sys", a_read_only_sys),
     ("a_full_disk", a_full_disk),
     ("a_damaged_state", a_damaged_state),
+    ("a_record_replays_the_same", support::a_record_replays_the_same),
+    ("a_write_that_hangs", a_write_that_hangs),
 ];
 
 fn main() -> ExitCode {
@@ -115,7 +118,7 @@ fn bind_and_release(host: &Host) {
     assert_eq!(host.sh(&format!("cat {device}/power/control")), "on");
 
     let again = host.json(&format!("bind {NVME}"));
-    assert_eq!(again["steps"], serde_json::json!([]), "twice is once");
+    assert_eq!(again["steps"], json!([]), "twice is once");
 
     host.ok(&format!("release {NVME}"));
     assert_eq!(host.driver(NVME), "nvme");
@@ -124,7 +127,7 @@ fn bind_and_release(host: &Host) {
         host.sh("dd if=/dev/nvme0n1 bs=512 skip=7 count=1 iflag=direct status=none | sha256sum");
     assert!(hash.starts_with(&lab::hex(&Sha256::digest(disk::sector("data", 7)))), "{hash}");
     let again = host.json(&format!("release {NVME}"));
-    assert_eq!(again["steps"], serde_json::json!([]), "twice is once");
+    assert_eq!(again["steps"], json!([]), "twice is once");
 }
 
 fn a_dry_run_changes_nothing(host: &Host) {
@@ -336,4 +339,61 @@ fn a_damaged_state(host: &Host) {
         assert_eq!(host.driver(NVME), "nvme");
     }
     host.sh("rm -rf /run/state");
+}
+
+/// Puts the disk behind a throttle outside of the machine: one byte a second, or none at all.
+fn throttle(host: &Host, bytes_per_second: u32) {
+    let limits = json!({
+        "device": "data", "bps": bytes_per_second, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0
+    });
+    host.qmp("block_set_io_throttle", &limits).unwrap();
+}
+
+/// Unbinding waits in the kernel until the disk has answered, and ignores even SIGKILL. Nothing is pretended here: a
+/// disk that does not answer is what a broken one looks like.
+fn a_write_that_hangs(host: &Host) {
+    // The driver would give up on a silent disk after 30 s; it takes the limit when it gets the device.
+    host.sh("echo 100000 > /sys/module/nvme_core/parameters/io_timeout");
+    host.ok(&format!("bind {NVME}"));
+    host.ok(&format!("release {NVME}"));
+    host.until("test -b /dev/nvme0n1");
+    host.sh(&format!("{KEEP}; mke2fs -q -F /dev/nvme0n1; mount -o noatime /dev/nvme0n1 /mnt"));
+    let write = "dd if=/dev/urandom of=/mnt/file bs=4k count=64 conv=notrunc status=none";
+    host.sh(&format!("{write}; sync"));
+    throttle(host, 1);
+    // The first request passes, those of `sync` are under way while the driver is unbound.
+    host.sh(&format!(
+        "dd if=/dev/nvme0n1 of=/dev/null iflag=direct bs=4k count=1 status=none; {write}"
+    ));
+    host.sh("setsid sync >/dev/null 2>&1 & until grep -q blk_ /proc/$!/stack || grep -q folio_wait /proc/$!/stack; do sleep 0.1; done");
+
+    let failed = host.fails(support::IN_DOUBT, &format!("bind {NVME} --override disk_in_use"));
+    assert_eq!(failed.code, "in_doubt", "{failed:?}");
+    // Where it waits, and who.
+    let writer = host.sh("pgrep -f 'passthru __writer'");
+    assert!(
+        failed.message.contains(&writer) && failed.message.contains("blk_mq_freeze_queue_wait"),
+        "{failed:?}"
+    );
+    host.sh(&format!("kill -KILL {writer}; sleep 0.2; test -d /proc/{writer}"));
+
+    // The device is left alone, and everything else goes on.
+    for verb in ["bind", "release", "reset"] {
+        host.refuses("in_doubt", &format!("{verb} {NVME}"));
+    }
+    assert!(host.verdict(NVME).1.contains(&"in_doubt".to_owned()));
+    host.ok(&format!("bind {EDU}"));
+    host.ok(&format!("release {EDU}"));
+    assert_eq!(host.passthru("recover").status, support::IN_DOUBT);
+
+    // It comes through late: then the bind is undone.
+    throttle(host, 0);
+    host.until("passthru recover");
+    assert_eq!(host.driver(NVME), "nvme");
+    // What was mounted is gone with the device that it was on; a new one gets the old one's name.
+    host.sh("umount /mnt; echo 30 > /sys/module/nvme_core/parameters/io_timeout");
+    host.ok(&format!("bind {NVME}"));
+    host.ok(&format!("release {NVME}"));
+    host.until("test -b /dev/nvme0n1");
+    host.sh(PUT_BACK);
 }

@@ -141,7 +141,17 @@ until test -b /dev/nvme0n1 -o ! -e /sys/bus/pci/drivers/nvme/0000:0?:00.0; do sl
 echo /dev/vfio: $(ls /dev/vfio 2>/dev/null)
 echo mounts: $(grep -c /mnt /proc/mounts)
 echo processes: $(pgrep -x 'qemu-system-x86' | wc -l)
+passthru instance list
 passthru recover --dry-run";
+
+/// After a scenario that failed half way, for the sake of those that come after it.
+const PUT_IN_ORDER: &str = r"
+umount /mnt; swapoff -a; pkill -KILL -x qemu-system-x86; sleep 1
+for name in $(passthru instance list | awk 'NR > 1 { print $1 }'); do
+    passthru instance stop $name; passthru instance delete $name
+done
+passthru release $(ls /sys/bus/pci/drivers/vfio-pci | grep 0000:)
+for card in /sys/bus/pci/devices/*/sriov_numvfs; do echo 0 > $card; done";
 
 #[track_caller]
 fn assert_same(before: &BTreeSet<String>, after: &BTreeSet<String>) {
@@ -169,6 +179,20 @@ impl Failed {
             codes: codes(&error["details"]["reasons"]),
         }
     }
+}
+
+/// Every lab host records itself; what is told about the recording is what is told about the machine.
+pub fn a_record_replays_the_same(host: &Host) {
+    host.sh("rm -rf /root/recording; mkdir /root/recording");
+    host.ok("record /root/recording");
+    let told = host.json("list --all");
+    let replayed = host.json("list --all --machine /root/recording");
+    let rows = |list: &Value| list["functions"].as_array().unwrap().clone();
+    for (live, again) in rows(&told).iter().zip(rows(&replayed)) {
+        assert_eq!(*live, again);
+    }
+    assert_eq!(rows(&told).len(), rows(&replayed).len());
+    host.sh("rm -r /root/recording");
 }
 
 /// The codes of a list of reasons.
@@ -204,6 +228,9 @@ fn run<'a>(host: &Host, scenarios: &[&'a Scenario]) -> Vec<&'a str> {
     for (name, scenario) in scenarios {
         let start = Instant::now();
         let held = catch_unwind(AssertUnwindSafe(|| scenario(host))).is_ok();
+        if !held {
+            let _ = host.run(PUT_IN_ORDER);
+        }
         let clean = catch_unwind(AssertUnwindSafe(|| assert_same(&before, &host.state()))).is_ok();
         let how = match (held, clean) {
             (true, true) => "ok",
