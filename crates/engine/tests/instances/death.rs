@@ -94,10 +94,12 @@ fn a_process_of_another_boot_is_nobody_of_ours() {
     let other = started.instance.process.unwrap();
     given.boot_again();
     assert_eq!(given.instance("one").process, None);
-    given.engine().stop(&name("one"), short()).unwrap();
     assert_eq!(given.instance("one").state, InstanceState::Stopped);
-    let comm = format!("/proc/{}/stat", other.pid);
-    let stat = std::fs::read_to_string(comm).unwrap();
+    let error = given.engine().stop(&name("one"), short()).unwrap_err();
+    assert_eq!(error.code(), "instance_state", "there is nothing left to stop: {error}");
+    given.engine().delete(&name("one"), None).unwrap();
+    assert!(given.engine().instances().unwrap().is_empty());
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", other.pid)).unwrap();
     kill(other, "KILL");
     assert!(!stat.contains(") Z"), "it was not touched: {stat}");
 }
