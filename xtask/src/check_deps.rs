@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["model", "host", "hypervisors", "engine"]),
     ("guest", &[]),
     ("fakehost", &["model", "host"]),
-    ("lab", &[]),
+    ("lab", &["hypervisors"]),
     ("xtask", &["model", "cli", "host", "lab"]),
 ];
 

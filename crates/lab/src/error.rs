@@ -29,8 +29,8 @@ pub enum Error {
     Unsuccessful { name: String, command: String, what: String, stdout: String, stderr: String },
     #[error("lab host `{name}`: {message}")]
     Agent { name: String, message: String },
-    #[error("lab host `{name}`: QEMU refused `{command}`: {message}")]
-    Qmp { name: String, command: String, message: String },
+    #[error("cannot control lab host `{name}`")]
+    Qmp { name: String, source: hypervisors::qemu::QmpError },
     #[error("lab host `{name}`: talking to `{socket}`")]
     Talk { name: String, socket: &'static str, source: std::io::Error },
     #[error("no lab host `{name}` is up; `cargo xtask lab ls` shows those that are")]

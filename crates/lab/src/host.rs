@@ -7,6 +7,7 @@ use std::process::Child;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use hypervisors::qemu::Qmp;
 use serde_json::Value;
 
 use crate::client::Client;
@@ -17,7 +18,7 @@ use crate::qemu::{self, CONSOLE, CONSOLE_LOG, Life, QEMU_LOG, SHARE};
 use crate::record::{self, Record};
 use crate::topology::Topology;
 use crate::wire::{Answer, Op};
-use crate::{disk, qmp, share};
+use crate::{disk, share};
 
 /// From QEMU's start to the agent's first answer; emulated on a busy machine this is most of a minute.
 const BOOT: Duration = Duration::from_secs(240);
@@ -25,6 +26,8 @@ const BOOT: Duration = Duration::from_secs(240);
 const USUAL: Duration = Duration::from_secs(120);
 /// What the agent may need beyond a command's own deadline to kill it and to answer.
 const SLACK: Duration = Duration::from_secs(20);
+/// For an answer of the QEMU that plays the machine.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// Starts lab hosts.
 #[derive(Debug)]
@@ -195,9 +198,11 @@ impl LabHost {
     /// A command to the QEMU that plays the machine: `device_del`, `device_add`, `system_powerdown` …
     pub fn qmp(&self, command: &str, arguments: &Value) -> Result<Value> {
         let name = self.record.name.clone();
-        qmp::execute(&self.record.dir(), command, arguments)
-            .map_err(|source| Error::Talk { name: name.clone(), socket: qemu::QMP, source })?
-            .map_err(|message| Error::Qmp { name, command: command.to_owned(), message })
+        let stream = crate::socket::connect(&self.record.dir(), qemu::QMP)
+            .map_err(|source| Error::Talk { name: name.clone(), socket: qemu::QMP, source })?;
+        Qmp::greet(stream, ANSWER)
+            .and_then(|mut qemu| qemu.execute(command, arguments))
+            .map_err(|source| Error::Qmp { name, source })
     }
 
     /// Brings binaries that were built since into the running machine.

@@ -20,7 +20,6 @@ mod image;
 mod initramfs;
 pub mod places;
 mod qemu;
-mod qmp;
 mod record;
 mod share;
 mod socket;

@@ -137,7 +137,8 @@ for function in *; do
     echo $function $(basename $(readlink $function/driver || echo -)) $(cat $function/driver_override) \
         $(cat $function/power/control) $(cat $function/d3cold_allowed 2>/dev/null) vfs $(cat $function/sriov_numvfs 2>/dev/null)
 done
-until test -b /dev/nvme0n1 -o ! -e /sys/bus/pci/drivers/nvme/0000:0?:00.0; do sleep 0.1; done
+bound() { ls -d /sys/bus/pci/drivers/nvme/0000:* 2>/dev/null | wc -l; }
+until test $(ls /dev/nvme*n1 2>/dev/null | wc -l) = $(bound); do sleep 0.1; done
 echo /dev/vfio: $(ls /dev/vfio 2>/dev/null)
 echo mounts: $(grep -c /mnt /proc/mounts)
 echo processes: $(pgrep -x 'qemu-system-x86' | wc -l)
