@@ -213,7 +213,7 @@ fn two_want_the_same_device(host: &Host) {
     let output = host.run(&script).unwrap();
     let last = output.stdout.trim().lines().last().unwrap_or_default();
     assert!(last == "0 3" || last == "3 0", "{output:?}");
-    host.run("passthru instance stop one; passthru instance stop two").unwrap();
+    host.run("passthru instance stop one --grace 1; passthru instance stop two --grace 1").unwrap();
     host.run("passthru instance delete one; passthru instance delete two").unwrap();
     assert_eq!(host.driver(NVME), "nvme");
 }
