@@ -131,7 +131,7 @@ impl Turn<'_> {
             return Ok(());
         }
         let monitor = self.engine.files(name).supervisor_monitor();
-        let answer = backend().connect(&monitor, ANSWER).and_then(|mut guest| guest.held());
+        let answer = backend().connect(&monitor, &ANSWER.into()).and_then(|mut guest| guest.held());
         // Without an answer nothing is known: the next turn asks again.
         let Ok(has) = answer else { return Ok(()) };
         let there = self.present(&abandoned, &has);

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use host::observe::InDoubt;
 use model::reason::{Code, Reason};
 use model::verdict::{Kind, Verdict, verdict};
 use model::{Bdf, GroupId, Snapshot};
@@ -59,10 +60,29 @@ impl Holdings {
         self.held.get(&bdf).map(|holding| holding.guest.as_str())
     }
 
+    /// The functions that a guest holds, in bus order.
+    pub fn of(&self, guest: &str) -> Vec<Bdf> {
+        let held = self.held.iter().filter(|(_, holding)| holding.guest == guest);
+        held.map(|(bdf, _)| *bdf).collect()
+    }
+
     /// The guests that hold some function of a group: one at most.
     pub fn guests_of(&self, group: GroupId) -> BTreeSet<&str> {
         let members = self.held.values().filter(|holding| holding.group == group);
         members.map(|holding| holding.guest.as_str()).collect()
+    }
+
+    /// What is to be left alone by whoever looks at the machine.
+    pub fn in_doubt(&self) -> InDoubt {
+        let mut in_doubt = InDoubt::default();
+        for strand in &self.doubtful {
+            match strand {
+                Strand::Group(group) => drop(in_doubt.groups.insert(*group)),
+                Strand::Function(bdf) => drop(in_doubt.functions.insert(*bdf)),
+                Strand::Plan => {}
+            }
+        }
+        in_doubt
     }
 
     /// Every reason why `guest` (a person, when `None`) may not have these

@@ -1,8 +1,8 @@
-//! `attach` and `detach`: devices to and from a running instance.
+//! `attach`: devices to a running instance.
 //!
-//! In: devices and an instance. Out: devices that the guest has, or has no
-//! more. Both are three moves, the middle one without the lock, for a guest
-//! may take its time:
+//! In: devices and an instance. Out: devices that the guest has; all of them
+//! or none. Attaching and detaching ([`crate::detach`]) are three moves each,
+//! the middle one without the lock, for a guest may take its time:
 //!
 //! ```text
 //! attach:  bind, note `attaching` ── hypervisor adds it ── note `held`, or release
@@ -13,31 +13,56 @@
 //! the guest has and settles the rest.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hypervisors::{ControlError, Guest, HostDevice};
+use hypervisors::{ControlError, Guest, HostDevice, Patience};
 use model::intent::Bind;
-use model::plan::Refusal;
-use model::reason::{Code, Reason};
+use model::plan::Plan;
+use model::reason::Reason;
 use model::{Bdf, Snapshot};
 
 use crate::Engine;
+use crate::assignment::Holdings;
 use crate::bind::{BindRequest, Report, To, bind_intent};
 use crate::error::Error;
-use crate::guest::host_devices;
+use crate::guest::{against_memory, host_devices};
+use crate::instances::Instance;
 use crate::name::Name;
 use crate::recover::Recovered;
 use crate::run::backend;
 use crate::store::{AssignmentState, InstanceState};
-use crate::target::resolve_all;
 use crate::turn::{Turn, with_groups};
-use crate::watch::{own_process, runs};
+use crate::watch::own_process;
 
 /// How long the hypervisor may take to answer: the first device makes it pin
 /// all of the guest's memory.
-const ANSWER: Duration = Duration::from_secs(300);
+pub(crate) const ANSWER: Duration = Duration::from_secs(300);
+/// How long it may take to say what it has room for.
+const ROOM: Duration = Duration::from_secs(2);
 /// How long the guest has to let go of what was given in vain.
 const TAKE_BACK: Duration = Duration::from_secs(10);
+
+/// What `attach` or `detach` would do.
+#[derive(Debug)]
+pub struct HandOver {
+    /// What is done to the devices: before an attachment, after a detachment.
+    pub plan: Plan,
+    /// The functions that the guest gets, or gives up: those that share a
+    /// slot of it leave together.
+    pub functions: Vec<Bdf>,
+}
+
+/// What a guest is to be given.
+#[derive(Debug)]
+struct Asked {
+    devices: Vec<HostDevice>,
+    /// Functions of groups that are bound already, because it has some of each.
+    own: Vec<Bdf>,
+    /// What is to be bound.
+    rest: Bind,
+    against: Vec<Reason>,
+}
 
 impl Engine {
     /// Gives devices to a running instance. All of them or none.
@@ -45,7 +70,7 @@ impl Engine {
         let (devices, mut report) = self.bind_for_attach(request, name)?;
         let given = self.add_devices(name, &devices);
         let functions = functions(&devices);
-        let mut turn = self.turn("attach")?;
+        let mut turn = self.patient_turn("attach")?;
         if let Err(error) = given {
             // Only what the guest really has not got is released: a driver
             // that is taken from a device in use waits for the guest.
@@ -59,117 +84,108 @@ impl Engine {
         Ok(report)
     }
 
-    /// Takes devices back from a running instance, waiting for its operating
-    /// system to let go of each no longer than `wait`. Functions that share a
-    /// slot of the guest leave it together, named or not.
-    pub fn detach(
-        &mut self,
-        devices: &[String],
-        name: &Name,
-        wait: Duration,
-    ) -> Result<Report, Error> {
-        let devices = self.note_detaching(devices, name)?;
-        let asked = self.remove_devices(name, &devices, wait);
-        let all = functions(&devices);
-        let mut turn = self.turn("detach")?;
-        // What the guest has not let go of stays its own; if it lets go
-        // later, the next turn finds it gone.
-        let state = match &asked {
-            Err(Error::Control { source: ControlError::GuestRefused { .. }, .. }) => {
-                AssignmentState::Held
-            }
-            _ => AssignmentState::Detaching,
-        };
-        turn.store.set_assignments(&all, state, None)?;
-        turn.settle_hand_overs(name)?;
-        let held = turn.held_by(name)?;
-        let gone: Vec<Bdf> = all.into_iter().filter(|bdf| !held.contains(bdf)).collect();
-        if !gone.is_empty() {
-            turn.store.event(name.as_str(), &format!("detached {}", list(&gone)))?;
-        }
-        asked.map(|()| Report::of(gone))
+    /// What [`attach`](Self::attach) would do. Changes nothing and needs no lock.
+    pub fn plan_attach(&mut self, request: &BindRequest, name: &Name) -> Result<HandOver, Error> {
+        let instance = self.running(name)?;
+        let mut snapshot = self.observe();
+        let intent = bind_intent(&snapshot, request, &self.registered()?)?;
+        let holdings = self.holdings()?;
+        let asked = self.asked(&snapshot, intent, &instance, &holdings);
+        let to = To { owner: None, ..asked.to(name) };
+        let plan = self.weigh(&mut snapshot, &asked.rest, &holdings, Some(&to))?;
+        Ok(HandOver { plan, functions: functions(&asked.devices) })
     }
 
-    /// First move of an attachment.
+    /// First move.
     fn bind_for_attach(
         &mut self,
         request: &BindRequest,
         name: &Name,
     ) -> Result<(Vec<HostDevice>, Report), Error> {
         let mut turn = self.turn("attach")?;
-        turn.require_running(name)?;
+        let instance = turn.engine.running(name)?;
         let mut snapshot = turn.engine.observe();
         let intent = bind_intent(&snapshot, request, &turn.store.devices()?)?;
-        let owner = Some(own_process()?);
-        let to = To {
-            guest: name.as_str(),
-            state: AssignmentState::Attaching,
-            owner,
-            against: Vec::new(),
-        };
-        let mut report = turn.bind_for_guest(&mut snapshot, &intent, &to)?;
+        let asked = turn.engine.asked(&snapshot, intent, &instance, &turn.holdings()?);
+        let to = To { owner: Some(own_process()?), ..asked.to(name) };
+        let mut report = turn.bind_for_guest(&mut snapshot, &asked, &to)?;
         report.recovered = std::mem::take(&mut turn.recovered);
-        let devices = host_devices(&turn.engine.root, &snapshot, &intent.devices);
-        Ok((devices, report))
+        Ok((asked.devices, report))
     }
 
-    /// Second move of an attachment: all or none.
+    /// What an attachment takes, and what speaks against it beyond the devices.
+    fn asked(
+        &self,
+        snapshot: &Snapshot,
+        intent: Bind,
+        instance: &Instance,
+        holdings: &Holdings,
+    ) -> Asked {
+        let guest = instance.name.as_str();
+        let has = |bdf: &Bdf| {
+            let group = snapshot.get(*bdf).and_then(|function| function.group_id());
+            group.is_some_and(|group| holdings.guests_of(group).contains(guest))
+        };
+        let devices = host_devices(&self.root, snapshot, &intent.devices);
+        let (own, rest): (Vec<Bdf>, Vec<Bdf>) = intent.devices.iter().partition(|bdf| has(bdf));
+        let named = with_groups(snapshot, &own);
+        let mut against = holdings.against_giving(guest, &named, &named);
+        against.extend(against_memory(&self.root, instance, &devices, snapshot));
+        if against.is_empty() {
+            against.extend(self.against_room(instance, &devices));
+        }
+        Asked { devices, own, rest: Bind { devices: rest, ..intent }, against }
+    }
+
+    /// What speaks against it in the guest's own topology. One that does not
+    /// answer now may do so when the device is there.
+    fn against_room(&self, instance: &Instance, devices: &[HostDevice]) -> Option<Reason> {
+        let guest = backend().connect(&instance.files.supervisor_monitor(), &ROOM.into());
+        match guest.and_then(|mut guest| guest.may_attach(devices)) {
+            Err(ControlError::Refused(reason)) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Second move: all or none. What a signal finds the hypervisor at is
+    /// waited for, and taken back then: nobody could tell whether it arrives.
     fn add_devices(&self, name: &Name, devices: &[HostDevice]) -> Result<(), Error> {
-        let control = |source| Error::Control { name: name.clone(), source };
-        let mut guest = backend().connect(&self.files(name).monitor(), ANSWER).map_err(control)?;
-        for (count, device) in devices.iter().enumerate() {
-            if let Err(error) = guest.attach(device) {
+        let patience = Patience::from(ANSWER).unless(&self.interrupt);
+        let monitor = self.files(name).monitor();
+        let mut guest =
+            backend().connect(&monitor, &patience).map_err(|error| failed(name, error))?;
+        for count in 0..=devices.len() {
+            let added = match devices.get(count) {
+                _ if self.interrupt.load(Ordering::Relaxed) => Err(interrupted(name)),
+                Some(device) => guest.attach(device).map_err(|error| failed(name, error)),
+                None => Ok(()),
+            };
+            if added.is_err() {
                 take_back(guest.as_mut(), &devices[..count]);
-                return Err(match error {
-                    ControlError::Refused(reason) => Error::refused(reason),
-                    source => control(source),
-                });
+                return added;
             }
         }
         Ok(())
     }
 
-    /// First move of a detachment.
-    fn note_detaching(
-        &mut self,
-        devices: &[String],
-        name: &Name,
-    ) -> Result<Vec<HostDevice>, Error> {
-        let mut turn = self.turn("detach")?;
-        turn.require_running(name)?;
-        let snapshot = turn.engine.observe();
-        let named = resolve_all(devices, &snapshot, &turn.store.devices()?)?;
-        let held = turn.held_by(name)?;
-        let foreign: Vec<Reason> = named
-            .iter()
-            .filter(|bdf| !held.contains(bdf))
-            .map(|bdf| not_held(*bdf, name))
-            .collect();
-        if !foreign.is_empty() {
-            return Err(Refusal { reasons: foreign }.into());
+    /// The instance, if it can be given or asked for anything.
+    pub(crate) fn running(&self, name: &Name) -> Result<Instance, Error> {
+        let instance = self.instance(name)?;
+        match instance.state == InstanceState::Running && instance.process.is_some() {
+            true => Ok(instance),
+            false => Err(Error::InstanceState { name: name.clone(), state: instance.state }),
         }
-        let devices = slots_of(&turn, &snapshot, &held, &named);
-        let owner = Some(own_process()?);
-        turn.store.set_assignments(&functions(&devices), AssignmentState::Detaching, owner)?;
-        Ok(devices)
     }
+}
 
-    /// Second move of a detachment. Each device is asked for, whatever
-    /// became of the others.
-    fn remove_devices(
-        &self,
-        name: &Name,
-        devices: &[HostDevice],
-        wait: Duration,
-    ) -> Result<(), Error> {
-        let control = |source| Error::Control { name: name.clone(), source };
-        let mut guest = backend().connect(&self.files(name).monitor(), ANSWER).map_err(control)?;
-        let mut result = Ok(());
-        for device in devices {
-            let detached = guest.detach(device, wait).map_err(control);
-            result = result.and(detached);
+impl Asked {
+    fn to<'a>(&self, name: &'a Name) -> To<'a> {
+        To {
+            guest: name.as_str(),
+            state: AssignmentState::Attaching,
+            owner: None,
+            against: self.against.clone(),
         }
-        result
     }
 }
 
@@ -179,96 +195,56 @@ impl Turn<'_> {
     fn bind_for_guest(
         &mut self,
         snapshot: &mut Snapshot,
-        intent: &Bind,
+        asked: &Asked,
         to: &To<'_>,
     ) -> Result<Report, Error> {
-        let holdings = self.holdings()?;
-        let own = |bdf: &Bdf| {
-            let group = snapshot.get(*bdf).and_then(|function| function.group_id());
-            group.is_some_and(|group| holdings.guests_of(group).contains(to.guest))
-        };
-        let (bound, rest): (Vec<Bdf>, Vec<Bdf>) = intent.devices.iter().partition(|bdf| own(bdf));
-        let named = with_groups(snapshot, &bound);
-        let reasons = holdings.against_giving(to.guest, &named, &named);
-        if !reasons.is_empty() {
-            return Err(Refusal { reasons }.into());
+        let ready = self.may_bind(snapshot, &asked.rest, Some(to))?;
+        self.store.assign(&self.assignments_for(&with_groups(snapshot, &asked.own), Some(to)))?;
+        if asked.rest.devices.is_empty() {
+            return Ok(Report::of(asked.own.clone()));
         }
-        let assignments = self.assignments_for(&named, Some(to));
-        let ready = match rest.is_empty() {
-            true => None,
-            false => {
-                let intent = Bind { devices: rest, ..intent.clone() };
-                Some(self.may_bind(snapshot, &intent, Some(to))?)
-            }
-        };
-        self.store.assign(&assignments)?;
-        match ready.map(|ready| self.carry_out_bind(ready)) {
-            None => Ok(Report::of(bound)),
-            Some(Ok(report)) => Ok(report),
-            Some(Err(error)) => {
-                self.store.unassign(&bound)?;
-                Err(error)
-            }
+        let bound = self.carry_out_bind(ready);
+        if bound.is_err() {
+            self.store.unassign(&asked.own)?;
         }
+        bound
     }
-
-    /// Refuses a guest that cannot be given anything.
-    fn require_running(&self, name: &Name) -> Result<(), Error> {
-        let row = self.store.instance(name)?.ok_or_else(|| Error::NoInstance(name.clone()))?;
-        let alive = match row.process {
-            Some(process) => runs(process)?,
-            None => false,
-        };
-        match row.state == InstanceState::Running && alive {
-            true => Ok(()),
-            false => Err(Error::InstanceState { name: name.clone(), state: row.state }),
-        }
-    }
-
-    fn held_by(&self, name: &Name) -> Result<Vec<Bdf>, Error> {
-        let held = self.store.assignments()?.into_iter();
-        Ok(held.filter(|held| held.guest == name.as_str()).map(|held| held.bdf).collect())
-    }
-}
-
-/// The slots of the guest that these functions are in, whole.
-fn slots_of(turn: &Turn<'_>, snapshot: &Snapshot, held: &[Bdf], named: &[Bdf]) -> Vec<HostDevice> {
-    let mut slots = host_devices(&turn.engine.root, snapshot, held);
-    slots.retain(|slot| slot.functions.iter().any(|function| named.contains(&function.bdf)));
-    slots
 }
 
 /// Takes back what an attachment gave before it failed.
 fn take_back(guest: &mut dyn Guest, devices: &[HostDevice]) {
     for device in devices.iter().rev() {
         // What the guest keeps is found when it is asked what it has.
-        let _ = guest.detach(device, TAKE_BACK);
+        let _ = guest.detach(device, &TAKE_BACK.into());
     }
 }
 
-fn not_held(bdf: Bdf, name: &Name) -> Reason {
-    let text = format!("{name} does not hold it");
-    Reason::at(
-        Code::NotFound,
-        bdf,
-        text,
-        format!("`passthru instance show {name}` lists what it holds"),
-    )
+fn failed(name: &Name, error: ControlError) -> Error {
+    match error {
+        ControlError::Refused(reason) => Error::refused(reason),
+        error if error.is_interrupted() => interrupted(name),
+        source => Error::Control { name: name.clone(), source },
+    }
 }
 
-fn functions(devices: &[HostDevice]) -> Vec<Bdf> {
+fn interrupted(name: &Name) -> Error {
+    let text = format!("{name} was given nothing, everything was taken back");
+    Error::Interrupted { text, hint: "" }
+}
+
+pub(crate) fn functions(devices: &[HostDevice]) -> Vec<Bdf> {
     let functions = devices.iter().flat_map(|device| &device.functions);
     let set: BTreeSet<Bdf> = functions.map(|function| function.bdf).collect();
     set.into_iter().collect()
 }
 
-fn list(functions: &[Bdf]) -> String {
+pub(crate) fn list(functions: &[Bdf]) -> String {
     functions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 impl Report {
     /// Functions that moved by no step of a plan.
-    fn of(functions: Vec<Bdf>) -> Self {
+    pub(crate) fn of(functions: Vec<Bdf>) -> Self {
         let (steps, notes, recovered) = (Vec::new(), Vec::new(), Recovered::default());
         Self { functions, steps, notes, recovered }
     }

@@ -5,18 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use model::intent::{Bind, Intent};
+use model::intent::Bind;
 use model::plan::Plan;
 use model::reason::Code;
 use model::verdict::Moving;
 use model::{Bdf, GroupId, Reason, Snapshot, Step};
 
 use crate::Engine;
+use crate::assignment::Holdings;
 use crate::error::Error;
 use crate::recover::Recovered;
 use crate::store::{Assignment, AssignmentState, Binding, Process, Registered, Verb};
 use crate::transaction::Work;
-use crate::turn::{Turn, plan_with, with_groups};
+use crate::turn::{Turn, with_groups};
 
 /// What to bind.
 #[derive(Clone, Debug, Default)]
@@ -85,10 +86,34 @@ impl Engine {
     pub fn plan_bind(&mut self, request: &BindRequest) -> Result<Plan, Error> {
         let mut snapshot = self.observe();
         let intent = bind_intent(&snapshot, request, &self.registered()?)?;
-        let moving = movers(&snapshot, &intent.devices);
-        self.look_closer(&mut snapshot, &moving);
-        let reasons = self.holdings()?.against(None, &with_groups(&snapshot, &moving));
-        Ok(plan_with(&snapshot, &Intent::Bind(intent), reasons)?)
+        let holdings = self.holdings()?;
+        self.weigh(&mut snapshot, &intent, &holdings, None)
+    }
+
+    /// The plan of a bind, for a guest that gets the named devices or for a
+    /// person, or every reason against it.
+    pub(crate) fn weigh(
+        &mut self,
+        snapshot: &mut Snapshot,
+        intent: &Bind,
+        holdings: &Holdings,
+        to: Option<&To<'_>>,
+    ) -> Result<Plan, Error> {
+        let moving = movers(snapshot, &intent.devices);
+        let grouped = with_groups(snapshot, &moving);
+        let reasons = match to {
+            Some(To { guest, against, .. }) => {
+                let named = with_groups(snapshot, &intent.devices);
+                let others = holdings.against_giving(guest, &grouped, &named);
+                against.iter().cloned().chain(others).collect()
+            }
+            None => holdings.against(None, &grouped),
+        };
+        // A device in doubt holds its lock: nothing of it is read then.
+        if !reasons.iter().any(|reason| reason.code == Code::InDoubt) {
+            self.look_closer(snapshot, &moving);
+        }
+        Ok(self.plan_bind_with(snapshot, intent, reasons)?)
     }
 }
 
@@ -120,23 +145,11 @@ impl Turn<'_> {
         intent: &Bind,
         to: Option<&To<'_>>,
     ) -> Result<Ready, Error> {
+        let holdings = self.holdings()?;
+        let plan = self.engine.weigh(snapshot, intent, &holdings, to)?;
         let moving = movers(snapshot, &intent.devices);
         let grouped = with_groups(snapshot, &moving);
         let named = with_groups(snapshot, &intent.devices);
-        let holdings = self.holdings()?;
-        let reasons = match to {
-            Some(to) => {
-                let mut reasons = to.against.clone();
-                reasons.extend(holdings.against_giving(to.guest, &grouped, &named));
-                reasons
-            }
-            None => holdings.against(None, &grouped),
-        };
-        // A device in doubt holds its lock: nothing of it is read then.
-        if !reasons.iter().any(|reason| reason.code == Code::InDoubt) {
-            self.engine.look_closer(snapshot, &moving);
-        }
-        let plan = plan_with(snapshot, &Intent::Bind(intent.clone()), reasons)?;
         let guest = to.map(|to| to.guest.to_owned());
         Ok(Ready {
             steps: with_group_of_step(snapshot, &plan.steps),

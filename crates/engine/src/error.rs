@@ -86,6 +86,9 @@ pub enum Error {
 
     #[error("there is an instance {0} already")]
     InstanceExists(Name),
+    /// A signal asked to stop; what goes on all the same is said.
+    #[error("interrupted: {text}")]
+    Interrupted { text: String, hint: &'static str },
     #[error("instance {name} did not start: {text}")]
     NotStarted { name: Name, text: String },
     #[error("nobody came to see to instance {name}{}", said(text))]

@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use host::paths::Root;
+use host::process::resident;
 use host::run::{CommandRunner, stderr_tail};
 use hypervisors::machine::{
     Console, Disk, DiskFormat, Firmware, Machine, Network, Numa, SparePorts,
 };
-use hypervisors::memory::HostMemory;
+use hypervisors::memory::{self, HostMemory};
 use hypervisors::qemu::{Version, disk, firmware, version};
 use hypervisors::{GuestSpec, HostDevice, HostFacts, HostFunction, Reserve};
 use model::parse::machine::address_bits;
@@ -21,7 +22,7 @@ use model::reason::{Code, Reason};
 use model::{Bdf, Snapshot};
 
 use crate::error::Error;
-use crate::instances::Files;
+use crate::instances::{Files, Instance, InstanceSpec};
 use crate::request::{NetworkRequest, RunRequest};
 
 /// A layer to be made before the guest starts.
@@ -227,6 +228,28 @@ pub(crate) fn host_memory(spec: &GuestSpec, snapshot: &Snapshot) -> HostMemory {
         free_hugepages: spec.memory.hugepages.and_then(free_hugepages),
         lock_limit: lock_limit(),
     }
+}
+
+/// What speaks in memory against giving a running guest devices: the first
+/// one makes the hypervisor pin all of it. What the guest's process has
+/// already counts as available; hugepages were taken at its start.
+pub(crate) fn against_memory(
+    root: &Root,
+    instance: &Instance,
+    devices: &[HostDevice],
+    snapshot: &Snapshot,
+) -> Vec<Reason> {
+    let arch = snapshot.machine.arch.known().map_or(std::env::consts::ARCH, String::as_str);
+    let Ok(machine) = Machine::for_arch(arch) else { return Vec::new() };
+    let held = host_devices(root, snapshot, &instance.devices);
+    let InstanceSpec { memory, hugepages, .. } = instance.spec;
+    let mut spec = GuestSpec::new(instance.name.as_str(), "", machine, memory);
+    spec.memory.hugepages = hugepages;
+    spec.devices = held.into_iter().chain(devices.iter().cloned()).collect();
+    let resident = instance.process.and_then(|process| resident(&Root::real(), process.pid));
+    let host = host_memory(&spec, snapshot);
+    let available = host.available.map(|free| free.saturating_add(resident.unwrap_or_default()));
+    memory::check(&spec, &HostMemory { available, free_hugepages: None, ..host })
 }
 
 fn free_hugepages(size: u64) -> Option<u64> {

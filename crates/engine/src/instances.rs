@@ -46,6 +46,8 @@ pub struct InstanceSpec {
     pub args: Vec<String>,
     /// Bytes.
     pub memory: u64,
+    /// Of which hugepages it is made, in bytes.
+    pub hugepages: Option<u64>,
     pub cpus: u32,
     pub image: Option<PathBuf>,
     pub kernel: Option<PathBuf>,

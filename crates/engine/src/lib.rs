@@ -39,6 +39,7 @@ pub mod run;
 
 pub mod attach;
 pub mod console;
+pub mod detach;
 pub mod instances;
 pub mod stop;
 
@@ -60,13 +61,14 @@ use host::apply::Applier;
 use host::observe::{Depth, driver_override, observe};
 use host::paths::Root;
 use model::port::{AttrWriter, Runner};
-use model::{Bdf, Snapshot, Step};
+use model::{Bdf, Snapshot, Step, Why};
 
 use assignment::Holdings;
 use spawn::OwnProgram;
 use store::{InEffect, Store};
 use tell::Tell;
 
+pub use attach::HandOver;
 pub use bind::{BindRequest, Report};
 pub use error::Error;
 pub use instances::{Files, Instance, InstanceSpec};
@@ -161,9 +163,11 @@ impl Engine {
     }
 
     /// The machine as it is now, holders included; `driver_override` is left
-    /// out where reading it might block.
+    /// out where reading it might block, and so are the registers of what is
+    /// in doubt. A database that cannot be read is told by whoever needs it.
     pub fn observe(&self) -> Snapshot {
-        observe(&self.root, Depth::Whole)
+        let in_doubt = self.holdings().map(|known| known.in_doubt()).unwrap_or_default();
+        observe(&self.root, Depth::Whole.sparing(&in_doubt))
     }
 
     /// Adds what only a plan about these functions needs. Reading it takes
@@ -172,7 +176,8 @@ impl Engine {
     fn look_closer(&mut self, snapshot: &mut Snapshot, functions: &[Bdf]) {
         for bdf in functions {
             let Some(function) = snapshot.functions.get_mut(bdf) else { continue };
-            if function.driver_override.known().is_none() {
+            let in_doubt = function.config.why() == Some(&Why::InDoubt);
+            if function.driver_override.known().is_none() && !in_doubt {
                 let attrs = self.applier.attributes();
                 function.driver_override = driver_override(&self.root, *bdf, attrs);
             }

@@ -10,14 +10,14 @@ use std::collections::BTreeSet;
 use model::intent::{Intent, Release};
 use model::plan::{Plan, Refusal, guest_has};
 use model::reason::Code;
-use model::{Bdf, GroupId, Reason, Snapshot};
+use model::{Bdf, GroupId, Reason, Snapshot, Step};
 
 use crate::Engine;
 use crate::assignment::Holdings;
 use crate::bind::{Report, movers, with_group_of_step};
 use crate::error::{Error, Failure};
 use crate::recover::Recovered;
-use crate::store::{Assignment, Verb};
+use crate::store::{Assignment, Store, Verb};
 use crate::transaction::Work;
 use crate::turn::{Turn, plan_with, with_groups};
 
@@ -28,6 +28,15 @@ pub(crate) enum By<'a> {
     Person,
     /// The way back of something else, for a guest that it was bound for.
     WayBack(Option<&'a str>),
+}
+
+/// What a guest's giving up of functions frees.
+#[derive(Debug)]
+pub(crate) struct Freed {
+    /// What was bound for it and goes back to the host, group by group.
+    pub bound: Vec<Vec<(Bdf, Option<GroupId>)>>,
+    /// What it holds no more.
+    pub held: Vec<Bdf>,
 }
 
 impl Engine {
@@ -57,6 +66,23 @@ impl Engine {
         let done = self.in_effect(&moving)?.into_iter().map(|step| step.step).collect();
         let intent = Intent::Release(Release { devices: moving, done });
         Ok(plan_with(&snapshot, &intent, reasons)?)
+    }
+
+    /// What is done to a group when the guest that it was bound for gives it up.
+    pub(crate) fn plan_release_bound(
+        &mut self,
+        snapshot: &mut Snapshot,
+        members: Vec<(Bdf, Option<GroupId>)>,
+    ) -> Result<Plan, Error> {
+        let members: Vec<Bdf> = members.into_iter().map(|(bdf, _)| bdf).collect();
+        let done: Vec<Step> = self.in_effect(&members)?.into_iter().map(|it| it.step).collect();
+        // It was with this driver when passthru came; so it stays.
+        if done.is_empty() {
+            return Ok(Plan::default());
+        }
+        self.look_closer(snapshot, &members);
+        let intent = Intent::Release(Release { devices: members, done });
+        Ok(plan_with(snapshot, &intent, Vec::new())?)
     }
 }
 
@@ -118,27 +144,16 @@ impl Turn<'_> {
     /// group stays with it; what a person had bound, or was found with a
     /// guest's driver, stays as it was.
     pub fn release_held(&mut self, guest: &str, functions: Option<&[Bdf]>) -> Result<(), Error> {
-        let held = self.store.assignments()?.into_iter();
-        let (going, staying): (Vec<Assignment>, Vec<Assignment>) = held
-            .filter(|held| held.guest == guest)
-            .partition(|held| functions.is_none_or(|functions| functions.contains(&held.bdf)));
-        let bindings = self.store.bindings()?;
-        let bound = bindings.iter().filter(|binding| binding.guest.as_deref() == Some(guest));
-        let mut groups: BTreeSet<_> = bound.map(|binding| binding.group).collect();
-        groups.retain(|group| staying.iter().all(|held| held.group != *group));
-        if functions.is_some() {
-            groups.retain(|group| going.iter().any(|held| held.group == *group));
-        }
+        let freed = Freed::by(&self.store, guest, functions)?;
         let mut failure = Failure::default();
         let mut snapshot = None;
         let holdings = self.holdings()?;
-        for group in groups {
-            let members = bindings.iter().filter(|binding| binding.group == group);
-            let members: Vec<Bdf> = members.map(|binding| binding.bdf).collect();
+        for members in freed.bound {
             // The plan that is in doubt goes on when the kernel lets go.
-            if is_in_doubt(&holdings, &members, group) {
+            if is_in_doubt(&holdings, &members) {
                 continue;
             }
+            let members: Vec<Bdf> = members.into_iter().map(|(bdf, _)| bdf).collect();
             let snapshot = snapshot.get_or_insert_with(|| self.engine.observe());
             match self.release_bound(snapshot, &members, guest) {
                 Ok(()) => {}
@@ -146,8 +161,7 @@ impl Turn<'_> {
                 Err(other) => return Err(other),
             }
         }
-        let going: Vec<Bdf> = going.into_iter().map(|held| held.bdf).collect();
-        self.store.unassign(&going)?;
+        self.store.unassign(&freed.held)?;
         match failure.is_none() {
             true => Ok(()),
             false => Err(Error::Failed(Box::new(failure))),
@@ -169,9 +183,31 @@ impl Turn<'_> {
     }
 }
 
-fn is_in_doubt(holdings: &Holdings, members: &[Bdf], group: GroupId) -> bool {
-    let members: Vec<_> = members.iter().map(|bdf| (*bdf, Some(group))).collect();
-    holdings.against(None, &members).iter().any(|reason| reason.code == Code::InDoubt)
+impl Freed {
+    /// What a guest frees that gives up these functions (`None`: all).
+    pub fn by(store: &Store, guest: &str, functions: Option<&[Bdf]>) -> Result<Self, Error> {
+        let held = store.assignments()?.into_iter();
+        let (going, staying): (Vec<Assignment>, Vec<Assignment>) = held
+            .filter(|held| held.guest == guest)
+            .partition(|held| functions.is_none_or(|functions| functions.contains(&held.bdf)));
+        let bindings = store.bindings()?;
+        let bound = bindings.iter().filter(|binding| binding.guest.as_deref() == Some(guest));
+        let mut groups: BTreeSet<_> = bound.map(|binding| binding.group).collect();
+        groups.retain(|group| staying.iter().all(|held| held.group != *group));
+        if functions.is_some() {
+            groups.retain(|group| going.iter().any(|held| held.group == *group));
+        }
+        let members = |group: GroupId| {
+            let members = bindings.iter().filter(|binding| binding.group == group);
+            members.map(|binding| (binding.bdf, Some(group))).collect()
+        };
+        let bound = groups.into_iter().map(members).collect();
+        Ok(Self { bound, held: going.into_iter().map(|held| held.bdf).collect() })
+    }
+}
+
+fn is_in_doubt(holdings: &Holdings, members: &[(Bdf, Option<GroupId>)]) -> bool {
+    holdings.against(None, members).iter().any(|reason| reason.code == Code::InDoubt)
 }
 
 /// Every reason why these devices cannot be released now.

@@ -93,15 +93,12 @@ impl Engine {
     /// What [`run`](Self::run) would do. Changes nothing.
     pub fn plan_run(&mut self, request: &RunRequest) -> Result<RunPlan, Error> {
         let mut snapshot = self.observe();
-        let (wanted, rendered, mut reasons) = self.render(request, &snapshot)?;
+        let (_, rendered, against) = self.render(request, &snapshot)?;
         self.refuse_existing(&request.name)?;
         let intent = self.run_intent(request, &snapshot)?;
-        let moving = crate::bind::movers(&snapshot, &intent.devices);
-        self.look_closer(&mut snapshot, &moving);
-        let grouped = crate::turn::with_groups(&snapshot, &moving);
-        reasons.extend(self.holdings()?.against(Some(&wanted.spec.name), &grouped));
-        let intent = model::Intent::Bind(intent);
-        let plan = crate::turn::plan_with(&snapshot, &intent, reasons)?;
+        let (guest, holdings) = (request.name.as_str(), self.holdings()?);
+        let to = To { guest, state: AssignmentState::Held, owner: None, against };
+        let plan = self.weigh(&mut snapshot, &intent, &holdings, Some(&to))?;
         Ok(RunPlan { plan, rendered })
     }
 
@@ -231,6 +228,7 @@ impl Turn<'_> {
             program,
             args,
             memory: request.memory,
+            hugepages: request.hugepages,
             cpus: request.cpus,
             image: wanted.overlay.as_ref().map(|overlay| overlay.base.clone()),
             kernel: request.kernel.as_ref().map(|kernel| kernel.kernel.clone()),

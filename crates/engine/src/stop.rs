@@ -106,7 +106,7 @@ pub(crate) fn end(
 /// waits for the guest may keep the first for long.
 fn press_power_button(files: &Files, answer: Duration) -> bool {
     [files.monitor(), files.supervisor_monitor()].iter().any(|monitor| {
-        let guest = backend().connect(monitor, answer);
+        let guest = backend().connect(monitor, &answer.into());
         guest.and_then(|mut guest| guest.shut_down()).is_ok()
     })
 }

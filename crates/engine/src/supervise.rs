@@ -145,7 +145,7 @@ impl Engine {
                 Woken::Called if calls.take() => return Ok(true),
                 Woken::Called | Woken::Late => {}
             }
-            let connected = backend().connect(&monitor, TRY);
+            let connected = backend().connect(&monitor, &TRY.into());
             let running = connected.and_then(|mut guest: Box<dyn Guest>| guest.state());
             if running.is_ok_and(|state| state == "running") {
                 Store::open(&self.state)?.set_running(name)?;

@@ -13,9 +13,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use host::apply::{ApplyError, Outcome};
+use host::observe::holders_of_any;
+use model::plan::follows;
 use model::port::Child;
 use model::step::Undo;
-use model::{GroupId, Step};
+use model::{Bdf, GroupId, Step};
 
 use crate::assignment::Strand;
 use crate::error::{Error, Failure, StepDoubt, StepError};
@@ -84,7 +86,10 @@ impl Turn<'_> {
                 return;
             }
             let step = progress.rows[at].step.clone();
-            let outcome = self.apply(progress, &step);
+            let outcome = match self.refuse_held(&progress.rows, at) {
+                Some(error) => Outcome::Failed(error),
+                None => self.apply(progress, &step),
+            };
             match outcome {
                 Outcome::Done => self.mark(progress, at, &Mark::Done),
                 Outcome::Already => self.mark(progress, at, &Mark::Already),
@@ -101,6 +106,29 @@ impl Turn<'_> {
                 return;
             }
         }
+    }
+
+    /// Who still has a function open although services were stopped for it:
+    /// unbinding would wait in the kernel for that process. One look, before
+    /// the first driver lets go; a plan that stopped nothing was made a
+    /// moment ago, when nobody had it.
+    fn refuse_held(&self, rows: &[StepRow], at: usize) -> Option<ApplyError> {
+        let unbound = |row: &StepRow| match row.step {
+            Step::Unbind { bdf, .. } => Some(bdf),
+            _ => None,
+        };
+        let stops = |row: &StepRow| matches!(row.step, Step::StopUnit { .. });
+        unbound(&rows[at])?;
+        if !rows[..at].iter().any(stops) || rows[..at].iter().any(|row| unbound(row).is_some()) {
+            return None;
+        }
+        let functions: Vec<Bdf> = rows[at..].iter().filter_map(unbound).collect();
+        let found = holders_of_any(&self.engine.root, &functions);
+        let mut held = found.known()?.iter().filter(|(_, holder)| !follows(holder));
+        let (bdf, first) = held.next()?;
+        let others = held.filter(|(other, _)| other == bdf).map(|(_, holder)| holder.clone());
+        let holders = std::iter::once(first.clone()).chain(others).collect();
+        Some(ApplyError::Held { bdf: *bdf, holders })
     }
 
     /// Undoes what was done, in reverse, except where a write is in doubt,

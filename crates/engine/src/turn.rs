@@ -4,10 +4,12 @@
 //! [`Turn`], which everything that changes the machine goes through; it ends
 //! by being dropped. Never: a change of its own, beyond settling.
 
+use std::time::Duration;
+
 use host::paths::Root;
-use model::intent::Intent;
+use model::intent::{Bind, Intent};
 use model::plan::{self, Plan, Refusal};
-use model::{Bdf, GroupId, Reason, Snapshot};
+use model::{Bdf, Code, GroupId, Reason, Snapshot, Step};
 
 use crate::Engine;
 use crate::assignment::{Holding, Holdings, Strand};
@@ -15,6 +17,10 @@ use crate::error::Error;
 use crate::lock::Lock;
 use crate::recover::Recovered;
 use crate::store::Store;
+
+/// How long others may be at work before something half done is left to
+/// them: longer than any plan takes whose every step fails at its deadline.
+const COMPLETION: Duration = Duration::from_secs(900);
 
 /// The right to change things, until it is dropped.
 #[derive(Debug)]
@@ -30,8 +36,18 @@ pub(crate) struct Turn<'e> {
 impl Engine {
     /// Begins a turn: takes the lock, opens the database, settles what was cut off.
     pub(crate) fn turn(&mut self, verb: &str) -> Result<Turn<'_>, Error> {
+        self.turn_within(verb, self.patience)
+    }
+
+    /// A turn that completes what is half done: giving up on it would leave
+    /// that to whoever comes next.
+    pub(crate) fn patient_turn(&mut self, verb: &str) -> Result<Turn<'_>, Error> {
+        self.turn_within(verb, self.patience.max(COMPLETION))
+    }
+
+    fn turn_within(&mut self, verb: &str, patience: Duration) -> Result<Turn<'_>, Error> {
         self.state.make()?;
-        let lock = Lock::take(&self.state, verb, self.patience)?;
+        let lock = Lock::take(&self.state, verb, patience)?;
         // The process that will write starts while all else is read.
         let _ = self.applier.child();
         let store = Store::open(&self.state)?;
@@ -63,6 +79,39 @@ pub(crate) fn holdings(store: &Store, boot_id: &str) -> Result<Holdings, Error> 
 /// The number of this boot.
 pub(crate) fn boot_id(root: &Root) -> Result<String, Error> {
     host::process::boot_id(root).map_err(Error::NoBootId)
+}
+
+impl Engine {
+    /// The plan of a bind, or every reason against it. Units that systemd
+    /// would stop along with the planned ones are stopped by steps of their
+    /// own: so they are started again, too.
+    pub(crate) fn plan_bind_with(
+        &mut self,
+        snapshot: &Snapshot,
+        intent: &Bind,
+        reasons: Vec<Reason>,
+    ) -> Result<Plan, Refusal> {
+        let mut plan = plan_with(snapshot, &Intent::Bind(intent.clone()), reasons)?;
+        let stopped = |step: &Step| match step {
+            Step::StopUnit { unit } => Some(unit.clone()),
+            _ => None,
+        };
+        let Some(first) = plan.steps.iter().position(|step| stopped(step).is_some()) else {
+            return Ok(plan);
+        };
+        let asked: Vec<String> = plan.steps.iter().filter_map(stopped).collect();
+        let order = self.applier.stop_order(&asked);
+        let others = order.iter().filter(|unit| !asked.contains(unit));
+        plan.notes.extend(others.map(|unit| goes_down_too(unit)));
+        let steps = order.into_iter().map(|unit| Step::StopUnit { unit });
+        plan.steps.splice(first..first + asked.len(), steps);
+        Ok(plan)
+    }
+}
+
+fn goes_down_too(unit: &str) -> Reason {
+    let text = format!("{unit} is stopped as well: it depends on a service that has to stop");
+    Reason::machine(Code::ServiceMustStop, text, "it is started again on release")
 }
 
 /// The plan, or every reason against it: the planner's and those of the

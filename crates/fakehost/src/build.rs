@@ -181,12 +181,4 @@ impl FakeHost {
             state.machine.put_modules();
         })
     }
-
-    /// A systemd unit.
-    #[must_use]
-    pub fn unit(self, name: &str, active: bool) -> Self {
-        self.with(|state| {
-            state.machine.units.insert(name.to_owned(), active);
-        })
-    }
 }

@@ -68,6 +68,8 @@ mod sriov;
 mod inject;
 mod kernel;
 mod runner;
+mod units;
+
 mod snapshot;
 
 pub use host::FakeHost;

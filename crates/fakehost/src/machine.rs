@@ -37,6 +37,12 @@ pub(crate) struct Machine {
     pub dozing: BTreeSet<Bdf>,
     /// systemd's units: whether each is active.
     pub units: BTreeMap<String, bool>,
+    /// Units, and a unit that each cannot be without.
+    pub needs: Vec<(String, String)>,
+    /// Processes that stay when their unit stops.
+    pub lingering: BTreeSet<u32>,
+    /// Processes that went with their unit.
+    pub away: BTreeMap<String, Vec<u32>>,
     /// Minor numbers that are given away.
     pub minors: u32,
 }
@@ -63,6 +69,9 @@ impl Machine {
             refused_probes: BTreeMap::new(),
             dozing: BTreeSet::new(),
             units: BTreeMap::new(),
+            needs: Vec::new(),
+            lingering: BTreeSet::new(),
+            away: BTreeMap::new(),
             minors: 0,
         }
     }

@@ -6,6 +6,7 @@
 
 use std::io;
 
+use model::parse::machine::meminfo;
 use model::parse::process;
 use model::port::Child;
 
@@ -26,6 +27,12 @@ pub fn is_alive(root: &Root, process: Child) -> io::Result<bool> {
     let start_time = process::start_time(&stat).ok_or_else(|| garbled(process.pid))?;
     let state = process::state(&stat).ok_or_else(|| garbled(process.pid))?;
     Ok(start_time == process.start_time && !['Z', 'X'].contains(&state))
+}
+
+/// Bytes of memory that a process has in use now (`VmRSS`, proc_pid_status(5)).
+pub fn resident(root: &Root, pid: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(root.process(pid).join("status")).ok()?;
+    meminfo(&text, "VmRSS").ok()
 }
 
 /// The kernel function that a process waits in, if it waits and may be known.

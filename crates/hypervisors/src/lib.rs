@@ -19,6 +19,7 @@
 pub mod device;
 pub mod machine;
 pub mod memory;
+pub mod patience;
 
 pub mod null;
 pub mod qemu;
@@ -32,6 +33,7 @@ use model::reason::Reason;
 
 pub use device::{HostDevice, HostFunction, Reserve};
 pub use machine::{GuestSpec, HostFacts};
+pub use patience::Patience;
 pub use qemu::Version;
 
 /// A hypervisor.
@@ -43,8 +45,8 @@ pub trait Backend: fmt::Debug + Sync {
     /// The start of a guest, or every reason against it. A pure function.
     fn render(&self, spec: &GuestSpec, facts: &HostFacts) -> Result<Rendered, Refusal>;
     /// A running guest, by its control socket. Waits no longer than
-    /// `deadline` here, and in every answer that is awaited later.
-    fn connect(&self, socket: &Path, deadline: Duration) -> Result<Box<dyn Guest>, ControlError>;
+    /// `patience` has here, and as long for every answer later.
+    fn connect(&self, socket: &Path, patience: &Patience) -> Result<Box<dyn Guest>, ControlError>;
 }
 
 /// What a backend can do.
@@ -102,10 +104,13 @@ pub trait Guest: fmt::Debug {
     fn quit(&mut self) -> Result<(), ControlError>;
     /// The host's functions that it has, by [`HostFunction::id`].
     fn held(&mut self) -> Result<Vec<String>, ControlError>;
+    /// Whether it has room for all of these devices, as far as that can be
+    /// told before they are there. Changes nothing.
+    fn may_attach(&mut self, devices: &[HostDevice]) -> Result<(), ControlError>;
     /// Give it a device. All of it or nothing.
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError>;
     /// Take a device back, and wait until the guest has let go of it.
-    fn detach(&mut self, device: &HostDevice, wait: Duration) -> Result<(), ControlError>;
+    fn detach(&mut self, device: &HostDevice, patience: &Patience) -> Result<(), ControlError>;
 }
 
 /// Why a running guest did not do what was asked.
@@ -133,6 +138,13 @@ pub enum ControlError {
         #[source]
         source: Box<ControlError>,
     },
+}
+
+impl ControlError {
+    /// Somebody lost patience; what was asked for may come about still.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Socket(qemu::QmpError::Interrupted))
+    }
 }
 
 /// Every backend. The first is the one that is used when none is named.

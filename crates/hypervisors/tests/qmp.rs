@@ -352,7 +352,7 @@ fn function_0_comes_last_and_leaves_last() {
     assert_eq!(ids, ["pci-0000-65-00.0", "pci-0000-65-00.1"]);
     let error = hotplug::attach(&mut qmp, &gpu()).unwrap_err();
     assert!(error.to_string().contains("has it already"), "{error}");
-    qmp.detach(&gpu(), PATIENT).unwrap();
+    qmp.detach(&gpu(), &PATIENT.into()).unwrap();
     let lines: Vec<String> = log.try_iter().collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
@@ -370,7 +370,7 @@ fn a_guest_without_remapping_is_not_given_what_needs_it() {
 fn a_slot_may_leave_whole() {
     let (mut qmp, log) = machine(None, goes_whole);
     qmp.attach(&gpu()).unwrap();
-    qmp.detach(&gpu(), PATIENT).unwrap();
+    qmp.detach(&gpu(), &PATIENT.into()).unwrap();
     // Function 0 was asked for as well, and not found is gone.
     assert_eq!(log.try_iter().filter(|line| line.starts_with("del")).count(), 2);
 }
@@ -398,7 +398,7 @@ fn a_failure_that_cannot_be_taken_back_says_both() {
 fn a_guest_that_refuses_is_believed_at_once() {
     let (mut qmp, _log) = machine(None, says_no);
     qmp.attach(&gpu()).unwrap();
-    let error = qmp.detach(&gpu(), PATIENT).unwrap_err();
+    let error = qmp.detach(&gpu(), &PATIENT.into()).unwrap_err();
     assert!(matches!(error, ControlError::GuestRefused { .. }), "{error:?}");
 }
 

@@ -214,13 +214,14 @@ fn a_guest_that_does_not_answer_keeps_its_device_and_says_so() {
     let ids = ["one".to_owned(), "two".to_owned()];
     for _ in 0..2 {
         // A second request while the first is pending ends the same way.
-        let error = hotplug::unplug(running.qmp(), "the card", &ids, SECOND / 2).unwrap_err();
+        let error =
+            hotplug::unplug(running.qmp(), "the card", &ids, &(SECOND / 2).into()).unwrap_err();
         assert!(matches!(error, ControlError::NotLetGo { .. }), "{error:?}");
     }
     // The connection is as good as before.
     assert_eq!(running.qmp().query_status().unwrap(), "prelaunch");
     // What is not there is gone.
-    hotplug::unplug(running.qmp(), "nothing", &["none".to_owned()], SECOND).unwrap();
+    hotplug::unplug(running.qmp(), "nothing", &["none".to_owned()], &SECOND.into()).unwrap();
 }
 
 #[test]
@@ -283,7 +284,7 @@ fn a_socket_that_serves_another_client_does_not_hang_us() {
     let dir = tempfile::tempdir().unwrap();
     let spec = stopped(dir.path());
     let _running = Running::start(&spec);
-    let error = qemu::Qemu.connect(&spec.monitors[0], SECOND / 5).unwrap_err();
+    let error = qemu::Qemu.connect(&spec.monitors[0], &(SECOND / 5).into()).unwrap_err();
     assert_eq!(error.to_string(), "no answer to `the greeting` within 200 ms");
 }
 

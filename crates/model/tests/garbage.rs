@@ -4,6 +4,7 @@
 
 use model::parse::{
     attribute, iomem, iommu, link, machine, modalias, mounts, network, pci_ids, process, resource,
+    unit,
 };
 use proptest::prelude::*;
 
@@ -27,6 +28,7 @@ const SAMPLES: &[&str] = &[
     "domain 0\nlocation_id 49920\n",
     "Device Minor: 3\n",
     "d2008c40660462",
+    "Id=a.service\nRequiredBy=b.service c.service\nActiveState=active\n\nId=b.service\n",
     "-1",
     "254:0",
 ];
@@ -87,6 +89,7 @@ proptest! {
         let _ = network::ipv4(&network::local_addresses(&text), &routes);
         let _ = (network::ipv6(&text), network::ipv6_defaults(&text));
         let _ = (process::start_time(&text), process::state(&text), process::unit(&text));
+        prop_assert!(unit::units(&text).iter().all(|unit| !unit.id.is_empty()));
     }
 
     #[test]

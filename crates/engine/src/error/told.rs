@@ -45,6 +45,7 @@ impl Error {
             Self::Image { .. } => "image",
             Self::SocketPath { .. } => "socket_path",
             Self::InstanceExists(_) => "instance_exists",
+            Self::Interrupted { .. } => "interrupted",
             Self::NotStarted { .. } => "not_started",
             Self::NoSupervisor { .. } => "no_supervisor",
             Self::Control { .. } => "guest_control",
@@ -73,6 +74,7 @@ impl Error {
                 "`passthru instance list` shows the instances"
             }
             Self::InstanceExists(_) => "`passthru instance delete` frees the name",
+            Self::Interrupted { hint, .. } => hint,
             Self::NotStarted { .. } => "everything that had been changed was taken back",
             Self::Undying { .. } => "its devices stay its own until the kernel lets it end",
             Self::SocketPath { .. } => "choose a shorter --state directory",

@@ -71,6 +71,31 @@ fn a_service_is_not_stopped_without_consent() {
 }
 
 #[test]
+fn what_depends_on_a_stopped_service_comes_back_with_it() {
+    let (first, second) = ("exporter.service", "dashboard.service");
+    let host = machine()
+        .unit(first, true)
+        .unit(second, true)
+        .unit("idle.service", false)
+        .requires(first, "nvidia-persistenced.service")
+        .requires(second, first)
+        .requires("idle.service", "nvidia-persistenced.service");
+    let given = Given { host, ..Given::new() };
+    let before = given.host.snapshot_tree();
+    let report = given.engine().bind(&request(&[GPU])).unwrap();
+    let steps: Vec<String> = report.steps.iter().map(ToString::to_string).collect();
+    let stops: Vec<&str> = steps.iter().filter_map(|step| step.strip_prefix("stop ")).collect();
+    assert_eq!(stops, [second, first, "nvidia-persistenced.service"]);
+    assert_eq!(report.notes.iter().filter(|note| note.text.contains("stopped as well")).count(), 2);
+    given.engine().release(&typed(&[GPU])).unwrap();
+    for unit in [first, second, "nvidia-persistenced.service"] {
+        assert_eq!(given.host.is_active(unit), Some(true), "{unit}");
+    }
+    assert_eq!(given.host.is_active("idle.service"), Some(false));
+    assert_eq!(as_before(&before.diff(&given.host.snapshot_tree())), [""; 0]);
+}
+
+#[test]
 fn a_device_without_a_driver_goes_and_comes_back_without_one() {
     let given = Given::new();
     let before = given.host.snapshot_tree();

@@ -152,6 +152,21 @@ fn a_device_that_is_pulled_out_fails_the_plan_and_nothing_else() {
 }
 
 #[test]
+fn a_process_that_outlives_its_stopped_service_keeps_the_driver() {
+    let unit = Some("system.slice/nvidia-persistenced.service");
+    let host = machine().process(4242, "python3", &["nvidia0"], unit).lingers(4242);
+    let given = Given { host, ..Given::new() };
+    let before = given.host.snapshot_tree();
+    let error = given.engine().bind(&request(&[GPU])).unwrap_err();
+    assert_eq!(error.code(), "step_failed");
+    assert!(error.to_string().contains("python3 (pid 4242) has /dev/nvidia0 open"), "{error}");
+    assert_eq!(differs(&before, &given), [""; 0]);
+    assert_eq!(given.host.is_active("nvidia-persistenced.service"), Some(true));
+    let unbound = |op: &fakehost::Op| op.to_string().contains("unbind");
+    assert!(!given.host.log().iter().any(unbound), "{:#?}", given.host.log());
+}
+
+#[test]
 fn a_signal_between_two_steps_takes_everything_back() {
     let given = Given::new();
     let before = given.host.snapshot_tree();

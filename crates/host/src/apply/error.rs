@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use model::Bdf;
 use model::port::{Cmd, Output, RunError, Stuck};
+use model::usage::Holder;
 use rustix::io::Errno;
 use thiserror::Error;
 
@@ -20,6 +21,10 @@ pub enum ApplyError {
     Vanished { bdf: Bdf },
     #[error("{what} of {bdf} is {found}, not {expected}: somebody changed it since it was read")]
     Moved { bdf: Bdf, what: &'static str, expected: String, found: String },
+    /// Found right before the driver was to be taken away: it would wait in
+    /// the kernel for that process.
+    #[error("{bdf} is still in use: {}", all(holders))]
+    Held { bdf: Bdf, holders: Vec<Holder> },
     #[error("cannot write `{}` to `{}`: {text}", value.trim_end(), path.display())]
     Write { path: PathBuf, value: String, errno: i32, text: String },
     #[error("cannot read `{}`: {text}", path.display())]
@@ -71,6 +76,9 @@ impl ApplyError {
                 Some("it was unplugged or fell off its bus; the kernel log says when")
             }
             Self::Moved { .. } => Some("plan again; another program changes this device, too"),
+            Self::Held { .. } => {
+                Some("end that process first; stopping its service did not, or it came meanwhile")
+            }
             Self::Write { errno, path, .. } => hint_for(*errno, path.ends_with("reset")),
             Self::Read { errno, .. } => hint_for(*errno, false),
             Self::Locked { .. } => {
@@ -110,6 +118,10 @@ fn hint_for(errno: i32, reset: bool) -> Option<&'static str> {
         Errno::IO => "the device does not answer; the kernel log says more",
         _ => return None,
     })
+}
+
+fn all(holders: &[Holder]) -> String {
+    holders.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn status_text(status: Option<i32>) -> String {

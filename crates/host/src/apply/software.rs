@@ -1,7 +1,9 @@
 //! Steps that change no device: kernel modules and systemd units.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use model::parse::unit;
 use model::port::{Cmd, Output};
 
 use super::attribute::plain_name;
@@ -28,6 +30,37 @@ impl Applier {
 
     pub(super) fn start_unit(&mut self, unit: &str) -> Result<Outcome, Stop> {
         self.bring_unit(unit, "start", ends_as_started)
+    }
+
+    /// The order in which to stop these units: before each the active ones
+    /// that systemd would stop with it, and would not start again with it.
+    /// Where systemd does not answer, as they were given.
+    pub fn stop_order(&mut self, units: &[String]) -> Vec<String> {
+        let known = self.dependents(units);
+        let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
+        units.iter().for_each(|unit| behind_dependents(unit, &known, &mut seen, &mut order));
+        order
+    }
+
+    /// Active units by name, each with those that go down with it.
+    fn dependents(&mut self, units: &[String]) -> BTreeMap<String, Vec<String>> {
+        let mut known = BTreeMap::new();
+        let mut asked: BTreeSet<String> = units.iter().cloned().collect();
+        let mut ask = units.to_vec();
+        while !ask.is_empty() {
+            let args = ["show".to_owned(), format!("--property={}", unit::PROPERTIES)];
+            let Ok(shown) = self.run_well(Cmd::new("systemctl", args.into_iter().chain(ask)))
+            else {
+                return known;
+            };
+            let found = unit::units(&shown.stdout).into_iter().filter(|unit| unit.active);
+            let found: Vec<unit::Unit> = found.collect();
+            let next = found.iter().flat_map(|unit| &unit.dependents);
+            let plain = next.filter(|name| plain_name(name).is_ok());
+            ask = plain.filter(|name| asked.insert((*name).clone())).cloned().collect();
+            known.extend(found.into_iter().map(|unit| (unit.id, unit.dependents)));
+        }
+        known
     }
 
     fn bring_unit(
@@ -68,6 +101,23 @@ impl Applier {
             _ => Err(ApplyError::command(cmd, &output).into()),
         }
     }
+}
+
+/// Adds a unit behind the active ones that go down with it, each once.
+fn behind_dependents(
+    unit: &str,
+    known: &BTreeMap<String, Vec<String>>,
+    seen: &mut BTreeSet<String>,
+    order: &mut Vec<String>,
+) {
+    if !seen.insert(unit.to_owned()) {
+        return;
+    }
+    let dependents = known.get(unit).into_iter().flatten();
+    for dependent in dependents.filter(|dependent| known.contains_key(*dependent)) {
+        behind_dependents(dependent, known, seen, order);
+    }
+    order.push(unit.to_owned());
 }
 
 /// `unknown` is what older systemd prints for a unit that it does not have.

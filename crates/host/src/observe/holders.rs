@@ -33,28 +33,45 @@ pub(super) fn holders(root: &Root, nodes: &Nodes, functions: &mut BTreeMap<Bdf, 
     }
 }
 
-/// Who holds one function now. Of the function itself nothing is read that
-/// waits for its lock: somebody may be stuck with it.
+/// Who holds one function now.
 pub fn holders_of(root: &Root, bdf: Bdf) -> Fact<Vec<Holder>> {
-    let mut function = Function::unknown(bdf, &Why::NotObserved);
-    let mut buffer = Buffer::default();
-    let link = Folder::open(&root.pci_devices()).and_then(|devices| {
-        Ok(link::name(devices.link(&format!("{bdf}/iommu_group"), &mut buffer)?).to_owned())
-    });
-    let group = link.and_then(|name| attribute::number(&name)).ok().map(GroupId);
-    function.group = Fact::Known(group);
-    let unknown = Why::NotObserved;
-    let group = group.map(|id| Group {
-        id,
-        members: vec![bdf],
-        domain: Fact::Unknown(unknown.clone()),
-        reserved: Fact::Unknown(unknown),
-    });
-    let groups = group.into_iter().map(|group| (group.id, group)).collect();
+    let found = holders_of_any(root, &[bdf]);
+    found.map(|found| found.into_iter().map(|(_, holder)| holder).collect())
+}
+
+/// Who holds any of these functions now, by one look at all processes. Of the
+/// functions themselves nothing is read that waits for their locks: somebody
+/// may be stuck with one.
+pub fn holders_of_any(root: &Root, asked: &[Bdf]) -> Fact<Vec<(Bdf, Holder)>> {
+    let (mut functions, mut groups) = (BTreeMap::new(), BTreeMap::new());
+    for bdf in asked {
+        let mut function = Function::unknown(*bdf, &Why::NotObserved);
+        let id = group_of(root, *bdf);
+        function.group = Fact::Known(id);
+        functions.insert(*bdf, function);
+        let Some(id) = id else { continue };
+        let group: &mut Group = groups.entry(id).or_insert_with(|| Group {
+            id,
+            members: Vec::new(),
+            domain: Fact::Unknown(Why::NotObserved),
+            reserved: Fact::Unknown(Why::NotObserved),
+        });
+        group.members.push(*bdf);
+    }
     let blocks = Blocks::read(root).unwrap_or_default();
-    let functions = BTreeMap::from([(bdf, function)]);
     let nodes = Nodes::read(root, &blocks, &functions, &groups);
-    scan(root, &nodes).map(|mut found| found.remove(&bdf).unwrap_or_default()).into()
+    let asked = |(bdf, holders): (Bdf, Vec<Holder>)| {
+        let own = functions.contains_key(&bdf).then_some(holders);
+        own.into_iter().flatten().map(move |holder| (bdf, holder))
+    };
+    scan(root, &nodes).map(|found| found.into_iter().flat_map(asked).collect()).into()
+}
+
+fn group_of(root: &Root, bdf: Bdf) -> Option<GroupId> {
+    let mut buffer = Buffer::default();
+    let devices = Folder::open(&root.pci_devices()).ok()?;
+    let link = devices.link(&format!("{bdf}/iommu_group"), &mut buffer).ok()?;
+    attribute::number(link::name(link)).ok().map(GroupId)
 }
 
 fn scan(root: &Root, nodes: &Nodes) -> Result<BTreeMap<Bdf, Vec<Holder>>, Why> {

@@ -32,7 +32,7 @@ use model::Snapshot;
 use model::port::AttrWriter;
 
 use self::functions::Found;
-pub use self::holders::holders_of;
+pub use self::holders::{holders_of, holders_of_any};
 use self::nodes::Nodes;
 use self::overrides::Locked;
 pub use self::overrides::driver_override;

@@ -1,9 +1,7 @@
 //! A guest that is not there: keeps what was asked, in order.
 
-use std::time::Duration;
-
 use crate::device::HostDevice;
-use crate::{ControlError, Guest};
+use crate::{ControlError, Guest, Patience};
 
 /// What was asked of the guest, a line each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,13 +30,17 @@ impl Guest for Recorder {
         Ok(self.held.clone())
     }
 
+    fn may_attach(&mut self, _: &[HostDevice]) -> Result<(), ControlError> {
+        Ok(())
+    }
+
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError> {
         self.lines.push(format!("attach {}", device.name()));
         self.held.extend(device.functions.iter().map(|function| function.id()));
         Ok(())
     }
 
-    fn detach(&mut self, device: &HostDevice, _: Duration) -> Result<(), ControlError> {
+    fn detach(&mut self, device: &HostDevice, _: &Patience) -> Result<(), ControlError> {
         self.lines.push(format!("detach {}", device.name()));
         self.held.retain(|id| device.functions.iter().all(|function| function.id() != *id));
         Ok(())

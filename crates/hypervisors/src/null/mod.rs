@@ -8,12 +8,11 @@ pub mod client;
 pub mod render;
 
 use std::path::Path;
-use std::time::Duration;
 
 use model::plan::Refusal;
 
 use crate::machine::{GuestSpec, HostFacts};
-use crate::{Backend, Capabilities, ControlError, Guest, Rendered, Start};
+use crate::{Backend, Capabilities, ControlError, Guest, Patience, Rendered, Start};
 
 /// The backend.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +39,7 @@ impl Backend for Null {
         Ok(Rendered { start, copies: Vec::new(), notes: Vec::new() })
     }
 
-    fn connect(&self, _: &Path, _: Duration) -> Result<Box<dyn Guest>, ControlError> {
+    fn connect(&self, _: &Path, _: &Patience) -> Result<Box<dyn Guest>, ControlError> {
         Ok(Box::new(client::Recorder::default()))
     }
 }

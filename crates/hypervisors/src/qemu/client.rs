@@ -15,9 +15,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::patience::Patience;
+
 /// The longest line that is read. QEMU's longest answers (its schema) are
 /// below 1 MiB.
 const MAX_LINE: usize = 16 << 20;
+/// Between two looks at whether whoever waits has lost patience.
+const LOOK: Duration = Duration::from_millis(50);
 /// Events that are kept for someone to ask for; the oldest are dropped.
 const MAX_EVENTS: usize = 4096;
 
@@ -40,6 +44,7 @@ struct Wait<'a> {
     until: Instant,
     total: Duration,
     answer_to: &'a str,
+    patience: Option<&'a Patience>,
 }
 
 /// Something that happened in the guest or to it.
@@ -62,6 +67,8 @@ pub enum QmpError {
     Closed,
     #[error("no answer to `{to}` within {} ms", waited.as_millis())]
     Deadline { to: String, waited: Duration },
+    #[error("interrupted")]
+    Interrupted,
     #[error("QEMU sent something that is not its protocol: `{0}`")]
     Malformed(String),
     #[error("QEMU sent a line of more than {MAX_LINE} bytes")]
@@ -88,13 +95,24 @@ impl QmpError {
 impl Qmp {
     /// Connect and greet. `deadline` is for the greeting and for each later answer.
     pub fn connect(path: &Path, deadline: Duration) -> Result<Self, QmpError> {
+        Self::connect_with(path, &deadline.into())
+    }
+
+    /// The same, for somebody who may lose patience before the greeting:
+    /// nothing was asked for by then.
+    pub fn connect_with(path: &Path, patience: &Patience) -> Result<Self, QmpError> {
         let stream = UnixStream::connect(path)
             .map_err(|source| QmpError::Connect { path: path.display().to_string(), source })?;
-        Self::greet(stream, deadline)
+        Self::greet_with(stream, patience)
     }
 
     /// Greet on a connection that is there already.
     pub fn greet(stream: UnixStream, deadline: Duration) -> Result<Self, QmpError> {
+        Self::greet_with(stream, &deadline.into())
+    }
+
+    fn greet_with(stream: UnixStream, patience: &Patience) -> Result<Self, QmpError> {
+        let deadline = patience.wait();
         let mut qmp = Self {
             stream,
             buffer: Vec::new(),
@@ -103,7 +121,7 @@ impl Qmp {
             next_id: 0,
             deadline,
         };
-        let wait = Wait::new(deadline, "the greeting");
+        let wait = Wait { patience: Some(patience), ..Wait::new(deadline, "the greeting") };
         loop {
             let message = qmp.message(wait)?;
             if message.get("QMP").is_some() {
@@ -219,7 +237,9 @@ impl Qmp {
 
     fn fill(&mut self, wait: Wait<'_>) -> Result<(), QmpError> {
         let io = |source| QmpError::Io { doing: "read from QEMU", source };
-        self.stream.set_read_timeout(Some(wait.left()?)).map_err(io)?;
+        let left = wait.left()?;
+        let left = if wait.patience.is_some() { left.min(LOOK) } else { left };
+        self.stream.set_read_timeout(Some(left)).map_err(io)?;
         let mut chunk = [0; 16 << 10];
         match self.stream.read(&mut chunk) {
             Ok(0) => Err(QmpError::Closed),
@@ -241,11 +261,14 @@ impl Qmp {
 
 impl<'a> Wait<'a> {
     fn new(total: Duration, answer_to: &'a str) -> Self {
-        Self { until: Instant::now() + total, total, answer_to }
+        Self { until: Instant::now() + total, total, answer_to, patience: None }
     }
 
     /// What is left of the time, never zero: a socket takes zero for "for ever".
     fn left(self) -> Result<Duration, QmpError> {
+        if self.patience.is_some_and(Patience::is_lost) {
+            return Err(QmpError::Interrupted);
+        }
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(self.over()) } else { Ok(left) }
     }

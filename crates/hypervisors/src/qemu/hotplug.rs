@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 
 use super::client::{Event, Qmp, QmpError};
 use super::monitor::peripheral_path;
-use crate::ControlError;
 use crate::device::{HostDevice, Reserve};
+use crate::{ControlError, Patience};
 
 /// A window that firmware gives a port without being asked (2 MiB of 32-bit
 /// memory: `PciHotPlugInitDxe` in OVMF, `src/fw/pciinit.c` in SeaBIOS).
@@ -61,11 +61,24 @@ pub fn free_ports(qmp: &mut Qmp) -> Result<Vec<FreePort>, QmpError> {
     Ok(free)
 }
 
+/// Whether a running guest has a place for each of these devices.
+pub fn may_attach(qmp: &mut Qmp, devices: &[HostDevice]) -> Result<(), ControlError> {
+    let mut free = free_ports(qmp)?;
+    for device in devices {
+        refuse_if_there(qmp, device)?;
+        refuse_by_iommu(qmp, device)?;
+        let port = choose(&free, device).map_err(ControlError::Refused)?.id.clone();
+        free.retain(|free| free.id != port);
+    }
+    Ok(())
+}
+
 /// Give a running guest a device. Answers with the names of its functions.
 pub fn attach(qmp: &mut Qmp, device: &HostDevice) -> Result<Vec<String>, ControlError> {
     refuse_if_there(qmp, device)?;
     refuse_by_iommu(qmp, device)?;
-    let port = choose(free_ports(qmp)?, device).map_err(ControlError::Refused)?;
+    let free = free_ports(qmp)?;
+    let port = choose(&free, device).map_err(ControlError::Refused)?;
     let iommufd = iommufd(qmp)?;
     let functions = properties(device, &port.bus, iommufd.as_deref());
     let mut added: Vec<String> = Vec::new();
@@ -81,9 +94,9 @@ pub fn attach(qmp: &mut Qmp, device: &HostDevice) -> Result<Vec<String>, Control
 }
 
 /// Take a device from a running guest; waits until all of it is gone.
-pub fn detach(qmp: &mut Qmp, device: &HostDevice, wait: Duration) -> Result<(), ControlError> {
+pub fn detach(qmp: &mut Qmp, device: &HostDevice, patience: &Patience) -> Result<(), ControlError> {
     let ids: Vec<String> = device.functions.iter().map(|function| function.id()).collect();
-    unplug(qmp, &device.name(), &ids, wait)
+    unplug(qmp, &device.name(), &ids, patience)
 }
 
 /// Ask for these to be unplugged, function 0 (the first) last, and wait.
@@ -92,8 +105,9 @@ pub fn unplug(
     qmp: &mut Qmp,
     name: &str,
     ids: &[String],
-    wait: Duration,
+    patience: &Patience,
 ) -> Result<(), ControlError> {
+    let wait = patience.wait();
     let until = Instant::now() + wait;
     // What was announced before belongs to an earlier request.
     qmp.take_events();
@@ -111,6 +125,9 @@ pub fn unplug(
         let there = qmp.peripherals()?;
         if !there.iter().any(|device| ids.contains(&device.id)) {
             return Ok(());
+        }
+        if patience.is_lost() {
+            return Err(QmpError::Interrupted.into());
         }
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -167,7 +184,7 @@ fn number(id: &str) -> u32 {
 
 /// The smallest port with room. Without one, the guest's kernel would leave
 /// the device without addresses: better to say so beforehand.
-fn choose(free: Vec<FreePort>, device: &HostDevice) -> Result<FreePort, Reason> {
+fn choose<'a>(free: &'a [FreePort], device: &HostDevice) -> Result<&'a FreePort, Reason> {
     let needs = device.needs();
     let at = |text: String, hint: &str| match device.functions.first() {
         Some(function) => Reason::at(Code::Unsupported, function.bdf, text, hint),
@@ -177,13 +194,13 @@ fn choose(free: Vec<FreePort>, device: &HostDevice) -> Result<FreePort, Reason> 
         let hint = "detach another device, or start the guest with more spare ports";
         return Err(at("the guest has no free port".to_owned(), hint));
     }
-    let fits = |port: &FreePort| {
+    let fits = |port: &&FreePort| {
         // Small 64-bit registers find a place in the 32-bit window as well.
         let small = needs.wide.saturating_add(needs.low) <= port.reserve.low;
         small || (needs.wide <= port.reserve.wide && needs.low <= port.reserve.low)
     };
     let most = free.iter().map(|port| port.reserve).max().unwrap_or_default();
-    free.into_iter().find(fits).ok_or_else(|| {
+    free.iter().find(fits).ok_or_else(|| {
         let text = format!(
             "it needs {} MiB of 64-bit and {} MiB of 32-bit memory; the guest's free ports have at most {} and {} MiB",
             needs.wide >> 20,
@@ -296,7 +313,7 @@ fn take_back(
         return error.into();
     }
     let ids: Vec<String> = added.iter().rev().cloned().collect();
-    match unplug(qmp, &device.name(), &ids, Duration::from_secs(2)) {
+    match unplug(qmp, &device.name(), &ids, &Duration::from_secs(2).into()) {
         Ok(()) => error.into(),
         Err(undo) => ControlError::InPart {
             device: device.name(),

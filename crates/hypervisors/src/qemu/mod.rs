@@ -13,13 +13,12 @@ pub mod render;
 pub mod version;
 
 use std::path::Path;
-use std::time::Duration;
 
 use model::plan::Refusal;
 
 use crate::device::HostDevice;
 use crate::machine::{GuestSpec, HostFacts};
-use crate::{Backend, Capabilities, ControlError, Guest, Rendered};
+use crate::{Backend, Capabilities, ControlError, Guest, Patience, Rendered};
 
 pub use client::{Event, Qmp, QmpError};
 pub use version::Version;
@@ -48,8 +47,8 @@ impl Backend for Qemu {
         render::render(spec, facts)
     }
 
-    fn connect(&self, socket: &Path, deadline: Duration) -> Result<Box<dyn Guest>, ControlError> {
-        Ok(Box::new(Qmp::connect(socket, deadline)?))
+    fn connect(&self, socket: &Path, patience: &Patience) -> Result<Box<dyn Guest>, ControlError> {
+        Ok(Box::new(Qmp::connect_with(socket, patience)?))
     }
 }
 
@@ -71,11 +70,15 @@ impl Guest for Qmp {
         Ok(devices.filter(|device| device.kind == "vfio-pci").map(|device| device.id).collect())
     }
 
+    fn may_attach(&mut self, devices: &[HostDevice]) -> Result<(), ControlError> {
+        hotplug::may_attach(self, devices)
+    }
+
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError> {
         hotplug::attach(self, device).map(|_| ())
     }
 
-    fn detach(&mut self, device: &HostDevice, wait: Duration) -> Result<(), ControlError> {
-        hotplug::detach(self, device, wait)
+    fn detach(&mut self, device: &HostDevice, patience: &Patience) -> Result<(), ControlError> {
+        hotplug::detach(self, device, patience)
     }
 }

@@ -17,6 +17,7 @@ pub mod iomem;
 pub mod mounts;
 pub mod network;
 pub mod process;
+pub mod unit;
 
 pub mod machine;
 pub mod pci_ids;

@@ -67,7 +67,7 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
             continue;
         }
         match holder.service() {
-            Some(unit) if FOLLOWERS.contains(&unit) => {}
+            _ if follows(holder) => {}
             Some(unit) if consent => {
                 into.units.insert(unit.to_owned());
             }
@@ -79,6 +79,11 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
             }
         }
     }
+}
+
+/// Whether a holder lets go by itself when those end for whom it holds.
+pub fn follows(holder: &Holder) -> bool {
+    holder.service().is_some_and(|unit| FOLLOWERS.contains(&unit))
 }
 
 /// The reason against moving a function that a guest has: a user of VFIO on

@@ -1,0 +1,153 @@
+//! `detach`: devices back from a running instance. Its three moves are drawn
+//! in [`crate::attach`].
+//!
+//! In: devices and an instance. Out: devices that are the host's again, as
+//! far as the guest let go of them in time.
+
+use std::time::Duration;
+
+use hypervisors::{ControlError, HostDevice, Patience};
+use model::plan::{Plan, Refusal};
+use model::reason::{Code, Reason};
+use model::{Bdf, Snapshot};
+
+use crate::Engine;
+use crate::attach::{ANSWER, HandOver, functions, list};
+use crate::bind::Report;
+use crate::error::Error;
+use crate::guest::host_devices;
+use crate::name::Name;
+use crate::release::Freed;
+use crate::run::backend;
+use crate::store::{AssignmentState, Store};
+use crate::target::resolve_all;
+use crate::watch::own_process;
+
+impl Engine {
+    /// Takes devices back from a running instance, waiting for its operating
+    /// system to let go of each no longer than `wait`. Functions that share a
+    /// slot of the guest leave it together, named or not.
+    pub fn detach(
+        &mut self,
+        devices: &[String],
+        name: &Name,
+        wait: Duration,
+    ) -> Result<Report, Error> {
+        let devices = self.note_detaching(devices, name)?;
+        let asked = self.remove_devices(name, &devices, wait);
+        let all = functions(&devices);
+        let mut turn = self.patient_turn("detach")?;
+        // What the guest has not let go of stays its own; if it lets go
+        // later, its supervisor hears of it, or the next turn finds it gone.
+        let state = match &asked {
+            Err(Error::Control { source: ControlError::GuestRefused { .. }, .. }) => {
+                AssignmentState::Held
+            }
+            _ => AssignmentState::Detaching,
+        };
+        turn.store.set_assignments(&all, state, None)?;
+        turn.settle_hand_overs(name)?;
+        let held = turn.holdings()?.of(name.as_str());
+        let gone: Vec<Bdf> = all.into_iter().filter(|bdf| !held.contains(bdf)).collect();
+        if !gone.is_empty() {
+            turn.store.event(name.as_str(), &format!("detached {}", list(&gone)))?;
+        }
+        asked.map(|()| Report::of(gone))
+    }
+
+    /// What [`detach`](Self::detach) would do, if the guest lets go. Changes
+    /// nothing and needs no lock.
+    pub fn plan_detach(&mut self, devices: &[String], name: &Name) -> Result<HandOver, Error> {
+        self.running(name)?;
+        let mut snapshot = self.observe();
+        let named = resolve_all(devices, &snapshot, &self.registered()?)?;
+        let held = self.holdings()?.of(name.as_str());
+        let functions = functions(&self.leaving(&snapshot, &held, &named, name)?);
+        let mut plan = Plan::default();
+        let Some(store) = Store::open_reading(&self.state)? else {
+            return Ok(HandOver { plan, functions });
+        };
+        let freed = Freed::by(&store, name.as_str(), Some(&functions))?;
+        for members in freed.bound {
+            let one = self.plan_release_bound(&mut snapshot, members)?;
+            plan.steps.extend(one.steps);
+            plan.notes.extend(one.notes);
+        }
+        Ok(HandOver { plan, functions })
+    }
+
+    /// First move.
+    fn note_detaching(
+        &mut self,
+        devices: &[String],
+        name: &Name,
+    ) -> Result<Vec<HostDevice>, Error> {
+        let mut turn = self.turn("detach")?;
+        turn.engine.running(name)?;
+        let snapshot = turn.engine.observe();
+        let named = resolve_all(devices, &snapshot, &turn.store.devices()?)?;
+        let held = turn.holdings()?.of(name.as_str());
+        let devices = turn.engine.leaving(&snapshot, &held, &named, name)?;
+        let owner = Some(own_process()?);
+        turn.store.set_assignments(&functions(&devices), AssignmentState::Detaching, owner)?;
+        Ok(devices)
+    }
+
+    /// The slots of the guest that these functions are in, whole. What it
+    /// does not hold is refused.
+    fn leaving(
+        &self,
+        snapshot: &Snapshot,
+        held: &[Bdf],
+        named: &[Bdf],
+        name: &Name,
+    ) -> Result<Vec<HostDevice>, Error> {
+        let foreign = named.iter().filter(|bdf| !held.contains(bdf));
+        let reasons: Vec<Reason> = foreign.map(|bdf| not_held(*bdf, name)).collect();
+        if !reasons.is_empty() {
+            return Err(Refusal { reasons }.into());
+        }
+        let mut slots = host_devices(&self.root, snapshot, held);
+        slots.retain(|slot| slot.functions.iter().any(|function| named.contains(&function.bdf)));
+        Ok(slots)
+    }
+
+    /// Second move. Each device is asked for, whatever became of the others,
+    /// unless somebody lost patience.
+    fn remove_devices(
+        &self,
+        name: &Name,
+        devices: &[HostDevice],
+        wait: Duration,
+    ) -> Result<(), Error> {
+        let failed = |source: ControlError| match source.is_interrupted() {
+            true => interrupted(name, devices),
+            false => Error::Control { name: name.clone(), source },
+        };
+        let patience = |wait: Duration| Patience::from(wait).unless(&self.interrupt);
+        let monitor = self.files(name).monitor();
+        let mut guest = backend().connect(&monitor, &patience(ANSWER)).map_err(failed)?;
+        let mut result = Ok(());
+        for device in devices {
+            let detached = guest.detach(device, &patience(wait)).map_err(failed);
+            let interrupted = matches!(detached, Err(Error::Interrupted { .. }));
+            result = if interrupted { detached } else { result.and(detached) };
+            if interrupted {
+                break;
+            }
+        }
+        result
+    }
+}
+
+fn not_held(bdf: Bdf, name: &Name) -> Reason {
+    let text = format!("{name} does not hold it");
+    let hint = format!("`passthru instance show {name}` lists what it holds");
+    Reason::at(Code::NotFound, bdf, text, hint)
+}
+
+fn interrupted(name: &Name, devices: &[HostDevice]) -> Error {
+    let asked = list(&functions(devices));
+    let text = format!("{name} was asked to let go of {asked} and may do so still");
+    Error::Interrupted { text, hint: "`passthru instance show` says what it holds" }
+}

@@ -1,0 +1,52 @@
+//! What `systemctl show` says of units: `Key=value` lines, an empty line
+//! between two units (systemctl(1)).
+
+/// A unit, and which ones systemd stops together with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unit {
+    pub id: String,
+    pub active: bool,
+    /// The other ends of `Requires=`, `Requisite=`, `BindsTo=` and `PartOf=`
+    /// (systemd.unit(5)).
+    pub dependents: Vec<String>,
+}
+
+/// The properties that [`units`] reads.
+pub const PROPERTIES: &str = "Id,ActiveState,RequiredBy,RequisiteOf,BoundBy,ConsistsOf";
+
+/// Every unit that has a name; what is not understood is left out.
+pub fn units(text: &str) -> Vec<Unit> {
+    let mut units = vec![Unit::default()];
+    for line in text.lines() {
+        let Some((key, value)) = line.split_once('=') else {
+            units.push(Unit::default());
+            continue;
+        };
+        let Some(unit) = units.last_mut() else { continue };
+        match key {
+            "Id" => value.clone_into(&mut unit.id),
+            "ActiveState" => unit.active = ["active", "reloading", "refreshing"].contains(&value),
+            "RequiredBy" | "RequisiteOf" | "BoundBy" | "ConsistsOf" => {
+                unit.dependents.extend(value.split_whitespace().map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    units.retain(|unit| !unit.id.is_empty());
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_and_who_goes_down_with_them() {
+        let text = "Id=dcgm.service\nRequiredBy=a.service b.service\nBoundBy=\n\
+                    ConsistsOf=c.service\nActiveState=active\n\nId=a.service\nActiveState=failed\n";
+        let dependents = ["a.service", "b.service", "c.service"].map(str::to_owned).into();
+        let dcgm = Unit { id: "dcgm.service".to_owned(), active: true, dependents };
+        let a = Unit { id: "a.service".to_owned(), ..Unit::default() };
+        assert_eq!(units(text), [dcgm, a]);
+    }
+}
