@@ -276,6 +276,8 @@ fn the_power_fails(host: &Host) {
 
 fn the_host_restarts(host: &Host) {
     run(host, "one", &format!("--device {NVME}"));
+    // systemd stops its supervisor, which presses the power button: somebody must be there to hear it.
+    says(host, "one", "ready");
     host.reboot().unwrap();
     nothing_is_claimed(host);
 }

@@ -49,7 +49,7 @@ fn drivers(host: &Host) -> [String; 3] {
 fn a_card_moves_whole(host: &Host) {
     let before = drivers(host);
     for address in CARD {
-        assert_eq!(host.verdict(address).0, "assignable_with", "{address}");
+        assert_eq!(host.verdict(address).0, "in_company", "{address}");
     }
     // Whichever function is named, all of them go; and they come back together.
     for address in CARD {
