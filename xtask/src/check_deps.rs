@@ -6,10 +6,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, bail};
-use serde_json::Value;
 
 /// Which crates a crate may use (development dependencies are free).
 const ARROWS: &[(&str, &[&str])] = &[
@@ -49,11 +47,7 @@ pub fn run() -> anyhow::Result<()> {
 }
 
 fn arrows() -> anyhow::Result<Vec<String>> {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
-        .output()
-        .context("cargo metadata")?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
+    let metadata = crate::shell::cargo_metadata()?;
     let mut wrong = Vec::new();
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let name = package["name"].as_str().unwrap_or_default();

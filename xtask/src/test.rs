@@ -1,5 +1,7 @@
 //! `cargo xtask test`: all that CI checks, in the order of what is cheapest, and what each suite took.
 
+mod side_by_side;
+
 use std::time::Instant;
 
 use anyhow::bail;
@@ -12,29 +14,57 @@ pub struct Args {
     only: Option<String>,
 }
 
-/// Name and cargo's arguments.
-const SUITES: &[(&str, &[&str])] = &[
-    ("format", &["fmt", "--all", "--check"]),
-    ("check-deps", &["xtask", "check-deps"]),
-    ("generated", &["xtask", "gen", "--check"]),
-    ("clippy", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    ("image", &["xtask", "lab", "build"]),
-    ("tests", &["test", "--quiet", "--workspace"]),
-    ("demo", &["xtask", "demo"]),
+/// What a suite runs.
+enum Suite {
+    /// Cargo, with these arguments.
+    Cargo(&'static [&'static str]),
+    /// The tests in emulated machines, several at a time.
+    Lab,
+}
+
+const SUITES: &[(&str, Suite)] = &[
+    ("format", Suite::Cargo(&["fmt", "--all", "--check"])),
+    ("check-deps", Suite::Cargo(&["xtask", "check-deps"])),
+    ("generated", Suite::Cargo(&["xtask", "gen", "--check"])),
+    (
+        "clippy",
+        Suite::Cargo(&[
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    ),
+    ("image", Suite::Cargo(&["xtask", "lab", "build"])),
+    ("tests", Suite::Cargo(&["test", "--quiet", "--workspace", "--exclude", "lab"])),
+    ("lab", Suite::Lab),
+    ("demo", Suite::Cargo(&["xtask", "demo"])),
 ];
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut took = Vec::new();
     let mut failed = Vec::new();
-    for (name, command) in SUITES {
+    for (name, suite) in SUITES {
         if args.only.as_ref().is_some_and(|only| !name.contains(only)) {
             continue;
         }
-        eprintln!("── {name}: cargo {}", command.join(" "));
         let start = Instant::now();
+        let result = match suite {
+            Suite::Cargo(command) => {
+                eprintln!("── {name}: cargo {}", command.join(" "));
+                cargo(command)
+            }
+            Suite::Lab => {
+                eprintln!("── {name}: cargo test -p lab, {} at a time", side_by_side::LANES);
+                side_by_side::run("lab")
+            }
+        };
         // The others still run: one report says all that is wrong.
-        if let Err(error) = cargo(command) {
-            eprintln!("{error}");
+        if let Err(error) = result {
+            eprintln!("{error:#}");
             failed.push(*name);
         }
         took.push((name, start.elapsed()));
