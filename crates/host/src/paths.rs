@@ -11,34 +11,53 @@ use model::{Bdf, GroupId};
 
 /// The directory that stands for `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Root(PathBuf);
+pub struct Root {
+    dir: PathBuf,
+    /// What people know it by, if not by its directory.
+    name: Option<PathBuf>,
+}
 
 impl Root {
     /// The machine that this program runs on.
     pub fn real() -> Self {
-        Self(PathBuf::from("/"))
+        Self::new("/")
     }
 
     /// Another machine's tree, below `dir`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self(dir.into())
+        Self { dir: dir.into(), name: None }
+    }
+
+    /// The same tree, which messages call by the name of what it was made
+    /// from: the directory of a recording is nobody's business.
+    #[must_use]
+    pub fn called(self, name: impl Into<PathBuf>) -> Self {
+        Self { name: Some(name.into()), ..self }
     }
 
     /// Whether this is the machine that the program runs on. Only then may a
     /// system call stand in for a file that the kernel does not offer.
     pub fn is_real(&self) -> bool {
-        self.0 == Path::new("/")
+        self.dir == Path::new("/")
     }
 
     /// The directory itself.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.dir
+    }
+
+    /// A path below this root, for a message.
+    pub fn shown(&self, path: &Path) -> String {
+        match (&self.name, path.strip_prefix(&self.dir)) {
+            (Some(name), Ok(rest)) => format!("{}:/{}", name.display(), rest.display()),
+            _ => path.display().to_string(),
+        }
     }
 
     /// A path as seen on that machine (`/dev/nvidia0`), below this root.
     pub fn at(&self, absolute: impl AsRef<Path>) -> PathBuf {
         let absolute = absolute.as_ref();
-        self.0.join(absolute.strip_prefix("/").unwrap_or(absolute))
+        self.dir.join(absolute.strip_prefix("/").unwrap_or(absolute))
     }
 
     pub(crate) fn sys(&self, rest: impl AsRef<Path>) -> PathBuf {
@@ -252,24 +271,4 @@ impl Root {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_stay_below_the_root() {
-        let root = Root::new("/tmp/tree");
-        let bdf: Bdf = "10000:e1:00.0".parse().unwrap();
-        for (path, want) in [
-            (root.pci_device(bdf), "/tmp/tree/sys/bus/pci/devices/10000:e1:00.0"),
-            (root.iommu_group(GroupId(7)), "/tmp/tree/sys/kernel/iommu_groups/7"),
-            (root.kvm(), "/tmp/tree/dev/kvm"),
-            (root.at("/dev/nvidia0"), "/tmp/tree/dev/nvidia0"),
-            (root.at("dev/nvidia0"), "/tmp/tree/dev/nvidia0"),
-            (root.process(1), "/tmp/tree/proc/1"),
-            (Root::real().proc_iomem(), "/proc/iomem"),
-        ] {
-            assert_eq!(path, Path::new(want));
-        }
-        assert!(Root::real().is_real() && !root.is_real());
-    }
-}
+mod tests;

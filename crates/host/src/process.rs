@@ -11,6 +11,10 @@ use model::parse::process;
 use model::port::Child;
 
 use crate::paths::Root;
+use crate::read;
+
+/// More than the kernel says in any of these files.
+const MOST: usize = 4096;
 
 /// The start time of a process, in clock ticks after boot; `None` when there
 /// is no such process.
@@ -37,15 +41,15 @@ pub fn resident(root: &Root, pid: u32) -> Option<u64> {
 
 /// The kernel function that a process waits in, if it waits and may be known.
 pub fn wait_channel(root: &Root, pid: u32) -> Option<String> {
-    let text = std::fs::read_to_string(root.process(pid).join("wchan")).ok()?;
+    let text = String::from_utf8(read::bytes(&root.process(pid).join("wchan"), MOST).ok()?).ok()?;
     let text = text.trim();
     (!text.is_empty() && text != "0").then(|| text.to_owned())
 }
 
 /// The identity of this boot: sysfs changes and pids of another one are void.
 pub fn boot_id(root: &Root) -> io::Result<String> {
-    let text = std::fs::read_to_string(root.sysctl("kernel/random/boot_id"))?;
-    Ok(text.trim().to_owned())
+    let text = read::bytes(&root.sysctl("kernel/random/boot_id"), MOST)?;
+    Ok(String::from_utf8_lossy(&text).trim().to_owned())
 }
 
 /// Close what whoever started this program left open: a script's lock or pipe
@@ -63,7 +67,7 @@ pub fn close_inherited() {
 }
 
 fn stat(root: &Root, pid: u32) -> io::Result<Option<String>> {
-    match std::fs::read(root.process(pid).join("stat")) {
+    match read::bytes(&root.process(pid).join("stat"), MOST) {
         // A name may hold any bytes; the fields around it are ASCII.
         Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
         Err(error) if is_gone(&error) => Ok(None),

@@ -5,7 +5,11 @@
 //! different facts. Never: a look before the read (it would cost a call and
 //! be true no longer), a resolved path, or a second read to see the end: an
 //! attribute of sysfs comes whole in one read (`kernfs_file_read_iter()`).
+//! Nor a wait for a file that is none: below another root than `/` anything
+//! may stand at a path, a FIFO that nobody writes to or a device that never
+//! ends.
 
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -13,15 +17,22 @@ use std::path::Path;
 use model::Why;
 use model::parse::attribute::malformed;
 use model::port::errno_text;
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 /// An attribute has one page at most, and so has the longest configuration space.
 const PAGE: usize = 4096;
+/// The longest file that is read whole; `pci.ids` has 1.5 MiB.
+const LARGEST: usize = 64 << 20;
 /// Room for names of a folder; what does not fit comes with the next call.
 const NAMES: usize = 32 * 1024;
 /// Room for the longest name, and so for some.
 const FEW_NAMES: usize = 512;
+
+/// A FIFO opens at once, and a terminal does not become this process's own.
+const OPEN: OFlags =
+    OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// Where small files are read to, again and again.
 #[derive(Debug)]
@@ -64,11 +75,14 @@ impl Folder {
         most: usize,
         buffer: &'b mut Buffer,
     ) -> Result<&'b [u8], Why> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.0, name, flags, Mode::empty()).map_err(why_of)?;
+        let file = rustix::fs::openat(&self.0, name, OPEN, Mode::empty()).map_err(why_of)?;
         let most = most.min(PAGE);
-        let len = rustix::io::read(&file, &mut buffer.0[..most]).map_err(why_of)?;
-        Ok(&buffer.0[..len])
+        match rustix::io::read(&file, &mut buffer.0[..most]) {
+            // Only now is it worth a call to see what it is.
+            Ok(0) | Err(Errno::AGAIN) if !is_file(&file).map_err(why_of)?.0 => Err(no_file()),
+            Ok(len) => Ok(&buffer.0[..len]),
+            Err(errno) => Err(why_of(errno)),
+        }
     }
 
     /// The text of a file.
@@ -141,9 +155,49 @@ pub fn is_filled(path: &Path) -> Result<bool, Why> {
 /// The text of a file of any length. Bytes that are no text (a process may
 /// name a mount point as it likes) become replacement characters.
 pub fn text(path: &Path) -> Result<String, Why> {
-    let bytes = std::fs::read(path).map_err(|error| io_why(&error))?;
+    let bytes = bytes(path, LARGEST).map_err(|error| io_why(&error))?;
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// The first `most` bytes of a file.
+pub fn bytes(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let file = rustix::fs::open(path, OPEN, Mode::empty())?;
+    let (is_file, size) = is_file(&file)?;
+    if !is_file {
+        return Err(io::Error::other(NO_FILE));
+    }
+    // One byte more, to see the end; the kernel's tables say 0.
+    let mut bytes = Vec::with_capacity(size.max(PAGE).min(most) + 1);
+    loop {
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(bytes.len());
+        }
+        match rustix::io::read(&file, spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) if bytes.len() >= most => {
+                bytes.truncate(most);
+                return Ok(bytes);
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+const NO_FILE: &str = "it is no regular file";
+
+fn no_file() -> Why {
+    Why::Failed(NO_FILE.to_owned())
+}
+
+/// Whether it is a regular file, as those of sysfs and procfs are, and how
+/// long it says that it is. A folder is left to the read, which says so.
+fn is_file(file: &OwnedFd) -> Result<(bool, usize), Errno> {
+    let stat = rustix::fs::fstat(file)?;
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    let size = usize::try_from(stat.st_size).unwrap_or(0);
+    Ok((matches!(kind, FileType::RegularFile | FileType::Directory), size))
 }
 
 fn io_why(error: &std::io::Error) -> Why {
@@ -171,62 +225,4 @@ fn why_of(errno: Errno) -> Why {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    #[test]
-    fn three_different_facts() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("vendor"), "0x10de\n").unwrap();
-        fs::write(dir.path().join("garbage"), [0xff, 0xfe]).unwrap();
-        fs::create_dir(dir.path().join("power")).unwrap();
-        symlink("../../bus/pci/drivers/nvme", dir.path().join("driver")).unwrap();
-        let folder = Folder::open(dir.path()).unwrap();
-        let mut buffer = Buffer::default();
-
-        assert_eq!(folder.text("vendor", &mut buffer), Ok("0x10de\n"));
-        assert_eq!(folder.bytes("vendor", 4, &mut buffer), Ok(&b"0x10"[..]));
-        assert_eq!(folder.text("device", &mut buffer), Err(Why::NotProvided));
-        assert_eq!(folder.text("vendor/x", &mut buffer), Err(Why::NotProvided));
-        assert!(matches!(folder.text("garbage", &mut buffer), Err(Why::Malformed(_))));
-        assert_eq!(folder.text("power", &mut buffer), Err(Why::Failed("is a directory".into())));
-        assert_eq!(folder.link("driver", &mut buffer), Ok("../../bus/pci/drivers/nvme"));
-        assert_eq!(folder.link("physfn", &mut buffer), Err(Why::NotProvided));
-        assert!(folder.has("vendor") && !folder.has("driver"));
-        symlink("refused", dir.path().join("refused")).unwrap();
-        assert_eq!(folder.text("refused", &mut buffer), Err(Why::NotPermitted));
-        fs::remove_file(dir.path().join("refused")).unwrap();
-        let stepped = folder.step(".").unwrap();
-        assert_eq!(stepped.text("vendor", &mut buffer), Ok("0x10de\n"));
-        let mut names = folder.names().unwrap();
-        names.sort();
-        assert_eq!(names, ["driver", "garbage", "power", "vendor"]);
-    }
-
-    #[test]
-    fn many_names() {
-        let dir = tempfile::tempdir().unwrap();
-        for index in 0..3000 {
-            fs::write(dir.path().join(format!("0000:{index:04x}")), "").unwrap();
-        }
-        assert_eq!(names(dir.path()).unwrap().len(), 3000);
-        assert_eq!(is_filled(dir.path()), Ok(true));
-        let empty = tempfile::tempdir().unwrap();
-        assert_eq!(is_filled(empty.path()), Ok(false));
-        assert_eq!(is_filled(&empty.path().join("none")), Err(Why::NotProvided));
-    }
-
-    #[test]
-    fn whole_files() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("mountinfo");
-        fs::write(&path, "x".repeat(3 * PAGE)).unwrap();
-        assert_eq!(text(&path).unwrap().len(), 3 * PAGE);
-        assert_eq!(text(&dir.path().join("none")), Err(Why::NotProvided));
-        fs::write(&path, b"a\xffb").unwrap();
-        assert_eq!(text(&path).unwrap(), "a\u{fffd}b");
-    }
-}
+mod tests;

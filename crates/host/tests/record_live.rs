@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use host::observe::{Depth, observe};
+use host::observe::{Depth, InDoubt, observe};
 use host::paths::Root;
 use host::record::{DEVICES_FILE, Options, Recording, record, record_with};
 use host::replay::{self, Replay};
@@ -16,7 +16,7 @@ use model::parse::umockdev::Attribute;
 use model::port::{AttrWriter, Showed, Wrote};
 use model::{Fact, Snapshot, Why};
 
-const UNMASKED: Options = Options { unmasked: true, holders: true };
+const UNMASKED: Options = Options { unmasked: true, holders: true, in_doubt: InDoubt::NOTHING };
 
 fn machine(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../machines").join(name)
@@ -62,7 +62,7 @@ fn without_words(mut snapshot: Snapshot) -> Snapshot {
 fn a_masked_recording_observes_the_same_but_for_words() {
     for path in machines() {
         let original = replay::load(&path).unwrap();
-        let masked = record(original.root(), &Options { unmasked: false, holders: true }).unwrap();
+        let masked = record(original.root(), &Options { unmasked: false, ..UNMASKED }).unwrap();
         let masked = Replay::new(masked).unwrap();
         let (want, got) = (whole(&original), whole(&masked));
         let uses = |snapshot: &Snapshot| -> Vec<usize> {

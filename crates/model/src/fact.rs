@@ -28,6 +28,8 @@ pub enum Why {
     Truncated,
     /// The device went away while it was read.
     Vanished,
+    /// A change to the device is stuck in the kernel: reading may wait for it.
+    InDoubt,
     /// The device answers every read with ones: it fell off the bus.
     AllOnes,
     /// The file held something else than the kernel's documents say.
@@ -114,6 +116,9 @@ impl fmt::Display for Why {
             Self::Suspended => f.write_str("device is suspended, reading would wake it"),
             Self::NotProvided => f.write_str("this kernel does not say"),
             Self::Truncated => f.write_str("only the first bytes could be read; root sees all"),
+            Self::InDoubt => {
+                f.write_str("a change to it is stuck in the kernel, reading might not come back")
+            }
             Self::Vanished => f.write_str("the device vanished while it was read"),
             Self::AllOnes => f.write_str("the device answers with ones only"),
             Self::Malformed(text) => write!(f, "unexpected content `{}`", text.trim()),

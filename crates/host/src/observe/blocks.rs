@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::parse::attribute::device_number;
 use model::parse::{link, mounts};
-use model::snapshot::Gap;
 use model::usage::Use;
 use model::{Bdf, Why};
 
@@ -138,7 +137,7 @@ pub(super) fn uses(root: &Root, blocks: &Blocks, uses: &mut Uses<'_>) {
             uses.add(blocks.owners(member), &part);
         }
     }
-    let mounts = mounted(root, uses.gaps);
+    let mounts = mounted(root, uses);
     for mount in &mounts {
         for name in members(root, blocks, mount) {
             let mounted = Use::Mount { block: blocks.label(&name), at: mount.at.clone() };
@@ -148,22 +147,33 @@ pub(super) fn uses(root: &Root, blocks: &Blocks, uses: &mut Uses<'_>) {
     swapped(root, blocks, &mounts, uses);
 }
 
-fn mounted(root: &Root, gaps: &mut Vec<Gap>) -> Vec<mounts::Mount> {
+fn mounted(root: &Root, uses: &mut Uses<'_>) -> Vec<mounts::Mount> {
     let mut refused = Why::NotProvided;
     for path in root.mountinfo() {
         match read::text(&path) {
             Ok(text) => {
-                let (good, bad): (Vec<_>, Vec<_>) = mounts::mounts(&text).partition(Result::is_ok);
-                let gap = |why| Gap { path: path.display().to_string(), why };
-                gaps.extend(bad.into_iter().filter_map(Result::err).map(gap));
-                return good.into_iter().flatten().collect();
+                let (good, bad) = sorted(mounts::mounts(&text));
+                uses.garbled(&path, bad);
+                return good;
             }
             Err(why) => refused = why,
         }
     }
     let [path, _] = root.mountinfo();
-    gaps.push(Gap { path: path.display().to_string(), why: refused });
+    uses.gap(&path, refused);
     Vec::new()
+}
+
+/// What makes sense, and what does not.
+fn sorted<T>(lines: impl Iterator<Item = Result<T, Why>>) -> (Vec<T>, Vec<Why>) {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for line in lines {
+        match line {
+            Ok(line) => good.push(line),
+            Err(why) => bad.push(why),
+        }
+    }
+    (good, bad)
 }
 
 /// The block devices that a mounted file system lies on.
@@ -214,14 +224,9 @@ fn swapped(root: &Root, blocks: &Blocks, mounts: &[mounts::Mount], uses: &mut Us
         Err(Why::NotProvided) => return,
         Err(why) => return uses.gap(&root.swaps(), why),
     };
-    for swap in mounts::swaps(&text) {
-        let swap = match swap {
-            Ok(swap) => swap,
-            Err(why) => {
-                uses.gap(&root.swaps(), why);
-                continue;
-            }
-        };
+    let (swaps, bad) = sorted(mounts::swaps(&text));
+    uses.garbled(&root.swaps(), bad);
+    for swap in swaps {
         let names = if swap.is_file {
             // The file is on the file system that is mounted closest above it.
             let above = mounts.iter().filter(|mount| is_below(&swap.path, &mount.at));

@@ -13,12 +13,12 @@ use model::parse::{attribute, link, modalias, resource};
 use model::snapshot::GroupId;
 use model::{Bdf, Class, Why};
 
-use super::Depth;
+use super::{Depth, Look};
 use crate::read::{Buffer, Folder};
 
 /// What is the same for all functions of a pass.
-pub(super) struct Pass {
-    pub depth: Depth,
+pub(super) struct Pass<'a> {
+    pub look: Look<'a>,
     /// `/sys/bus/pci/devices`
     pub devices: Folder,
     /// Whether the kernel made IOMMU groups at all.
@@ -31,7 +31,7 @@ const LISTED_CONFIG: usize = 256;
 const WHOLE_CONFIG: usize = 4096;
 
 /// Read one function. `None`: it is gone.
-pub(super) fn function(pass: &Pass, bdf: Bdf, buffer: &mut Buffer) -> Option<Function> {
+pub(super) fn function(pass: &Pass<'_>, bdf: Bdf, buffer: &mut Buffer) -> Option<Function> {
     let name = bdf.to_string();
     let function = match pass.devices.step(&name) {
         Ok(folder) => {
@@ -41,7 +41,7 @@ pub(super) fn function(pass: &Pass, bdf: Bdf, buffer: &mut Buffer) -> Option<Fun
             at.place(&name);
             at.configuration();
             at.resources();
-            if pass.depth == Depth::Whole {
+            if pass.look.depth == Depth::Whole {
                 at.settings();
             }
             at.function
@@ -60,7 +60,7 @@ pub(super) fn function(pass: &Pass, bdf: Bdf, buffer: &mut Buffer) -> Option<Fun
 
 /// A function while it is read.
 struct At<'a> {
-    pass: &'a Pass,
+    pass: &'a Pass<'a>,
     folder: Folder,
     buffer: &'a mut Buffer,
     function: Function,
@@ -130,11 +130,13 @@ impl At<'_> {
         attribute::number(name).map(|id| Some(GroupId(id)))
     }
 
-    /// Configuration space, unless reading it would wake the device.
+    /// Configuration space, unless reading it would wake the device, or wait
+    /// for a change that is stuck.
     fn configuration(&mut self) {
         self.function.runtime_status = self.fact("power/runtime_status", attribute::runtime_status);
-        let status = self.function.runtime_status.clone();
-        let (config, vf) = match closed(&status) {
+        let spared = self.pass.look.in_doubt.spares(self.function.bdf, self.function.group_id());
+        let why = if spared { Some(Why::InDoubt) } else { closed(&self.function.runtime_status) };
+        let (config, vf) = match why {
             Some(why) => (Fact::Unknown(why), None),
             None => self.read_config(),
         };
@@ -154,7 +156,7 @@ impl At<'_> {
 
     /// What was read, and whether it is a virtual function if that can be said.
     fn read_config(&mut self) -> (Fact<Config>, Option<bool>) {
-        let listing = self.pass.depth == Depth::Listing;
+        let listing = self.pass.look.depth == Depth::Listing;
         let most = if listing { LISTED_CONFIG } else { WHOLE_CONFIG };
         let bytes = match self.folder.bytes("config", most, self.buffer) {
             Ok(bytes) => bytes,
@@ -174,7 +176,7 @@ impl At<'_> {
     /// Its ranges, resets and virtual functions. A listing does not need
     /// those of bridges, which are never passed through.
     fn resources(&mut self) {
-        if self.pass.depth == Depth::Listing && self.function.stays() {
+        if self.pass.look.depth == Depth::Listing && self.function.stays() {
             return;
         }
         let resources = self.fact("resource", resource::parse);

@@ -10,7 +10,8 @@ use model::snapshot::Gap;
 use model::{Bdf, Function, Why};
 
 use super::function::{Pass, function};
-use super::{Depth, parallel};
+use super::uses::summed;
+use super::{Look, parallel};
 use crate::paths::Root;
 use crate::read::{self, Buffer, Folder};
 
@@ -23,29 +24,32 @@ pub(super) struct Found {
 }
 
 /// Read all functions.
-pub(super) fn functions(root: &Root, depth: Depth) -> Found {
+pub(super) fn functions(root: &Root, look: Look<'_>) -> Found {
     let mut found = Found::default();
     let path = root.pci_devices();
     let listed = Folder::open(&path).and_then(|devices| Ok((devices.names()?, devices)));
     let (names, devices) = match listed {
         Ok(listed) => listed,
         Err(why) => {
-            found.gaps.push(Gap { path: path.display().to_string(), why });
+            found.gaps.push(Gap { path: root.shown(&path), why });
             return found;
         }
     };
     let mut bdfs: Vec<Bdf> = Vec::with_capacity(names.len());
+    let mut others = Vec::new();
     for name in names {
         match name.parse() {
             Ok(bdf) => bdfs.push(bdf),
-            Err(_) => {
-                let path = path.join(&name).display().to_string();
-                found.gaps.push(Gap { path, why: malformed(&name) });
-            }
+            Err(_) => others.push(name),
         }
     }
+    if let Some(first) = others.first() {
+        let path = root.shown(&path.join(first));
+        let why = summed(others.iter().map(|name| malformed(name)).collect());
+        found.gaps.extend(why.map(|why| Gap { path, why }));
+    }
     bdfs.sort_unstable();
-    let pass = Pass { depth, devices, grouped: is_grouped(root) };
+    let pass = Pass { look, devices, grouped: is_grouped(root) };
     let functions = parallel::parts(&bdfs, |part| {
         let mut buffer = Buffer::default();
         part.iter().map(|bdf| (*bdf, function(&pass, *bdf, &mut buffer))).collect()

@@ -12,6 +12,7 @@
 //!             └──▶ which processes hold them (Depth::Whole)
 //! ```
 
+mod doubt;
 mod function;
 mod functions;
 mod groups;
@@ -31,6 +32,7 @@ mod parallel;
 use model::Snapshot;
 use model::port::AttrWriter;
 
+pub use self::doubt::{InDoubt, Look};
 use self::functions::Found;
 pub use self::holders::{holders_of, holders_of_any};
 use self::nodes::Nodes;
@@ -51,21 +53,25 @@ pub enum Depth {
 
 /// Look at the machine. On the real one `driver_override` is not observed, as
 /// reading it may block: see [`observe_with`].
-pub fn observe(root: &Root, depth: Depth) -> Snapshot {
+pub fn observe<'a>(root: &Root, look: impl Into<Look<'a>>) -> Snapshot {
     let mut locked = if root.is_real() { Locked::Skip } else { Locked::Plain };
-    pass(root, depth, &mut locked)
+    pass(root, look.into(), &mut locked)
 }
 
 /// Look at the machine, and read what may block through `attrs`.
-pub fn observe_with(root: &Root, depth: Depth, attrs: &mut dyn AttrWriter) -> Snapshot {
-    pass(root, depth, &mut Locked::Through(attrs))
+pub fn observe_with<'a>(
+    root: &Root,
+    look: impl Into<Look<'a>>,
+    attrs: &mut dyn AttrWriter,
+) -> Snapshot {
+    pass(root, look.into(), &mut Locked::Through(attrs))
 }
 
-fn pass(root: &Root, depth: Depth, locked: &mut Locked<'_>) -> Snapshot {
-    let Found { mut functions, vanished, mut gaps } = functions::functions(root, depth);
+fn pass(root: &Root, look: Look<'_>, locked: &mut Locked<'_>) -> Snapshot {
+    let depth = look.depth;
+    let Found { mut functions, vanished, mut gaps } = functions::functions(root, look);
     let groups = groups::groups(root, depth, &functions);
-    let uses = Uses { functions: &mut functions, gaps: &mut gaps };
-    let blocks = uses::uses(root, uses);
+    let blocks = uses::uses(Uses { root, functions: &mut functions, gaps: &mut gaps });
     if depth == Depth::Whole {
         overrides::overrides(root, &mut functions, locked);
         let nodes = Nodes::read(root, &blocks, &functions, &groups);

@@ -36,8 +36,10 @@ pub(super) fn overrides(
     let devices = Folder::open(&root.pci_devices());
     for function in functions.values_mut() {
         let name = format!("{}/{NAME}", function.bdf);
+        let in_doubt = function.config.why() == Some(&Why::InDoubt);
         function.driver_override = match (&mut *locked, &devices) {
             (Locked::Skip, _) => Fact::Unknown(Why::NotObserved),
+            (_, _) if in_doubt => Fact::Unknown(Why::NotObserved),
             (_, Err(why)) => Fact::Unknown(why.clone()),
             (Locked::Plain, Ok(devices)) => {
                 devices.text(&name, &mut buffer).map(attribute::driver_override).into()

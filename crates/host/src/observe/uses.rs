@@ -16,6 +16,7 @@ use crate::paths::Root;
 
 /// Uses, as they are found.
 pub(super) struct Uses<'a> {
+    pub root: &'a Root,
     pub functions: &'a mut BTreeMap<Bdf, Function>,
     pub gaps: &'a mut Vec<Gap>,
 }
@@ -32,12 +33,30 @@ impl Uses<'_> {
 
     /// A source that could not be read.
     pub fn gap(&mut self, path: &Path, why: Why) {
-        self.gaps.push(Gap { path: path.display().to_string(), why });
+        self.gaps.push(Gap { path: self.root.shown(path), why });
+    }
+
+    /// A source with parts that make no sense: told once, however many.
+    pub fn garbled(&mut self, path: &Path, bad: Vec<Why>) {
+        if let Some(why) = summed(bad) {
+            self.gap(path, why);
+        }
     }
 }
 
+/// One reason in place of many alike; `None` for none.
+pub(super) fn summed(bad: Vec<Why>) -> Option<Why> {
+    let others = bad.len().checked_sub(1)?;
+    let first = bad.into_iter().next()?;
+    Some(match others {
+        0 => first,
+        _ => Why::Failed(format!("{first}, and {others} more like it")),
+    })
+}
+
 /// Look for all uses. The block devices serve the search for holders, too.
-pub(super) fn uses(root: &Root, mut found: Uses<'_>) -> Blocks {
+pub(super) fn uses(mut found: Uses<'_>) -> Blocks {
+    let root = found.root;
     let blocks = Blocks::read(root).unwrap_or_else(|why| {
         found.gap(&root.class("block"), why);
         Blocks::default()

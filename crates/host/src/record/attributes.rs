@@ -131,6 +131,9 @@ pub(super) const WRITE_ONLY: &[&str] = &["reset", "rom"];
 /// another; it is the number of `virtfn` links.
 pub(super) const LOCKED: &[&str] = &["driver_override"];
 
+/// Not read of a device that a change is stuck with: they might wait for it.
+pub(super) const WAITING: &[&str] = &["config", "driver_override"];
+
 /// Lines of `uevent` that are kept. `PARTNAME`, `UNIQ` and the like name
 /// people's things.
 pub(super) const PROPERTIES: &[&str] = &[

@@ -11,7 +11,9 @@ use model::Bdf;
 use model::parse::sidecar::{Content, Sidecar};
 use model::parse::umockdev::{Attribute, Device, Node};
 
-use super::attributes::{CLASSES, EVERY, FRAMEBUFFERS, LOCKED, PROPERTIES, WRITE_ONLY, kept};
+use super::attributes::{
+    CLASSES, EVERY, FRAMEBUFFERS, LOCKED, PROPERTIES, WAITING, WRITE_ONLY, kept,
+};
 use super::source::{Found, Source};
 use crate::paths::Root;
 
@@ -111,9 +113,14 @@ fn device(source: Source, folder: &str, sidecar: &mut Sidecar) -> Option<Device>
         return None;
     }
     let mut device = Device::new(path, &subsystem);
-    properties(source, folder, &mut device);
+    let spared = source.spares(folder);
+    // Newer kernels take the device's lock for it (`uevent_show()` in drivers/base/core.c).
+    if !spared {
+        properties(source, folder, &mut device);
+    }
     let listed = kept(&subsystem).unwrap_or_default();
     let names = EVERY.iter().chain(listed).filter(|name| subsystem != "pci" || **name != "dev");
+    let names = names.filter(|name| !spared || !WAITING.contains(name));
     for name in names.flat_map(|name| expand(source, folder, name)) {
         attribute(source, folder, &name, &mut device, sidecar);
     }

@@ -20,17 +20,20 @@ use std::path::Path;
 
 use model::port::AttrWriter;
 
+use crate::observe::InDoubt;
 use crate::paths::Root;
 
 pub use recording::{DEVICES_FILE, Recording, RecordingError, SIDECAR_FILE};
 
 /// What to record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Keep serial numbers, addresses and names as they are.
     pub unmasked: bool,
     /// Record which processes hold device nodes open.
     pub holders: bool,
+    /// Whose registers are not read.
+    pub in_doubt: InDoubt,
 }
 
 /// Records a machine. What cannot be read is recorded as refused, so that a
@@ -38,7 +41,7 @@ pub struct Options {
 /// real machine `driver_override` is left out, as reading it may block: see
 /// [`record_with`]. The error is that the root is not a machine.
 pub fn record(root: &Root, options: &Options) -> Result<Recording, RecordingError> {
-    take(source::Source::new(root, None), options)
+    take(source::Source::new(root, &options.in_doubt, None), options)
 }
 
 /// Records a machine, and reads what may block through `attrs`.
@@ -49,12 +52,14 @@ pub fn record_with(
 ) -> Result<Recording, RecordingError> {
     let attrs = RefCell::new(attrs);
     let read = |path: &Path| attrs.borrow_mut().read(path);
-    take(source::Source::new(root, Some(&read)), options)
+    take(source::Source::new(root, &options.in_doubt, Some(&read)), options)
 }
 
 fn take(source: source::Source, options: &Options) -> Result<Recording, RecordingError> {
     let bus = source.root().pci_devices();
-    std::fs::read_dir(&bus).map_err(|source| RecordingError::Read { path: bus, source })?;
+    let path = || source.root().shown(&bus).into();
+    std::fs::read_dir(&bus)
+        .map_err(|error| RecordingError::Read { path: path(), source: error })?;
     let mut recording = Recording::default();
     host::add(source, &mut recording.sidecar);
     recording.devices = devices::devices(source, &mut recording.sidecar);

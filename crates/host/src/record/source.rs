@@ -4,17 +4,21 @@
 //! In: a [`Root`] and a path as that machine names it. Out: bytes, names,
 //! link texts. Never: a wait, a wake-up, or more than a limit for each file.
 
-use std::fs::{self, File};
-use std::io::{self, Error, Read};
+use std::fs;
+use std::io::{self, Error};
 use std::path::Path;
 
+use model::GroupId;
+use model::parse::{attribute, link};
 use model::port::Showed;
 use rustix::io::Errno;
 
+use crate::observe::InDoubt;
 use crate::paths::Root;
+use crate::read;
 
 /// Attributes end at a page, ACPI tables and process tables are larger.
-const LARGEST: u64 = 4 << 20;
+const LARGEST: usize = 4 << 20;
 
 /// What stood at a place.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +58,7 @@ const ELOOP: i32 = Errno::LOOP.raw_os_error();
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     root: &'a Root,
+    in_doubt: &'a InDoubt,
     locked: Option<&'a LockedRead<'a>>,
 }
 
@@ -63,8 +68,21 @@ pub(super) type LockedRead<'a> = dyn Fn(&Path) -> Showed + 'a;
 impl<'a> Source<'a> {
     /// Attributes that take a device's lock are read through `locked`; without
     /// it they are left out on the real machine, where that may take for ever.
-    pub(super) fn new(root: &'a Root, locked: Option<&'a LockedRead<'a>>) -> Self {
-        Self { root, locked }
+    pub(super) fn new(
+        root: &'a Root,
+        in_doubt: &'a InDoubt,
+        locked: Option<&'a LockedRead<'a>>,
+    ) -> Self {
+        Self { root, in_doubt, locked }
+    }
+
+    /// Whether the device of this folder is left alone, as a change to it is
+    /// stuck in the kernel.
+    pub(super) fn spares(self, folder: &str) -> bool {
+        let Some(bdf) = link::name(folder).parse().ok() else { return false };
+        let group = self.link(&format!("{folder}/iommu_group")).here();
+        let group = group.and_then(|target| attribute::number(link::name(&target)).ok());
+        self.in_doubt.spares(bdf, group.map(GroupId))
     }
 
     /// An attribute whose reading takes the device's lock.
@@ -90,12 +108,7 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn bytes(self, path: &str) -> Found<Vec<u8>> {
-        let read = || {
-            let mut bytes = Vec::new();
-            File::open(self.root.at(path))?.take(LARGEST).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        Found::from_io(read())
+        Found::from_io(read::bytes(&self.root.at(path), LARGEST))
     }
 
     /// Text without the white space around it.

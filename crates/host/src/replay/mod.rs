@@ -32,6 +32,8 @@ pub struct Replay {
 pub enum ReplayError {
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    #[error("`{}` holds no devices", path.display())]
+    Empty { path: PathBuf },
     #[error("the recording contradicts itself")]
     Conflict(#[from] Conflict),
     #[error("cannot create a temporary directory")]
@@ -40,9 +42,16 @@ pub enum ReplayError {
     Unpack { path: PathBuf, source: io::Error },
 }
 
-/// Reads a recording and unpacks it into a temporary directory.
+/// Reads a recording and unpacks it into a temporary directory. One without
+/// any device is no machine without devices, but some other file.
 pub fn load(path: &Path) -> Result<Replay, ReplayError> {
-    Replay::new(Recording::read_from(path)?)
+    let recording = Recording::read_from(path)?;
+    if recording.devices.is_empty() {
+        return Err(ReplayError::Empty { path: path.to_owned() });
+    }
+    let mut replay = Replay::new(recording)?;
+    replay.root = replay.root.called(path);
+    Ok(replay)
 }
 
 impl Replay {
