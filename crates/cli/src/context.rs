@@ -3,13 +3,14 @@
 //! In: the global options. Out: a [`Context`]. A recording is unpacked into a
 //! temporary folder that goes away with the context.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use engine::{Engine, StateDir};
-use host::observe::{Depth, observe, observe_with};
+use host::observe::{Depth, InDoubt, observe, observe_with};
 use host::paths::Root;
 use host::replay::Replay;
 use host::run::CommandRunner;
@@ -51,16 +52,30 @@ impl Context {
         Ok(Self { root, _replay: replay, state: StateDir::new(state), json, verbose, look })
     }
 
+    /// What is to be left alone when the machine is looked at. Who cannot
+    /// read the state is told elsewhere.
+    pub fn in_doubt(&self) -> InDoubt {
+        self.engine().holdings().map(|known| known.in_doubt()).unwrap_or_default()
+    }
+
     /// The machine as a listing needs it.
-    pub fn observe(&self) -> Snapshot {
-        observe(&self.root, Depth::Listing)
+    pub fn observe(&self, in_doubt: &InDoubt) -> Snapshot {
+        observe(&self.root, Depth::Listing.sparing(in_doubt))
     }
 
     /// Everything about the machine. What may block is read in a child.
-    pub fn observe_whole(&self) -> Snapshot {
+    pub fn observe_whole(&self, in_doubt: &InDoubt) -> Snapshot {
+        let look = Depth::Whole.sparing(in_doubt);
         match self.root.is_real() {
-            true => observe_with(&self.root, Depth::Whole, &mut ChildWriter::new()),
-            false => observe(&self.root, Depth::Whole),
+            true => observe_with(&self.root, look, &mut ChildWriter::new()),
+            false => observe(&self.root, look),
+        }
+    }
+
+    /// Says what takes long, to somebody who watches.
+    pub fn waiting(&self, what: impl Display) {
+        if !self.json && io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr(), "{what} …");
         }
     }
 

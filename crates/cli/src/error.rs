@@ -18,7 +18,10 @@ use host::record::RecordingError;
 use host::replay::ReplayError;
 use model::Bdf;
 
+use crate::output::{self, Look};
+
 use self::told::Told;
+pub use self::told::chain;
 
 /// Why the program did not do what was asked.
 #[derive(Debug, Error)]
@@ -97,14 +100,28 @@ impl Error {
 /// Tells the user, and says how the program ends.
 pub fn report(error: &Error, json: bool) -> ExitCode {
     let code = exit_code(error);
+    if let Error::Arguments(help) = error
+        && code == 0
+    {
+        return asked_for(help).map_or_else(|error| report(&error, json), |()| ExitCode::SUCCESS);
+    }
     // Nobody is left to tell when standard error is closed, too.
     let _ = match error {
-        _ if code == 0 && !matches!(error, Error::Arguments(_)) => Ok(()),
-        Error::Arguments(help) if code == 0 || !json => help.print(),
+        _ if code == 0 => Ok(()),
+        Error::Arguments(usage) if !json => usage.print(),
         _ if json => json::write(error, &mut io::stderr().lock()),
         _ => human(error, &mut anstream::stderr().lock()),
     };
     ExitCode::from(code)
+}
+
+/// Help and version, which clap hands over as errors, are output.
+fn asked_for(help: &clap::Error) -> Result<(), Error> {
+    let text = help.render();
+    output::print(|out| match Look::of_stdout().colour {
+        true => write!(out, "{}", text.ansi()),
+        false => write!(out, "{text}"),
+    })
 }
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();

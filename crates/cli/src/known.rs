@@ -1,19 +1,21 @@
 //! What the state directory knows of devices: their names, and who holds them.
 //!
 //! In: the context. Out: names by address, verdicts as things are. Whoever
-//! may not read the state still gets a listing: then this is empty, and says why.
+//! cannot read the state, be it damaged or not theirs to read, still gets a
+//! listing: then this is empty, and says why.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
 use engine::assignment::Holdings;
 use engine::{Engine, Registered};
+use host::observe::InDoubt;
 use model::snapshot::Gap;
 use model::verdict::Verdict;
 use model::{Bdf, Function, Snapshot, Why};
 
 use crate::context::Context;
-use crate::error::Error;
+use crate::error::{Error, chain};
 
 /// What is known of devices beyond the machine itself.
 #[derive(Debug, Default)]
@@ -23,27 +25,50 @@ pub struct Known {
     holdings: Holdings,
     /// Why nothing is known.
     pub gap: Option<Gap>,
+    /// What to do about that; may be empty.
+    hint: &'static str,
 }
 
 impl Known {
-    /// Reads the state. Not being permitted to is no error.
-    pub fn load(cx: &Context) -> Result<Self, Error> {
-        match Self::read(&cx.engine()) {
-            Err(engine::Error::File { path, source })
-                if source.kind() == ErrorKind::PermissionDenied =>
-            {
-                let gap = Gap { path: path.display().to_string(), why: Why::NotPermitted };
-                Ok(Self { gap: Some(gap), ..Self::default() })
-            }
-            read => Ok(read?),
-        }
+    /// Reads the state, or says why it cannot be read.
+    pub fn load(cx: &Context) -> Self {
+        let engine = cx.engine();
+        Self::read(&engine).unwrap_or_else(|error| {
+            let why = match &error {
+                engine::Error::File { source, .. }
+                    if source.kind() == ErrorKind::PermissionDenied =>
+                {
+                    Why::NotPermitted
+                }
+                error => Why::Failed(chain(error)),
+            };
+            let path = cx.root.shown(&engine.state().database());
+            Self { gap: Some(Gap { path, why }), hint: error.hint(), ..Self::default() }
+        })
     }
 
     fn read(engine: &Engine) -> Result<Self, engine::Error> {
         let registered = engine.registered()?;
         let named = |device: &Registered| (device.bdf, device.name.to_string());
         let names = registered.iter().map(named).collect();
-        Ok(Self { registered, names, holdings: engine.holdings()?, gap: None })
+        let holdings = engine.holdings()?;
+        Ok(Self { registered, names, holdings, ..Self::default() })
+    }
+
+    /// What is to be left alone when the machine is looked at.
+    pub fn in_doubt(&self) -> InDoubt {
+        self.holdings.in_doubt()
+    }
+
+    /// That nothing is known, for standard error.
+    pub fn note(&self) -> Option<String> {
+        let Gap { path, why } = self.gap.as_ref()?;
+        let known = "registered names and guests are not known";
+        Some(match (why, self.hint) {
+            (Why::NotPermitted, _) => format!("{known}: {path} {why}"),
+            (why, "") => format!("{known}: {why}"),
+            (why, hint) => format!("{known}: {why}\nhint: {hint}"),
+        })
     }
 
     /// The function that a text means.

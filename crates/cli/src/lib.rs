@@ -33,8 +33,12 @@ pub fn command() -> clap::Command {
 }
 
 /// Runs the program and says how it went: 0 done, 1 failed, 2 usage,
-/// 3 refused, 4 in doubt.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// 3 refused, 4 in doubt. Without a standard output nothing can be printed,
+/// which is a failure where something is to be.
+pub fn main(args: impl IntoIterator<Item = OsString>, stdout_closed: bool) -> ExitCode {
+    if stdout_closed {
+        output::stdout_was_closed();
+    }
     let args: Vec<OsString> = args.into_iter().collect();
     match Cli::try_parse_from(&args) {
         Ok(cli) => {

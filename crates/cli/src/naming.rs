@@ -6,7 +6,6 @@ use host::names::Names;
 use model::Function;
 
 use crate::context::Context;
-use crate::error::Error;
 use crate::known::Known;
 
 /// Where names come from.
@@ -28,8 +27,8 @@ pub struct Named<'a> {
 
 impl Naming {
     /// Names for the machine that is looked at.
-    pub fn load(cx: &Context) -> Result<Self, Error> {
-        Ok(Self { names: Names::load(&cx.root), known: Known::load(cx)? })
+    pub fn load(cx: &Context) -> Self {
+        Self { names: Names::load(&cx.root), known: Known::load(cx) }
     }
 
     /// The names of one function.

@@ -4,14 +4,17 @@
 //! terminal only. A reader that went away (`passthru list | head`) ends the
 //! program in silence. Never: what to say.
 
+pub mod guarded;
 pub mod json;
 pub mod page;
 pub mod table;
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
+use rustix::io::Errno;
 
 use crate::error::Error;
 
@@ -50,10 +53,28 @@ impl Look {
     }
 }
 
+/// Whether standard output was closed when the program started.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Says that standard output was closed when the program started: what
+/// stands in its place by now would take everything and keep nothing.
+pub fn stdout_was_closed() {
+    CLOSED.store(true, Ordering::Relaxed);
+}
+
 /// Prints by `write`, which is given a buffered standard output.
 pub fn print(
     write: impl FnOnce(&mut BufWriter<io::StdoutLock<'static>>) -> io::Result<()>,
 ) -> Result<(), Error> {
+    if CLOSED.load(Ordering::Relaxed) {
+        return Err(Error::Output(Errno::BADF.into()));
+    }
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     write(&mut out).and_then(|()| out.flush()).map_err(Error::Output)
+}
+
+/// Says something beside the output, on standard error. That it cannot be
+/// delivered is no failure of the verb.
+pub fn note(text: impl Display) {
+    let _ = writeln!(anstream::stderr().lock(), "note: {text}");
 }

@@ -1,6 +1,6 @@
 //! Facts in words, for a page and for JSON alike.
 
-use model::parse::config::{Link, LinkPair, PcieKind, PowerState, Rebar};
+use model::parse::config::{Acs, Link, LinkPair, PcieKind, PowerState, Rebar};
 
 /// The sizes that a resizable register can take, in bytes.
 pub fn rebar_sizes(rebar: &Rebar) -> impl Iterator<Item = u64> + '_ {
@@ -58,6 +58,32 @@ pub fn link(link: Link) -> String {
     }
 }
 
+/// Controls of the ACS capability and control registers, by bit (PCI Express
+/// Base 6.0, 7.7.11.2 and 7.7.11.3).
+const ACS: [&str; 7] = [
+    "source validation",
+    "translation blocking",
+    "request redirect",
+    "completion redirect",
+    "upstream forwarding",
+    "egress control",
+    "direct translated peer-to-peer",
+];
+
+/// What of ACS is on, and what could be.
+pub fn acs(acs: Acs) -> String {
+    let named = |bits: u16| {
+        let names = ACS.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+        names.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+    };
+    match (named(acs.enabled), named(acs.capable & !acs.enabled)) {
+        (on, off) if on.is_empty() && off.is_empty() => "there, without any control".to_owned(),
+        (on, off) if off.is_empty() => on,
+        (on, off) if on.is_empty() => format!("off ({off})"),
+        (on, off) => format!("{on} (off: {off})"),
+    }
+}
+
 /// A size in the largest unit that it is a whole number of.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -100,6 +126,21 @@ mod tests {
             (link(0, 0), link(4, 16), false),
         ] {
             assert_eq!(downgraded(&LinkPair { now, max }), want);
+        }
+    }
+
+    #[test]
+    fn controls_of_acs() {
+        for (capable, enabled, want) in [
+            (0, 0, "there, without any control"),
+            (0x0c, 0x0c, "request redirect, completion redirect"),
+            (0x0c, 0, "off (request redirect, completion redirect)"),
+            (0x13, 0x11, "source validation, upstream forwarding (off: translation blocking)"),
+            // The upper byte is the size of the egress control vector.
+            (0x0820, 0, "off (egress control)"),
+            (0x40, 0x40, "direct translated peer-to-peer"),
+        ] {
+            assert_eq!(acs(Acs { capable, enabled }), want);
         }
     }
 

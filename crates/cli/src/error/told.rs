@@ -1,7 +1,5 @@
 //! An error as it is told: a line, what it consists of, and a hint.
 
-use std::error::Error as _;
-
 use engine::error::{Failure, StepError};
 use model::plan::Refusal;
 
@@ -87,7 +85,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// The error and its causes, none of them twice.
-fn chain(error: &Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -70,7 +70,9 @@ impl Attach {
             let last = devices.iter().map(|bdf| format!("attach {bdf} to {name}"));
             return told::plan_and(cx, &plan, last.collect());
         }
-        let report = cx.changing_engine()?.attach(&request, &name)?;
+        let mut engine = cx.changing_engine()?;
+        cx.waiting(format_args!("giving {} to {name}", request.devices.join(" ")));
+        let report = engine.attach(&request, &name)?;
         told::report(cx, &report, |bdf| format!("{bdf} is attached to {name}"))
     }
 }
@@ -85,7 +87,11 @@ impl Detach {
             return told::plan_and(cx, &Default::default(), steps.collect());
         }
         let wait = Duration::from_secs(self.wait);
-        let report = cx.changing_engine()?.detach(&self.devices, name, wait)?;
+        let mut engine = cx.changing_engine()?;
+        let devices = self.devices.join(" ");
+        let most = self.wait;
+        cx.waiting(format_args!("waiting for {name} to let go of {devices} (up to {most} s each)"));
+        let report = engine.detach(&self.devices, name, wait)?;
         told::report(cx, &report, |bdf| format!("{bdf} is back with the host"))
     }
 }
@@ -98,6 +104,6 @@ fn require_running(cx: &Context, name: &Name) -> Result<(), Error> {
 }
 
 fn resolve(cx: &Context, devices: &[String]) -> Result<Vec<Bdf>, Error> {
-    let (engine, snapshot) = (cx.engine(), cx.observe());
+    let (engine, snapshot) = (cx.engine(), cx.observe(&cx.in_doubt()));
     devices.iter().map(|text| Ok(engine.resolve(text, &snapshot)?)).collect()
 }

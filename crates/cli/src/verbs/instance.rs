@@ -145,6 +145,15 @@ impl Patience {
     fn grace(&self) -> Grace {
         Grace { guest: Duration::from_secs(self.grace), ..Grace::default() }
     }
+
+    /// Says that it may take so long, if it will take any time at all.
+    fn tell(&self, cx: &Context, name: &Name) -> Result<(), Error> {
+        if cx.engine().instance(name)?.state.is_live() {
+            let grace = self.grace;
+            cx.waiting(format_args!("waiting for {name} to shut down (up to {grace} s)"));
+        }
+        Ok(())
+    }
 }
 
 #[derive(Serialize)]
@@ -162,7 +171,9 @@ impl Stop {
             let known = cx.engine().instance(name)?;
             return told(cx, true, name, &format!("stop {name}, which is {}", known.state));
         }
-        let how = match cx.changing_engine()?.stop(name, self.patience.grace())? {
+        let mut engine = cx.changing_engine()?;
+        self.patience.tell(cx, name)?;
+        let how = match engine.stop(name, self.patience.grace())? {
             Ended::Itself => "had ended by itself",
             Ended::Guest => "shut down",
             Ended::Terminated => "did not shut down, so its hypervisor was ended",
@@ -184,8 +195,11 @@ impl Delete {
             }
             return told(cx, true, name, &format!("{stop} {name}"));
         }
-        let stop = self.stop.then(|| self.patience.grace());
-        cx.changing_engine()?.delete(name, stop)?;
+        let mut engine = cx.changing_engine()?;
+        if self.stop {
+            self.patience.tell(cx, name)?;
+        }
+        engine.delete(name, self.stop.then(|| self.patience.grace()))?;
         told(cx, false, name, &format!("{name} is deleted"))
     }
 }

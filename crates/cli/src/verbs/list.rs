@@ -13,14 +13,16 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::naming::Naming;
 use crate::output::table::{Cell, Table};
-use crate::output::{FAINT, NO, PARTLY, YES, json, print};
+use crate::output::{FAINT, NO, PARTLY, YES, json, note, print};
 use crate::wire::ListJson;
 
 /// List the devices: group, driver, and whether they can be passed through
 ///
 /// The verdict is `yes`, `with` the members of its IOMMU group that must go
-/// along, or `no`, each followed by the codes of its reasons; `passthru show`
-/// explains them. Listing needs no privilege and never wakes a device.
+/// along, or `no`, each followed by codes: what has to be minded behind the
+/// first two, what stands in the way behind the last. `passthru show` explains
+/// them, and has mere notes as well. Listing needs no privilege and never
+/// wakes a device.
 #[derive(Debug, Args)]
 pub struct List {
     /// Bridges and host bridges too, which always stay with the host
@@ -34,8 +36,8 @@ pub struct List {
 
 impl List {
     pub fn exec(&self, cx: &Context) -> Result<(), Error> {
-        let snapshot = cx.observe();
-        let naming = Naming::load(cx)?;
+        let naming = Naming::load(cx);
+        let snapshot = cx.observe(&naming.known.in_doubt());
         if cx.json {
             let shown: Vec<&Function> = self.shown(&snapshot).collect();
             return json::print(&ListJson::of(&snapshot, &naming, &shown));
@@ -132,22 +134,15 @@ fn with_codes(mut text: String, verdict: &Verdict, least: Weight) -> String {
 
 /// What the listing could not know, on standard error.
 fn notes(snapshot: &Snapshot, naming: &Naming, incomplete: usize) {
-    let mut err = anstream::stderr().lock();
-    let mut note = |text: String| {
-        // A note that cannot be delivered is no failure of the listing.
-        let _ = writeln!(err, "note: {text}");
-    };
     for gap in &snapshot.gaps {
-        note(format!("{}: {}", gap.path, gap.why));
+        note(format_args!("{}: {}", gap.path, gap.why));
     }
     for bdf in &snapshot.vanished {
-        note(format!("{bdf} vanished while it was read"));
+        note(format_args!("{bdf} vanished while it was read"));
     }
     if incomplete > 0 {
         let devices = if incomplete == 1 { "1 device" } else { &format!("{incomplete} devices") };
-        note(format!("not all is known of {devices}; `passthru show` says what and why"));
+        note(format_args!("not all is known of {devices}; `passthru show` says what and why"));
     }
-    if let Some(gap) = &naming.known.gap {
-        note(format!("registered names and guests are not known: {} {}", gap.path, gap.why));
-    }
+    naming.known.note().into_iter().for_each(note);
 }

@@ -45,7 +45,8 @@ struct TextJson<'a> {
 
 impl Record {
     pub fn exec(&self, cx: &Context) -> Result<(), Error> {
-        let options = Options { unmasked: self.unmasked, holders: self.holders };
+        let in_doubt = cx.in_doubt();
+        let options = Options { unmasked: self.unmasked, holders: self.holders, in_doubt };
         let recording = match cx.root.is_real() {
             true => record_with(&cx.root, &options, &mut ChildWriter::new()),
             false => record(&cx.root, &options),

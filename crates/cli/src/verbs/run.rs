@@ -74,7 +74,11 @@ impl Run {
         let request = self.into_request()?;
         match dry_run {
             true => planned(cx, &cx.engine().plan_run(&request)?),
-            false => started(cx, &cx.changing_engine()?.run(&request)?),
+            false => {
+                let mut engine = cx.changing_engine()?;
+                cx.waiting(format_args!("starting {}", request.name));
+                started(cx, &engine.run(&request)?)
+            }
         }
     }
 

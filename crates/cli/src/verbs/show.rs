@@ -15,7 +15,7 @@ use crate::device;
 use crate::error::Error;
 use crate::naming::Naming;
 use crate::output::page::Page;
-use crate::output::{FAINT, NO, PARTLY, YES, json, print};
+use crate::output::{FAINT, NO, PARTLY, YES, json, note, print};
 use crate::wire::DetailsJson;
 
 /// Show one device, whole: what it is, where it is, who uses it, can it go
@@ -31,8 +31,11 @@ pub struct Show {
 
 impl Show {
     pub fn exec(&self, cx: &Context) -> Result<(), Error> {
-        let snapshot = cx.observe_whole();
-        let naming = Naming::load(cx)?;
+        let naming = Naming::load(cx);
+        let snapshot = cx.observe_whole(&naming.known.in_doubt());
+        if !cx.json {
+            naming.known.note().into_iter().for_each(note);
+        }
         let function = naming.known.find(&self.device, &snapshot)?;
         let verdict = naming.known.verdict(&snapshot, function.bdf);
         if cx.json {

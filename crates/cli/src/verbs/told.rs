@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::recover::RecoveredJson;
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::{json, print};
+use crate::output::{json, note, print};
 use crate::wire::ReasonJson;
 
 /// What would be done, or was.
@@ -65,8 +65,7 @@ pub fn report(cx: &Context, report: &Report, done: impl Fn(Bdf) -> String) -> Re
 
 /// Notes go beside the output, not into it.
 pub fn notes(notes: &[Reason]) {
-    let mut err = anstream::stderr().lock();
-    let _ = notes.iter().try_for_each(|note| writeln!(err, "note: {note}"));
+    notes.iter().for_each(note);
 }
 
 impl<'a> PlanJson<'a> {

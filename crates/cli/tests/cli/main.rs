@@ -11,3 +11,4 @@ mod planning;
 mod refusing;
 mod remembering;
 mod replaying;
+mod writing;

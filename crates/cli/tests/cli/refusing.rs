@@ -66,16 +66,3 @@ fn recordings_that_cannot_be_replayed() {
     }
     insta::assert_snapshot!(all);
 }
-
-#[test]
-fn a_damaged_state_is_told_and_left_alone() {
-    let host = desktop();
-    let state = tempfile::tempdir().unwrap();
-    let database = state.path().join("state.db");
-    std::fs::write(&database, "this is no database, and longer than a header of one is").unwrap();
-    let before = std::fs::read(&database).unwrap();
-    let mut said = on(&host, &["list", "--state", state.path().to_str().unwrap()]);
-    said.replace(state.path().to_str().unwrap(), "[STATE]");
-    insta::assert_snapshot!(said);
-    assert_eq!(std::fs::read(&database).unwrap(), before);
-}

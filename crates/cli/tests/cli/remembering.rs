@@ -111,3 +111,79 @@ fn a_device_in_doubt_is_not_to_be_had() {
         desk.passthru(&["recover", "--dry-run", "--json"])
     );
 }
+
+/// Who reads its registers would wait in the kernel, and so without an end.
+#[test]
+fn registers_of_a_device_in_doubt_are_not_read() {
+    let desk = Desk::new();
+    desk.host.hang(On::path("drivers/nvme/unbind"));
+    let request = BindRequest { devices: vec!["03:00.0".to_owned()], ..BindRequest::default() };
+    desk.engine().bind(&request).unwrap_err();
+    let unknown = |args: &[&str]| {
+        let said = desk.passthru(args);
+        let said: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        let listed = said["functions"].as_array().map(|all| {
+            all.iter().find(|function| function["address"] == "0000:03:00.0").unwrap().clone()
+        });
+        listed.unwrap_or(said)
+    };
+    let stuck = "a change to it is stuck in the kernel, reading might not come back";
+    assert_eq!(unknown(&["show", "03:00.0", "--json"])["unknown"]["link"], stuck);
+    let list = unknown(&["list", "--json"]);
+    assert!(list["verdict"].to_string().contains(stuck), "{list}");
+    let recording = desk.passthru(&["record", "--json"]);
+    let recording: serde_json::Value = serde_json::from_str(&recording.out).unwrap();
+    let text = recording["recording"].as_str().unwrap();
+    let drive = text.split("\n\n").find(|device| device.contains("/0000:03:00.0\n")).unwrap();
+    assert!(!drive.contains("H: config="), "{drive}");
+    assert_eq!(text.matches("H: config=").count(), 9, "of all others");
+}
+
+/// Bytes that are no database of this passthru's, and what is wrong with them.
+fn bad_databases() -> Vec<(&'static str, Vec<u8>)> {
+    let desk = Desk::new().named("01:00.0", "gpu0");
+    let path = desk.engine().state().database();
+    let good = std::fs::read(&path).unwrap();
+    let mut newer = good.clone();
+    // The number of the schema: four bytes from offset 60 on, big-endian
+    // (sqlite.org/fileformat.html, 1.3).
+    newer[60..64].copy_from_slice(&1000_u32.to_be_bytes());
+    let text = b"this is no database, and longer than a header of one is".to_vec();
+    vec![
+        ("empty", Vec::new()),
+        ("text", text),
+        ("cut", good[..good.len() - 100].to_vec()),
+        ("newer", newer),
+    ]
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_told_and_left_alone() {
+    for (name, bytes) in bad_databases() {
+        let desk = Desk::new();
+        let path = desk.engine().state().database();
+        std::fs::write(&path, &bytes).unwrap();
+        let state = desk.state.path().to_str().unwrap();
+        let passthru = |args: &[&str]| {
+            let mut said = desk.passthru(args);
+            said.replace(state, "[STATE]");
+            said
+        };
+        let list = passthru(&["list"]);
+        assert_eq!((list.code, &list.out), (Some(0), &on(&desk.host, &["list"]).out), "{name}");
+        let note = "note: registered names and guests are not known: the state database [STATE]";
+        assert!(list.err.starts_with(note) && list.err.contains("\nhint: "), "{name}: {list}");
+        let show = passthru(&["show", "01:00.0"]);
+        assert_eq!(show.code, Some(0), "{name}: {show}");
+        assert_eq!(show.err, list.err, "{name}");
+        assert_eq!(passthru(&["record"]).code, Some(0), "{name}");
+        let json = passthru(&["list", "--json"]);
+        assert_eq!((json.code, json.err.as_str()), (Some(0), ""), "{name}: {json}");
+        let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+        assert_eq!(json["gaps"][0]["path"], "[STATE]/state.db", "{name}");
+        assert!(json["functions"][0]["unknown"]["name"].is_string(), "{name}");
+        // What changes something needs to know.
+        assert_eq!(passthru(&["bind", "03:00.0", "--dry-run"]).code, Some(1), "{name}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{name}");
+    }
+}

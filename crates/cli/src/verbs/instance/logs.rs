@@ -1,7 +1,7 @@
 //! `passthru instance logs`: what a guest said.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -12,9 +12,13 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::output::guarded::Guarded;
 use crate::output::{json, print};
 
 /// Print what an instance said on its console
+///
+/// On a terminal, escape sequences and control characters are left out: a
+/// guest is not trusted. A pipe or file gets the bytes as they are.
 #[derive(Debug, Args)]
 pub struct Logs {
     /// A name from `passthru instance list`
@@ -52,11 +56,15 @@ impl Logs {
             let log = String::from_utf8_lossy(&bytes);
             return json::print(&LogJson { instance: self.name.as_str(), log: &log });
         }
+        let mut guarded = io::stdout().is_terminal().then(Guarded::default);
         loop {
             // Asked before reading: what is said last is read, too.
             let goes_on = self.follow && engine.instance(&self.name)?.state.is_live();
             let bytes = log.more()?;
-            print(|out| out.write_all(&bytes))?;
+            match &mut guarded {
+                Some(guarded) => print(|out| out.write_all(guarded.next(&bytes).as_bytes()))?,
+                None => print(|out| out.write_all(&bytes))?,
+            }
             if !goes_on {
                 return Ok(());
             }

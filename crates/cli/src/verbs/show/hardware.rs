@@ -1,7 +1,7 @@
 //! The sections about the hardware: place, memory, interrupts, reset, power.
 
 use model::function::{Bar, BarKind};
-use model::parse::config::{Acs, Msix, Place};
+use model::parse::config::{Msix, Place};
 use model::{Bdf, Fact, Function};
 
 use super::{Subject, fact, option};
@@ -47,6 +47,10 @@ impl Subject<'_> {
     fn link(&self, page: &mut Page) {
         let pcie = self.function.capabilities().map(|capabilities| capabilities.pcie);
         let text = fact(&pcie, |pcie| match pcie {
+            // A chipset's own functions, and those of a host bridge's bus.
+            None if self.function.upstream.is_empty() => {
+                "none: on a root bus, without PCI Express".to_owned()
+            }
             None => "none: conventional PCI".to_owned(),
             Some(pcie) => match pcie.link {
                 None => "none: integrated in the root complex".to_owned(),
@@ -63,7 +67,10 @@ impl Subject<'_> {
 
     fn extended(&self, page: &mut Page) {
         let extended = self.function.extended();
-        page.line("ACS", fact(&extended, |extended| extended.acs.map_or("none".to_owned(), acs)));
+        page.line(
+            "ACS",
+            fact(&extended, |extended| extended.acs.map_or("none".to_owned(), words::acs)),
+        );
         page.line("ATS", fact(&extended, |extended| yes(extended.ats)));
     }
 
@@ -196,10 +203,6 @@ fn bar_text(bar: &Bar) -> String {
         start => format!("at {start:#x}"),
     };
     format!("{:>8}  {kind}, {place}", words::size(bar.size))
-}
-
-fn acs(acs: Acs) -> String {
-    format!("can {:#06x}, on {:#06x}", acs.capable, acs.enabled)
 }
 
 fn msix(msix: Msix) -> String {
