@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::guest::host_devices;
 use crate::name::Name;
 use crate::run::backend;
-use crate::store::{Assignment, AssignmentState, InstanceRow, InstanceState};
+use crate::store::{Assignment, AssignmentState, InstanceRow, InstanceState, Store};
 use crate::turn::Turn;
 use crate::watch::{own_process, runs};
 
@@ -116,17 +116,7 @@ impl Turn<'_> {
     /// Settles what was on its way to or from a living guest when whoever
     /// saw to it died.
     pub fn settle_hand_overs(&mut self, name: &Name) -> Result<(), Error> {
-        let mut abandoned: Vec<Assignment> = Vec::new();
-        for held in self.store.assignments()? {
-            let ours = held.guest == name.as_str() && held.state != AssignmentState::Held;
-            let seen_to = match held.owner {
-                Some(owner) => runs(owner)?,
-                None => false,
-            };
-            if ours && !seen_to {
-                abandoned.push(held);
-            }
-        }
+        let abandoned = abandoned(&self.store, name)?;
         if abandoned.is_empty() {
             return Ok(());
         }
@@ -157,4 +147,20 @@ impl Turn<'_> {
         let there = functions.filter(|function| has.contains(&function.id()));
         there.map(|function| function.bdf).collect()
     }
+}
+
+/// What is on its way to or from a guest and nobody sees to.
+pub(crate) fn abandoned(store: &Store, name: &Name) -> Result<Vec<Assignment>, Error> {
+    let mut abandoned = Vec::new();
+    for held in store.assignments()? {
+        let ours = held.guest == name.as_str() && held.state != AssignmentState::Held;
+        let seen_to = match held.owner {
+            Some(owner) => runs(owner)?,
+            None => false,
+        };
+        if ours && !seen_to {
+            abandoned.push(held);
+        }
+    }
+    Ok(abandoned)
 }

@@ -34,18 +34,11 @@ impl Engine {
         wait: Duration,
     ) -> Result<Report, Error> {
         let devices = self.note_detaching(devices, name)?;
-        let asked = self.remove_devices(name, &devices, wait);
+        let (kept, asked) = self.remove_devices(name, &devices, wait);
         let all = functions(&devices);
         let mut turn = self.patient_turn("detach")?;
-        // What the guest has not let go of stays its own; if it lets go
-        // later, its supervisor hears of it, or the next turn finds it gone.
-        let state = match &asked {
-            Err(Error::Control { source: ControlError::GuestRefused { .. }, .. }) => {
-                AssignmentState::Held
-            }
-            _ => AssignmentState::Detaching,
-        };
-        turn.store.set_assignments(&all, state, None)?;
+        turn.store.set_assignments(&all, AssignmentState::Detaching, None)?;
+        turn.store.set_assignments(&kept, AssignmentState::Held, None)?;
         turn.settle_hand_overs(name)?;
         let held = turn.holdings()?.of(name.as_str());
         let gone: Vec<Bdf> = all.into_iter().filter(|bdf| !held.contains(bdf)).collect();
@@ -113,41 +106,55 @@ impl Engine {
     }
 
     /// Second move. Each device is asked for, whatever became of the others,
-    /// unless somebody lost patience.
+    /// unless somebody lost patience. Says what the guest keeps: it refused,
+    /// or was not asked. All else may be let go of later.
     fn remove_devices(
         &self,
         name: &Name,
         devices: &[HostDevice],
         wait: Duration,
-    ) -> Result<(), Error> {
-        let failed = |source: ControlError| match source.is_interrupted() {
-            true => interrupted(name, devices),
-            false => Error::Control { name: name.clone(), source },
-        };
+    ) -> (Vec<Bdf>, Result<(), Error>) {
         let patience = |wait: Duration| Patience::from(wait).unless(&self.interrupt);
         let monitor = self.files(name).monitor();
-        let mut guest = backend().connect(&monitor, &patience(ANSWER)).map_err(failed)?;
-        let mut result = Ok(());
-        for device in devices {
-            let detached = guest.detach(device, &patience(wait)).map_err(failed);
-            let interrupted = matches!(detached, Err(Error::Interrupted { .. }));
-            result = if interrupted { detached } else { result.and(detached) };
-            if interrupted {
-                break;
+        let mut guest = match backend().connect(&monitor, &patience(ANSWER)) {
+            Ok(guest) => guest,
+            Err(error) => return (functions(devices), Err(failed(name, &[], error))),
+        };
+        let (mut kept, mut result) = (Vec::new(), Ok(()));
+        for (at, device) in devices.iter().enumerate() {
+            let Err(error) = guest.detach(device, &patience(wait)) else { continue };
+            if matches!(error, ControlError::GuestRefused { .. }) {
+                kept.push(device.clone());
             }
+            let interrupted = error.is_interrupted();
+            let error = failed(name, &devices[..=at], error);
+            if interrupted {
+                kept.extend_from_slice(&devices[at + 1..]);
+                return (functions(&kept), Err(error));
+            }
+            result = result.and(Err(error));
         }
-        result
+        (functions(&kept), result)
     }
+}
+
+fn failed(name: &Name, asked: &[HostDevice], source: ControlError) -> Error {
+    if !source.is_interrupted() {
+        return Error::Control { name: name.clone(), source };
+    }
+    let hint = "`passthru instance show` says what it holds";
+    let text = match asked {
+        [] => format!("{name} was asked for nothing, and holds what it held"),
+        _ => {
+            let asked = list(&functions(asked));
+            format!("{name} was asked to let go of {asked} and may do so still")
+        }
+    };
+    Error::Interrupted { text, hint }
 }
 
 fn not_held(bdf: Bdf, name: &Name) -> Reason {
     let text = format!("{name} does not hold it");
     let hint = format!("`passthru instance show {name}` lists what it holds");
     Reason::at(Code::NotFound, bdf, text, hint)
-}
-
-fn interrupted(name: &Name, devices: &[HostDevice]) -> Error {
-    let asked = list(&functions(devices));
-    let text = format!("{name} was asked to let go of {asked} and may do so still");
-    Error::Interrupted { text, hint: "`passthru instance show` says what it holds" }
 }

@@ -64,7 +64,7 @@ pub(crate) fn wanted(
     spec.container = request.container;
     spec.spare = SparePorts { reserve: room(snapshot, request.spare.reserve), ..request.spare };
     spec.console = Some(Console { socket: files.console(), log: files.console_log() });
-    spec.monitors = vec![files.monitor(), files.supervisor_monitor()];
+    spec.monitors = vec![files.monitor(), files.supervisor_monitor(), files.events()];
     spec.extra = request.extra.clone();
     let overlay = request.image.as_deref().map(|image| overlay(image, files)).transpose()?;
     spec.disks.extend(overlay.iter().map(|overlay| Disk {

@@ -72,6 +72,11 @@ impl Files {
         self.0.join("supervisor.sock")
     }
 
+    /// What the guest says by itself, for its supervisor.
+    pub fn events(&self) -> PathBuf {
+        self.0.join("events.sock")
+    }
+
     /// The serial console; one client at a time.
     pub fn console(&self) -> PathBuf {
         self.0.join("console.sock")

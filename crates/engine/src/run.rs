@@ -31,7 +31,7 @@ use crate::guest::{Overlay, Wanted, host_devices, host_memory, run_well, wanted}
 use crate::instances::{Instance, InstanceSpec};
 use crate::name::Name;
 use crate::request::{Grace, RunRequest};
-use crate::stop;
+use crate::stop::Ending;
 use crate::store::{AssignmentState, InstanceState, Store};
 use crate::target::resolve_all;
 use crate::turn::Turn;
@@ -160,7 +160,8 @@ impl Engine {
         let not_started = |text: String| Error::NotStarted { name: name.clone(), text };
         loop {
             if self.interrupt.load(Ordering::Relaxed) {
-                return Err(not_started("interrupted".to_owned()));
+                let text = format!("{name} was not started, everything was taken back");
+                return Err(Error::Interrupted { text, hint: "" });
             }
             let row = store.instance(name)?.ok_or_else(|| Error::NoInstance(name.clone()))?;
             match row.state {
@@ -190,7 +191,7 @@ impl Engine {
         let process = turn.store.instance(name)?.and_then(|row| row.process);
         drop(turn);
         if let Some(process) = process {
-            stop::end(name, process, &self.files(name), NOW)?;
+            Ending { name, process, files: &self.files(name), interrupt: None }.end(NOW)?;
         }
         self.turn("run")?.forget_instance(name)
     }

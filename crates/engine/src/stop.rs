@@ -5,9 +5,12 @@
 //! device whose initialisation is cut off may stay unusable until the host
 //! is restarted.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hypervisors::Patience;
 use rustix::process::Signal;
 
 use crate::Engine;
@@ -53,7 +56,10 @@ impl Engine {
             return Err(Error::InstanceState { name: name.clone(), state });
         }
         let ended = match instance.process {
-            Some(process) => end(name, process, &instance.files, grace)?,
+            Some(process) => {
+                let interrupt = Some(&self.interrupt);
+                Ending { name, process, files: &instance.files, interrupt }.end(grace)?
+            }
             None => Ended::Itself,
         };
         self.await_release(name)?;
@@ -69,6 +75,10 @@ impl Engine {
             if !state.is_live() {
                 return Ok(());
             }
+            if self.interrupt.load(Ordering::Relaxed) {
+                let text = format!("{name} has ended, its devices are on their way to the host");
+                return Err(Error::Interrupted { text, hint: "`passthru recover` waits for them" });
+            }
             if supervisor.is_none() || Instant::now() > end {
                 // A turn begins by settling what has ended.
                 self.turn("instance stop")?;
@@ -79,26 +89,46 @@ impl Engine {
     }
 }
 
-/// Ends the hypervisor's process of an instance.
-pub(crate) fn end(
-    name: &Name,
-    process: Process,
-    files: &Files,
-    grace: Grace,
-) -> Result<Ended, Error> {
-    let Some(watched) = Watched::open(process)? else { return Ok(Ended::Itself) };
-    // A guest that cannot be asked has nothing to be waited for.
-    if press_power_button(files, ANSWER) && watched.ends_within(grace.guest)? {
-        return Ok(Ended::Guest);
+/// An instance whose hypervisor's process is to end.
+#[derive(Debug)]
+pub(crate) struct Ending<'a> {
+    pub name: &'a Name,
+    pub process: Process,
+    pub files: &'a Files,
+    /// What makes the wait for it end early; what cleans up waits to the end.
+    pub interrupt: Option<&'a Arc<AtomicBool>>,
+}
+
+impl Ending<'_> {
+    /// Ends it, gently first.
+    pub fn end(&self, grace: Grace) -> Result<Ended, Error> {
+        let Some(watched) = Watched::open(self.process)? else { return Ok(Ended::Itself) };
+        // A guest that cannot be asked has nothing to be waited for.
+        if press_power_button(self.files, ANSWER) && self.ends(&watched, grace.guest)? {
+            return Ok(Ended::Guest);
+        }
+        watched.signal(Signal::TERM)?;
+        if self.ends(&watched, grace.hypervisor)? {
+            return Ok(Ended::Terminated);
+        }
+        watched.signal(Signal::KILL)?;
+        match self.ends(&watched, LAST)? || !runs(self.process)? {
+            true => Ok(Ended::Killed),
+            false => Err(Error::Undying { name: self.name.clone(), pid: self.process.pid }),
+        }
     }
-    watched.signal(Signal::TERM)?;
-    if watched.ends_within(grace.hypervisor)? {
-        return Ok(Ended::Terminated);
-    }
-    watched.signal(Signal::KILL)?;
-    match watched.ends_within(LAST)? || !runs(process)? {
-        true => Ok(Ended::Killed),
-        false => Err(Error::Undying { name: name.clone(), pid: process.pid }),
+
+    fn ends(&self, watched: &Watched, within: Duration) -> Result<bool, Error> {
+        let patience = Patience::from(within);
+        let patience = match self.interrupt {
+            Some(flag) => patience.unless(flag),
+            None => patience,
+        };
+        watched.ends_within(&patience)?.ok_or_else(|| {
+            let text = format!("{} was asked to end and may do so still", self.name);
+            let hint = "`passthru instance stop` again waits for it, and goes on to make it end";
+            Error::Interrupted { text, hint }
+        })
     }
 }
 

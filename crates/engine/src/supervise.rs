@@ -26,12 +26,13 @@ use hypervisors::Guest;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Engine;
+use crate::aftermath::abandoned;
 use crate::error::Error;
 use crate::name::Name;
 use crate::request::Grace;
 use crate::run::{backend, tail};
 use crate::spawn::GUEST;
-use crate::stop;
+use crate::stop::Ending;
 use crate::store::{InstanceState, Process, Store};
 use crate::watch::{Watched, Woken, own_process, started};
 
@@ -39,6 +40,8 @@ use crate::watch::{Watched, Woken, own_process, started};
 const LOOK: Duration = Duration::from_millis(10);
 /// How long one try at its control socket may take.
 const TRY: Duration = Duration::from_secs(1);
+/// How soon to try again to release what the guest let go of.
+const RETRY: Duration = Duration::from_secs(1);
 /// How long the process that becomes the hypervisor has to write itself down.
 const CLAIM: Duration = Duration::from_secs(30);
 
@@ -105,7 +108,7 @@ impl Engine {
 
     /// From the start, or from where the supervisor before was, to the end.
     fn see_through(
-        &self,
+        &mut self,
         name: &Name,
         mut child: Option<Child>,
         process: Process,
@@ -114,11 +117,10 @@ impl Engine {
         let mut asked = false;
         if let Some(watched) = Watched::open(process)? {
             asked = self.await_running(name, &watched, calls)?;
-            while !asked && watched.wait(Some(calls.pipe.as_fd()), None)? == Woken::Called {
-                asked = calls.take();
-            }
+            asked = asked || self.attend(name, &watched, calls)?;
             if asked {
-                stop::end(name, process, &self.files(name), Grace::default())?;
+                let files = &self.files(name);
+                Ending { name, process, files, interrupt: None }.end(Grace::default())?;
             }
         }
         let status = match &mut child {
@@ -126,6 +128,43 @@ impl Engine {
             None => None,
         };
         Ok(End { status, asked })
+    }
+
+    /// Waits for the guest's end, and meanwhile releases what it lets go of
+    /// later than somebody waited. Says whether somebody asked for its end.
+    fn attend(&mut self, name: &Name, watched: &Watched, calls: &mut Calls) -> Result<bool, Error> {
+        // One that an earlier passthru started has no such socket.
+        let mut ear = backend().listen(&self.files(name).events(), &TRY.into()).ok();
+        let mut again = None;
+        loop {
+            let mut fds = vec![calls.pipe.as_fd()];
+            fds.extend(ear.as_ref().map(|ear| ear.as_fd()));
+            if watched.wait(&fds, again)? == Woken::Ended {
+                return Ok(false);
+            }
+            if calls.take() {
+                return Ok(true);
+            }
+            let heard = ear.as_mut().map(|ear| ear.let_go());
+            if let Some(Err(_)) = heard {
+                ear = None;
+            }
+            let due = again.is_some_and(|again| again <= Instant::now());
+            if due || matches!(heard, Some(Ok(true))) {
+                let settled = self.settle_let_go(name);
+                again = settled.is_err().then(|| Instant::now() + RETRY);
+            }
+        }
+    }
+
+    /// Releases what the guest let go of when nobody waited for it any more.
+    fn settle_let_go(&mut self, name: &Name) -> Result<(), Error> {
+        let store = Store::open(&self.state)?;
+        if abandoned(&store, name)?.is_empty() {
+            return Ok(());
+        }
+        drop(store);
+        self.turn("instance unplug")?.settle_hand_overs(name)
     }
 
     /// Waits until the guest runs or has ended. Says whether somebody asked
@@ -140,15 +179,20 @@ impl Engine {
         let monitor = self.files(name).supervisor_monitor();
         let claim = Instant::now() + CLAIM;
         loop {
-            match watched.wait(Some(calls.pipe.as_fd()), Some(Instant::now() + LOOK))? {
+            match watched.wait(&[calls.pipe.as_fd()], Some(Instant::now() + LOOK))? {
                 Woken::Ended => return Ok(false),
                 Woken::Called if calls.take() => return Ok(true),
                 Woken::Called | Woken::Late => {}
             }
             let connected = backend().connect(&monitor, &TRY.into());
-            let running = connected.and_then(|mut guest: Box<dyn Guest>| guest.state());
-            if running.is_ok_and(|state| state == "running") {
-                Store::open(&self.state)?.set_running(name)?;
+            // It answers when all of the machine is made. Whether that runs
+            // or waits (`-S`), it has started.
+            if let Ok(state) = connected.and_then(|mut guest: Box<dyn Guest>| guest.state()) {
+                let mut store = Store::open(&self.state)?;
+                store.set_running(name)?;
+                if state != "running" {
+                    store.event(name.as_str(), &format!("started, and is in the state {state}"))?;
+                }
                 return Ok(false);
             }
             if Instant::now() > claim && !self.is_claimed(name)? {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use host::paths::Root;
 use host::process::{is_alive, start_time};
+use hypervisors::Patience;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -16,6 +17,9 @@ use rustix::time::Timespec;
 
 use crate::error::Error;
 use crate::store::Process;
+
+/// Between two looks at whether whoever waits has lost patience.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A process that is watched.
 #[derive(Debug)]
@@ -29,7 +33,7 @@ pub(crate) struct Watched {
 pub(crate) enum Woken {
     /// The process has ended.
     Ended,
-    /// The other descriptor has something to say.
+    /// One of the other descriptors has something to say.
     Called,
     /// The time is up.
     Late,
@@ -53,17 +57,14 @@ impl Watched {
         Ok(alive.then_some(Self { fd, pid: process.pid }))
     }
 
-    /// Waits until the process ends, `other` can be read, or `until` is past.
-    pub fn wait(
-        &self,
-        other: Option<BorrowedFd<'_>>,
-        until: Option<Instant>,
-    ) -> Result<Woken, Error> {
+    /// Waits until the process ends, one of `others` can be read, or `until`
+    /// is past.
+    pub fn wait(&self, others: &[BorrowedFd<'_>], until: Option<Instant>) -> Result<Woken, Error> {
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             let timeout = left.and_then(|left| Timespec::try_from(left).ok());
             let mut fds = vec![PollFd::from_borrowed_fd(self.fd.as_fd(), PollFlags::IN)];
-            fds.extend(other.map(|other| PollFd::from_borrowed_fd(other, PollFlags::IN)));
+            fds.extend(others.iter().map(|other| PollFd::from_borrowed_fd(*other, PollFlags::IN)));
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(_) if !fds[0].revents().is_empty() => return Ok(Woken::Ended),
                 Ok(0) => return Ok(Woken::Late),
@@ -74,9 +75,19 @@ impl Watched {
         }
     }
 
-    /// Whether the process ends within this time.
-    pub fn ends_within(&self, time: Duration) -> Result<bool, Error> {
-        Ok(self.wait(None, Some(Instant::now() + time))? == Woken::Ended)
+    /// Whether the process ends within this time; `None` when whoever waits
+    /// lost patience.
+    pub fn ends_within(&self, patience: &Patience) -> Result<Option<bool>, Error> {
+        let until = Instant::now() + patience.wait();
+        loop {
+            let look = until.min(Instant::now() + LOOK);
+            match self.wait(&[], Some(look))? {
+                Woken::Ended => return Ok(Some(true)),
+                _ if patience.is_lost() => return Ok(None),
+                _ if Instant::now() >= until => return Ok(Some(false)),
+                _ => {}
+            }
+        }
     }
 
     /// Sends a signal; one that has ended needs none.
@@ -114,6 +125,8 @@ pub(crate) fn runs(process: Process) -> Result<bool, Error> {
 mod tests {
     use super::*;
     use std::process::Command;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
 
     #[test]
     fn an_end_is_seen_and_an_ended_one_is_not_watched() {
@@ -122,9 +135,12 @@ mod tests {
         let other = Process { start_time: process.start_time + 1, ..process };
         assert!(Watched::open(other).unwrap().is_none(), "same pid, another process");
         let watched = Watched::open(process).unwrap().unwrap();
-        assert!(!watched.ends_within(Duration::ZERO).unwrap());
+        assert_eq!(watched.ends_within(&Duration::ZERO.into()).unwrap(), Some(false));
+        let raised = Arc::new(AtomicBool::new(true));
+        let patience = Patience::from(Duration::from_secs(20));
+        assert_eq!(watched.ends_within(&patience.clone().unless(&raised)).unwrap(), None);
         watched.signal(Signal::TERM).unwrap();
-        assert!(watched.ends_within(Duration::from_secs(20)).unwrap());
+        assert_eq!(watched.ends_within(&patience).unwrap(), Some(true));
         child.wait().unwrap();
         assert!(Watched::open(process).unwrap().is_none());
         watched.signal(Signal::TERM).unwrap();

@@ -25,6 +25,7 @@ pub mod null;
 pub mod qemu;
 
 use std::fmt;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ pub trait Backend: fmt::Debug + Sync {
     /// A running guest, by its control socket. Waits no longer than
     /// `patience` has here, and as long for every answer later.
     fn connect(&self, socket: &Path, patience: &Patience) -> Result<Box<dyn Guest>, ControlError>;
+    /// The ear at a running guest, by a control socket of its own.
+    fn listen(&self, socket: &Path, patience: &Patience)
+    -> Result<Box<dyn Listener>, ControlError>;
 }
 
 /// What a backend can do.
@@ -111,6 +115,13 @@ pub trait Guest: fmt::Debug {
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError>;
     /// Take a device back, and wait until the guest has let go of it.
     fn detach(&mut self, device: &HostDevice, patience: &Patience) -> Result<(), ControlError>;
+}
+
+/// Hears what a running guest says by itself. Its descriptor can be read when
+/// there is something to hear.
+pub trait Listener: fmt::Debug + AsFd {
+    /// Whether the guest let go of a device since the last call.
+    fn let_go(&mut self) -> Result<bool, ControlError>;
 }
 
 /// Why a running guest did not do what was asked.

@@ -4,6 +4,8 @@
 
 mod death;
 mod given;
+mod hotplug;
 mod life;
 mod program;
+mod qemu;
 mod start;

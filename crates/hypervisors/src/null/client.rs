@@ -1,7 +1,12 @@
 //! A guest that is not there: keeps what was asked, in order.
 
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
 use crate::device::HostDevice;
-use crate::{ControlError, Guest, Patience};
+use crate::qemu::QmpError;
+use crate::{ControlError, Guest, Listener, Patience};
 
 /// What was asked of the guest, a line each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,5 +49,33 @@ impl Guest for Recorder {
         self.lines.push(format!("detach {}", device.name()));
         self.held.retain(|id| device.functions.iter().all(|function| function.id() != *id));
         Ok(())
+    }
+}
+
+/// A guest that is not there says nothing.
+#[derive(Debug)]
+pub struct Silence {
+    ear: UnixStream,
+    _mouth: UnixStream,
+}
+
+impl Silence {
+    pub(crate) fn new(path: &Path) -> Result<Self, QmpError> {
+        let path = path.display().to_string();
+        let (ear, mouth) =
+            UnixStream::pair().map_err(|source| QmpError::Connect { path, source })?;
+        Ok(Self { ear, _mouth: mouth })
+    }
+}
+
+impl AsFd for Silence {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ear.as_fd()
+    }
+}
+
+impl Listener for Silence {
+    fn let_go(&mut self) -> Result<bool, ControlError> {
+        Ok(false)
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use model::plan::Refusal;
 
 use crate::machine::{GuestSpec, HostFacts};
-use crate::{Backend, Capabilities, ControlError, Guest, Patience, Rendered, Start};
+use crate::{Backend, Capabilities, ControlError, Guest, Listener, Patience, Rendered, Start};
 
 /// The backend.
 #[derive(Clone, Copy, Debug)]
@@ -41,5 +41,9 @@ impl Backend for Null {
 
     fn connect(&self, _: &Path, _: &Patience) -> Result<Box<dyn Guest>, ControlError> {
         Ok(Box::new(client::Recorder::default()))
+    }
+
+    fn listen(&self, socket: &Path, _: &Patience) -> Result<Box<dyn Listener>, ControlError> {
+        Ok(Box::new(client::Silence::new(socket)?))
     }
 }

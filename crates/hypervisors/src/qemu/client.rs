@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -256,6 +257,13 @@ impl Qmp {
                 _ => Err(io(error)),
             },
         }
+    }
+}
+
+/// Can be read when QEMU said something that was not taken apart yet.
+impl AsFd for Qmp {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 

@@ -13,15 +13,19 @@ pub mod render;
 pub mod version;
 
 use std::path::Path;
+use std::time::Duration;
 
 use model::plan::Refusal;
 
 use crate::device::HostDevice;
 use crate::machine::{GuestSpec, HostFacts};
-use crate::{Backend, Capabilities, ControlError, Guest, Patience, Rendered};
+use crate::{Backend, Capabilities, ControlError, Guest, Listener, Patience, Rendered};
 
 pub use client::{Event, Qmp, QmpError};
 pub use version::Version;
+
+/// Whoever listens reads what is there.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// The backend.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +53,24 @@ impl Backend for Qemu {
 
     fn connect(&self, socket: &Path, patience: &Patience) -> Result<Box<dyn Guest>, ControlError> {
         Ok(Box::new(Qmp::connect_with(socket, patience)?))
+    }
+
+    fn listen(
+        &self,
+        socket: &Path,
+        patience: &Patience,
+    ) -> Result<Box<dyn Listener>, ControlError> {
+        Ok(Box::new(Qmp::connect_with(socket, patience)?))
+    }
+}
+
+impl Listener for Qmp {
+    fn let_go(&mut self) -> Result<bool, ControlError> {
+        let mut let_go = false;
+        while let Some(event) = self.next_event(AT_ONCE)? {
+            let_go |= event.name == "DEVICE_DELETED";
+        }
+        Ok(let_go)
     }
 }
 
