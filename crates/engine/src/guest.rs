@@ -23,6 +23,7 @@ use model::{Bdf, Snapshot};
 
 use crate::error::Error;
 use crate::instances::{Files, Instance, InstanceSpec};
+use crate::present;
 use crate::request::{NetworkRequest, RunRequest};
 
 /// A layer to be made before the guest starts.
@@ -138,6 +139,8 @@ fn firmware(request: &RunRequest, files: &Files) -> Result<Firmware, Error> {
         return Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)));
     };
     let (code, template) = (installed.code, installed.template);
+    present::file(&code)?;
+    present::file(&template)?;
     Ok(Firmware::Ovmf { code, template, nvram: files.nvram() })
 }
 
@@ -187,17 +190,31 @@ fn facts(request: &RunRequest, snapshot: &Snapshot, spec: &GuestSpec) -> Result<
         Some(program) => program.display().to_string(),
         None => spec.machine.kind().program().to_owned(),
     };
-    let output = run_well(&version::ask(&program))?;
+    let (output, sandbox) = asked(&program)?;
     let version = Version::parse(&output.stdout)
         .ok_or_else(|| Error::NotQemu { program: program.clone() })?;
     let iommu = snapshot.machine.iommu.known();
     Ok(HostFacts {
         program,
         version,
+        sandbox,
         kvm: kvm_opens(),
         iommu_bits: iommu.and_then(|iommu| iommu.address_width.known().copied()),
         cpu_bits: cpu_bits(),
     })
+}
+
+/// The answer about its version, and whether the program can confine itself.
+fn asked(program: &str) -> Result<(Output, bool), Error> {
+    let cmd = version::ask(program);
+    let output = CommandRunner.run(&cmd)?;
+    match output.status {
+        Some(0) => Ok((output, true)),
+        _ if version::lacks_sandbox(&output.stderr) => {
+            Ok((run_well(&version::ask_unconfined(program))?, false))
+        }
+        _ => Err(failed(&cmd, &output)),
+    }
 }
 
 /// Whether this process may use KVM.
@@ -214,11 +231,12 @@ pub(crate) fn run_well(cmd: &Cmd) -> Result<Output, Error> {
     let output = CommandRunner.run(cmd)?;
     match output.status {
         Some(0) => Ok(output),
-        _ => {
-            let said = stderr_tail(&output).to_owned();
-            Err(Error::Command { cmd: cmd.to_string(), said })
-        }
+        _ => Err(failed(cmd, &output)),
     }
+}
+
+fn failed(cmd: &Cmd, output: &Output) -> Error {
+    Error::Command { cmd: cmd.to_string(), said: stderr_tail(output).to_owned() }
 }
 
 /// What the machine has for a guest's memory.

@@ -47,6 +47,7 @@ pub mod spawn;
 pub mod supervise;
 
 mod guest;
+mod present;
 #[cfg(test)]
 mod sequences;
 mod watch;

@@ -30,6 +30,7 @@ use crate::error::Error;
 use crate::guest::{Overlay, Wanted, host_devices, host_memory, run_well, wanted};
 use crate::instances::{Instance, InstanceSpec};
 use crate::name::Name;
+use crate::present;
 use crate::request::{Grace, RunRequest};
 use crate::stop::Ending;
 use crate::store::{AssignmentState, InstanceState, Store};
@@ -146,6 +147,7 @@ impl Engine {
                 return Err(Error::SocketPath { path: socket });
             }
         }
+        present::check(request, &self.root)?;
         let wanted = wanted(request, snapshot, devices, &files)?;
         let rendered = named(&request.on)?.render(&wanted.spec, &wanted.facts)?;
         let reasons = memory::check(&wanted.spec, &host_memory(&wanted.spec, snapshot));

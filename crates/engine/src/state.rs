@@ -6,8 +6,9 @@
 //! ├── lock                      held by whoever applies a plan
 //! └── instances/NAME/           0700, one per instance
 //!     ├── qmp.sock              control                 ├── overlay.qcow2
-//!     ├── console.sock          serial console          └── qemu.log
-//!     └── console.log           what it said
+//!     ├── supervisor.sock       the same, for recovery  ├── qemu.log
+//!     ├── events.sock           the same, to listen     └── console.log
+//!     └── console.sock          serial console
 //! ```
 //!
 //! In: a directory. Out: paths and folders with the right mode. It never

@@ -16,7 +16,8 @@ use cases::*;
 use hypervisors::machine::{
     Disk, DiskFormat, Firmware, GuestIommu, Kernel, Machine, Network, Numa, SparePorts,
 };
-use hypervisors::qemu::hotplug::{self, FreePort};
+use hypervisors::qemu::hotplug;
+use hypervisors::qemu::ports::{FreePort, free_ports};
 use hypervisors::qemu::{Version, disk, firmware, version};
 use hypervisors::{Backend, ControlError, GuestSpec, Reserve, qemu};
 use model::port::Cmd;
@@ -167,12 +168,12 @@ fn what_does_not_fit_is_refused_by_us_and_by_qemu_alike() {
 }
 
 fn port(running: &mut Running, wide: u64) -> FreePort {
-    let free = hotplug::free_ports(running.qmp()).unwrap();
+    let free = free_ports(running.qmp()).unwrap();
     free.into_iter().find(|port| port.reserve.wide >= wide).expect("a free port")
 }
 
 fn names(running: &mut Running) -> Vec<String> {
-    let free = hotplug::free_ports(running.qmp()).unwrap();
+    let free = free_ports(running.qmp()).unwrap();
     free.into_iter().map(|port| port.id).collect()
 }
 

@@ -39,8 +39,7 @@ pub struct GuestSpec {
     /// Control sockets. Each serves one client at a time, so whoever stays
     /// connected (a supervisor) needs one of its own.
     pub monitors: Vec<PathBuf>,
-    /// Confine the hypervisor's process by seccomp. Off only for a
-    /// hypervisor that was built without.
+    /// Confine the hypervisor's process by seccomp, if it can be.
     pub sandbox: bool,
     /// Appended as they are.
     pub extra: Vec<String>,
@@ -52,6 +51,8 @@ pub struct HostFacts {
     /// The program, as it is started.
     pub program: String,
     pub version: Version,
+    /// It was built with seccomp, and can confine itself.
+    pub sandbox: bool,
     /// KVM can be used.
     pub kvm: bool,
     /// Address bits that the IOMMU translates, `None` when unknown.

@@ -9,6 +9,7 @@ pub mod disk;
 pub mod firmware;
 pub mod hotplug;
 pub mod monitor;
+pub mod ports;
 pub mod render;
 pub mod version;
 

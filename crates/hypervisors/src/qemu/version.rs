@@ -27,9 +27,22 @@ pub const ALIGNED: Version = Version(9, 2, 0);
 /// The first with `-object iommufd`.
 pub const IOMMUFD: Version = Version(9, 0, 0);
 
-/// Asks a QEMU program for its version; [`Version::parse`] reads the answer.
+/// Asks a QEMU program for its version, and in the same breath whether it can
+/// confine itself: options are looked at in their order (`qemu_init()` in
+/// `system/vl.c`). [`Version::parse`] reads the answer, or [`lacks_sandbox`].
 pub fn ask(program: &str) -> Cmd {
+    Cmd::new(program, ["-sandbox", "on", "--version"])
+}
+
+/// Asks one that cannot.
+pub fn ask_unconfined(program: &str) -> Cmd {
     Cmd::new(program, ["--version"])
+}
+
+/// Whether a QEMU program complains that it was built without seccomp:
+/// `-sandbox support is not enabled in this QEMU binary`.
+pub fn lacks_sandbox(stderr: &str) -> bool {
+    stderr.contains("sandbox") || stderr.contains("seccomp")
 }
 
 impl Version {
@@ -97,6 +110,13 @@ mod tests {
             let want = want.map(|(major, minor, micro)| Version(major, minor, micro));
             assert_eq!(Version::parse(text), want, "{text:?}");
         }
+    }
+
+    #[test]
+    fn one_without_seccomp_is_told_from_one_that_fails() {
+        let said = "qemu-system-x86_64: -sandbox on: -sandbox support is not enabled in this QEMU binary\n";
+        assert!(lacks_sandbox(said));
+        assert!(!lacks_sandbox("error while loading shared libraries: libpixman-1.so.0\n"));
     }
 
     #[test]

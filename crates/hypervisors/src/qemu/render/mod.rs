@@ -72,14 +72,14 @@ impl Argv {
     }
 
     /// What every guest begins with, whatever its machine.
-    fn head(&mut self, spec: &GuestSpec) {
+    fn head(&mut self, spec: &GuestSpec, facts: &HostFacts) {
         self.push(Arg::new("-name", "").with("guest", &spec.name).with("debug-threads", "on"));
         self.plain("-uuid", &spec.uuid);
         self.switch("-no-user-config");
         self.switch("-nodefaults");
         self.plain("-msg", "timestamp=on");
         self.plain("-display", "none");
-        if spec.sandbox {
+        if spec.sandbox && facts.sandbox {
             self.push(sandbox());
         }
     }
@@ -119,6 +119,11 @@ fn general_notes(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
         let text = "KVM cannot be used: the guest is emulated, at a small fraction of the speed";
         let hint = "enable virtualization in the firmware and load kvm_intel or kvm_amd";
         notes.push(Reason::machine(Code::NoKvm, text, hint));
+    }
+    if spec.sandbox && !facts.sandbox {
+        let text = format!("{} was built without seccomp: its process is not confined", facts.program);
+        let hint = "the QEMU of a distribution has it (libseccomp when it is built)";
+        notes.push(Reason::machine(Code::NoSandbox, text, hint));
     }
     let functions = spec.devices.iter().flat_map(|device| &device.functions);
     let bars = functions.flat_map(|function| &function.bars);

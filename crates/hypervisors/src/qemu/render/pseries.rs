@@ -39,7 +39,7 @@ pub(super) fn render(spec: &GuestSpec, facts: &HostFacts) -> Result<Argv, Vec<Re
         return Err(bridges.reasons);
     }
     let mut argv = Argv::default();
-    argv.head(spec);
+    argv.head(spec, facts);
     let backend = cpu::has_backend(spec).then_some(cpu::MEMORY);
     let machine = Arg::new("-machine", spec.machine.name()).with_some("memory-backend", backend);
     argv.push(machine.with("dump-guest-core", "off"));

@@ -34,7 +34,7 @@ pub(super) fn render(spec: &GuestSpec, facts: &HostFacts) -> Result<Argv, Vec<Re
         return Err(vec![reason]);
     }
     let mut argv = Argv::default();
-    argv.head(spec);
+    argv.head(spec, facts);
     machine(&mut argv, spec, facts);
     boot(&mut argv, spec, window);
     argv.extend(viommu(spec, facts));

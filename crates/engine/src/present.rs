@@ -1,0 +1,54 @@
+//! What a request names has to be there before anything is changed.
+//!
+//! In: a request and the root that it is meant for. Out: nothing, or what is
+//! missing. A hypervisor would say so, too, but late and in its own words, and
+//! a tap interface that is not there it would make.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use host::paths::Root;
+use model::reason::{Code, Reason};
+
+use crate::error::Error;
+use crate::request::{NetworkRequest, RunRequest};
+
+/// Everything that a request names, but for its image: what that is, is asked
+/// of somebody who looks into it.
+pub(crate) fn check(request: &RunRequest, root: &Root) -> Result<(), Error> {
+    if let Some(kernel) = &request.kernel {
+        file(&kernel.kernel)?;
+        kernel.initrd.as_deref().map_or(Ok(()), file)?;
+    }
+    match &request.network {
+        NetworkRequest::Tap { interface } => tap(interface, root),
+        NetworkRequest::None | NetworkRequest::User { .. } => Ok(()),
+    }
+}
+
+/// A regular file that can be opened.
+pub(crate) fn file(path: &Path) -> Result<(), Error> {
+    let failed = |error| Error::file(path, error);
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is no regular file")));
+    }
+    File::open(path).map(drop).map_err(failed)
+}
+
+fn tap(interface: &str, root: &Root) -> Result<(), Error> {
+    let interfaces = root.class("net");
+    // A tree may have no interfaces in it; names that are none are refused later.
+    if !interfaces.is_dir() || interface.contains('/') {
+        return Ok(());
+    }
+    let found = interfaces.join(interface);
+    // An attribute of tun and tap interfaces only (drivers/net/tun.c).
+    let text = match (found.exists(), found.join("tun_flags").exists()) {
+        (true, true) => return Ok(()),
+        (true, false) => format!("{interface} is no tap interface"),
+        (false, _) => format!("this machine has no network interface {interface}"),
+    };
+    let hint = "`ip tuntap add dev NAME mode tap` makes one, for a bridge to be plugged into";
+    Err(Error::refused(Reason::machine(Code::NotFound, text, hint)))
+}

@@ -1,0 +1,115 @@
+//! The places where a running guest can be given a device.
+//!
+//! In: a connection, a device. Out: the port for it, or why there is none.
+//! What is free is asked of QEMU itself, not remembered: a port is free when
+//! no device names its bus as parent.
+
+use model::reason::{Code, Reason};
+
+use super::client::{Qmp, QmpError};
+use super::monitor::peripheral_path;
+use crate::device::{HostDevice, Reserve};
+
+/// A window that firmware gives a port without being asked (2 MiB of 32-bit
+/// memory: `PciHotPlugInitDxe` in OVMF, `src/fw/pciinit.c` in SeaBIOS).
+const UNASKED: Reserve = Reserve { wide: 0, low: 2 << 20 };
+/// A size property that was not set.
+const UNSET: u64 = u64::MAX;
+
+/// An empty place for a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreePort {
+    /// The port's name.
+    pub id: String,
+    /// The bus behind it.
+    pub bus: String,
+    /// What the firmware was told to keep free behind it.
+    pub reserve: Reserve,
+}
+
+/// Ports without a device, the smallest first.
+pub fn free_ports(qmp: &mut Qmp) -> Result<Vec<FreePort>, QmpError> {
+    let peripherals = qmp.peripherals()?;
+    let mut taken = Vec::new();
+    for device in &peripherals {
+        match qmp.qom_get(&peripheral_path(&device.id), "parent_bus") {
+            Ok(path) => taken.extend(path.as_str().map(str::to_owned)),
+            // It left between the list and the look, or has no bus.
+            Err(QmpError::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut free = Vec::new();
+    for device in &peripherals {
+        let Some(bus) = bus_behind(&device.id, &device.kind) else { continue };
+        let path = format!("{}/{bus}", peripheral_path(&device.id));
+        if !taken.contains(&path) {
+            let reserve = reserve_of(qmp, &device.id, &device.kind)?;
+            free.push(FreePort { id: device.id.clone(), bus, reserve });
+        }
+    }
+    free.sort_by_key(|port| (port.reserve, number(&port.id)));
+    Ok(free)
+}
+
+/// The bus behind a port, by QEMU's naming; `None` for what is no port.
+fn bus_behind(id: &str, kind: &str) -> Option<String> {
+    match kind {
+        "pcie-root-port" => Some(id.to_owned()),
+        "spapr-pci-host-bridge" => Some(format!("{id}.0")),
+        _ => None,
+    }
+}
+
+fn reserve_of(qmp: &mut Qmp, id: &str, kind: &str) -> Result<Reserve, QmpError> {
+    // A host bridge of POWER has windows of its own for every size there is.
+    if kind == "spapr-pci-host-bridge" {
+        return Ok(Reserve { wide: 1 << 40, low: 1 << 30 });
+    }
+    let mut size = |property, unasked| {
+        let value = qmp.qom_get(&peripheral_path(id), property)?;
+        Ok(value.as_u64().filter(|size| *size != UNSET).unwrap_or(unasked))
+    };
+    Ok(Reserve {
+        wide: size("pref64-reserve", UNASKED.wide)?,
+        low: size("mem-reserve", UNASKED.low)?,
+    })
+}
+
+/// The number in `rp12`, so that they are taken in order.
+fn number(id: &str) -> u32 {
+    id.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0)
+}
+
+/// The smallest port with room. Without one, the guest's kernel would leave
+/// the device without addresses: better to say so beforehand.
+pub(super) fn choose<'a>(
+    free: &'a [FreePort],
+    device: &HostDevice,
+) -> Result<&'a FreePort, Reason> {
+    let needs = device.needs();
+    let at = |text: String, hint: &str| match device.functions.first() {
+        Some(function) => Reason::at(Code::Unsupported, function.bdf, text, hint),
+        None => Reason::machine(Code::Unsupported, text, hint),
+    };
+    if free.is_empty() {
+        let hint = "detach another device, or start the guest with more spare ports";
+        return Err(at("the guest has no free port".to_owned(), hint));
+    }
+    let fits = |port: &&FreePort| {
+        // Small 64-bit registers find a place in the 32-bit window as well.
+        let small = needs.wide.saturating_add(needs.low) <= port.reserve.low;
+        small || (needs.wide <= port.reserve.wide && needs.low <= port.reserve.low)
+    };
+    let most = free.iter().map(|port| port.reserve).max().unwrap_or_default();
+    free.iter().find(fits).ok_or_else(|| {
+        let text = format!(
+            "it needs {} MiB of 64-bit and {} MiB of 32-bit memory; the guest's free ports have at most {} and {} MiB",
+            needs.wide >> 20,
+            needs.low >> 20,
+            most.wide >> 20,
+            most.low >> 20
+        );
+        at(text, "start the guest with spare ports that are large enough, or with the device")
+    })
+}
