@@ -121,6 +121,10 @@ codes! {
     QuirkCondition = "quirk_condition", Condition;
     /// A physical function that could serve several guests by virtual functions.
     HasVirtualFunctions = "has_virtual_functions", Note;
+    /// The host driver that a function is to go back to is no longer there.
+    DriverMissing = "driver_missing", Note;
+    /// A driver of the host has the function while it is reset.
+    DriverBound = "driver_bound", Note;
     /// A fact that the verdict would need could not be read.
     Unknown = "unknown_facts", Note;
 
@@ -142,6 +146,8 @@ codes! {
     NotEnoughMemory = "not_enough_memory", Blocks;
     /// KVM cannot be used on this host: guests are emulated, slowly.
     NoKvm = "no_kvm", Note;
+    /// The hypervisor's program cannot confine itself: it was built without seccomp.
+    NoSandbox = "no_sandbox", Note;
     /// Devices of one guest cannot reach each other's memory directly.
     NoPeerToPeer = "no_peer_to_peer", Note;
     /// The chosen hypervisor cannot do what was asked for.
