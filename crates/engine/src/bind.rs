@@ -75,7 +75,7 @@ impl Engine {
     /// [`Error::Failed`] when a step failed and the others were undone.
     pub fn bind(&mut self, request: &BindRequest) -> Result<Report, Error> {
         let mut turn = self.turn("bind")?;
-        let mut snapshot = turn.engine.observe();
+        let mut snapshot = turn.observe();
         let intent = bind_intent(&snapshot, request, &turn.store.devices()?)?;
         let mut report = turn.bind(&mut snapshot, &intent)?;
         report.recovered = std::mem::take(&mut turn.recovered);

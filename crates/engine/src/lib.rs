@@ -167,8 +167,11 @@ impl Engine {
     /// out where reading it might block, and so are the registers of what is
     /// in doubt. A database that cannot be read is told by whoever needs it.
     pub fn observe(&self) -> Snapshot {
-        let in_doubt = self.holdings().map(|known| known.in_doubt()).unwrap_or_default();
-        observe(&self.root, Depth::Whole.sparing(&in_doubt))
+        self.observe_beside(&self.holdings().unwrap_or_default())
+    }
+
+    fn observe_beside(&self, holdings: &Holdings) -> Snapshot {
+        observe(&self.root, Depth::Whole.sparing(&holdings.in_doubt()))
     }
 
     /// Adds what only a plan about these functions needs. Reading it takes

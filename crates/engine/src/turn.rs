@@ -60,6 +60,11 @@ impl Engine {
 }
 
 impl Turn<'_> {
+    /// The machine as it is now: see [`Engine::observe`].
+    pub fn observe(&self) -> Snapshot {
+        self.engine.observe_beside(&self.holdings().unwrap_or_default())
+    }
+
     /// What guests hold, and what is in doubt.
     pub fn holdings(&self) -> Result<Holdings, Error> {
         holdings(&self.store, &self.boot_id)
