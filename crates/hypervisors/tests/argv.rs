@@ -68,12 +68,38 @@ fn argv__eight_gpus_under_seabios() {
 #[test]
 fn refused__registers_beyond_the_host_iommu() {
     let facts = HostFacts { iommu_bits: Some(39), ..server() };
-    assert_snapshot!(render(&eight_gpus(), &facts));
+    let mut spec = eight_gpus();
+    spec.memory.bytes = 64 * GIB;
+    assert_snapshot!(render(&spec, &facts));
 }
 
 #[test]
 fn refused__registers_beyond_an_emulated_processor() {
     assert_snapshot!(render(&tcg(eight_gpus()), &server()));
+}
+
+#[test]
+fn refused__more_memory_than_a_guest_reaches() {
+    let text = |spec: &GuestSpec, facts: &HostFacts| render(spec, facts).to_string();
+    let mut spec = eight_gpus();
+    spec.memory.bytes = 64 << 40;
+    let huge = text(&spec, &server());
+    assert!(
+        huge.contains("a guest cannot have 64T of memory: it reaches 46 address bits"),
+        "{huge}"
+    );
+    assert!(!huge.contains("device memory"), "{huge}");
+    spec.memory.bytes = 1 << 10;
+    let tiny = text(&spec, &server());
+    assert!(tiny.contains("a guest cannot have 1024 bytes of memory"), "{tiny}");
+}
+
+#[test]
+fn argv__one_without_seccomp() {
+    let facts = HostFacts { sandbox: false, ..server() };
+    let text = render(&whole(GIB), &facts).to_string();
+    assert!(!text.contains("-sandbox"), "{text}");
+    assert!(text.contains("its process is not confined [no_sandbox]"), "{text}");
 }
 
 #[test]

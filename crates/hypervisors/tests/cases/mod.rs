@@ -22,6 +22,7 @@ pub fn server() -> HostFacts {
     HostFacts {
         program: "qemu-system-x86_64".to_owned(),
         version: Version(10, 0, 2),
+        sandbox: true,
         kvm: true,
         iommu_bits: Some(46),
         cpu_bits: Some(46),

@@ -75,7 +75,7 @@ fn size(spec: &GuestSpec) -> Vec<Reason> {
     }
     // SeaBIOS, OVMF and Linux want this much to say anything at all.
     if spec.memory.bytes < 64 << 20 || !spec.memory.bytes.is_multiple_of(1 << 20) {
-        let text = format!("{} bytes of memory", spec.memory.bytes);
+        let text = format!("a guest cannot have {} bytes of memory", spec.memory.bytes);
         reasons.push(refuse(text, "give it whole MiB, 64 at least"));
     }
     let pages = spec.memory.hugepages;

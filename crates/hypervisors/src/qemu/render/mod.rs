@@ -121,7 +121,8 @@ fn general_notes(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
         notes.push(Reason::machine(Code::NoKvm, text, hint));
     }
     if spec.sandbox && !facts.sandbox {
-        let text = format!("{} was built without seccomp: its process is not confined", facts.program);
+        let text =
+            format!("{} was built without seccomp: its process is not confined", facts.program);
         let hint = "the QEMU of a distribution has it (libseccomp when it is built)";
         notes.push(Reason::machine(Code::NoSandbox, text, hint));
     }

@@ -21,6 +21,10 @@ pub(super) fn render(spec: &GuestSpec, facts: &HostFacts) -> Result<Argv, Vec<Re
     let topology = topology::place(spec);
     let mut reasons = topology.refusals(&spec.firmware);
     let bits = address_bits(spec, facts);
+    if let Some(reason) = bits.and_then(|bits| too_much(spec, bits)) {
+        reasons.push(reason);
+        return Err(reasons);
+    }
     let window = window::fit(&topology, spec.memory.bytes, bits);
     let window = match window.map_err(|error| too_large(spec, error)) {
         Ok(window) if reasons.is_empty() => window,
@@ -149,6 +153,19 @@ fn address_bits(spec: &GuestSpec, facts: &HostFacts) -> Option<u8> {
 fn phys_bits_limit(spec: &GuestSpec, facts: &HostFacts) -> Option<u8> {
     let bits = address_bits(spec, facts)?;
     (!spec.devices.is_empty() && facts.cpu_bits.is_none_or(|cpu| bits < cpu)).then_some(bits)
+}
+
+/// Of memory alone, whatever the devices need.
+fn too_much(spec: &GuestSpec, bits: u8) -> Option<Reason> {
+    let ram = spec.memory.bytes;
+    window::ram_is_beyond(ram, bits).then(|| {
+        let text = format!(
+            "a guest cannot have {} of memory: it reaches {bits} address bits, {} in all",
+            Size(ram),
+            Size(1 << bits.min(63))
+        );
+        Reason::machine(Code::Unsupported, text, "give it less memory")
+    })
 }
 
 fn too_large(spec: &GuestSpec, error: TooLarge) -> Reason {

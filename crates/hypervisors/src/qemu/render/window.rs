@@ -106,6 +106,11 @@ fn fit_low(topology: &Topology<'_>) -> Result<u64, TooLarge> {
     Ok(if low < 1 << 20 { 0 } else { low })
 }
 
+/// Whether RAM alone is more than so many bits reach.
+pub(crate) fn ram_is_beyond(ram: u64, bits: u8) -> bool {
+    ram.saturating_add(4 * GIB) > span(bits)
+}
+
 /// The first address behind a window of this size. RAM above the hole below
 /// 4 GiB begins at 4 GiB; OVMF aligns the window to the largest power of two
 /// in its size (`PlatformGetFirstNonAddress()`).
@@ -115,6 +120,7 @@ fn end(ram: u64, size: u64) -> u64 {
     top.checked_next_multiple_of(align).unwrap_or(u64::MAX).saturating_add(size)
 }
 
+/// The first address that so many bits cannot reach.
 fn span(bits: u8) -> u64 {
     1u64.checked_shl(bits.into()).unwrap_or(u64::MAX)
 }
