@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use model::intent::{Intent, Release};
 use model::plan::{Plan, Refusal, guest_has};
 use model::reason::Code;
+use model::step::Undo;
 use model::{Bdf, GroupId, Reason, Snapshot, Step};
 
 use crate::Engine;
@@ -43,7 +44,7 @@ impl Engine {
     /// Gives the groups of devices back to the host.
     pub fn release(&mut self, devices: &[String]) -> Result<Report, Error> {
         let mut turn = self.turn("release")?;
-        let mut snapshot = turn.engine.observe();
+        let mut snapshot = turn.observe();
         let registered = turn.store.devices()?;
         let devices = crate::target::resolve_all(devices, &snapshot, &registered)?;
         let reasons = against(&snapshot, &devices, &turn.holdings()?);
@@ -64,8 +65,20 @@ impl Engine {
         let moving = movers(&snapshot, &devices);
         self.look_closer(&mut snapshot, &moving);
         let done = self.in_effect(&moving)?.into_iter().map(|step| step.step).collect();
-        let intent = Intent::Release(Release { devices: moving, done });
+        let intent = self.release_intent(moving, done);
         Ok(plan_with(&snapshot, &intent, reasons)?)
+    }
+
+    fn release_intent(&self, devices: Vec<Bdf>, done: Vec<Step>) -> Intent {
+        let undone = done.iter().map(Step::undo);
+        let drivers = undone.filter_map(|undo| match undo {
+            Undo::Step(Step::Probe { driver, .. }) => Some(driver),
+            _ => None,
+        });
+        let known = self.root.drivers().exists();
+        let missing =
+            drivers.filter(|driver| known && !self.root.driver(driver).exists()).collect();
+        Intent::Release(Release { devices, done, missing })
     }
 
     /// What is done to a group when the guest that it was bound for gives it up.
@@ -81,7 +94,7 @@ impl Engine {
             return Ok(Plan::default());
         }
         self.look_closer(snapshot, &members);
-        let intent = Intent::Release(Release { devices: members, done });
+        let intent = self.release_intent(members, done);
         Ok(plan_with(snapshot, &intent, Vec::new())?)
     }
 }
@@ -89,7 +102,7 @@ impl Engine {
 impl Turn<'_> {
     /// Releases the groups of devices, one after the other.
     fn release(&mut self, snapshot: &mut Snapshot, devices: &[Bdf]) -> Result<Report, Error> {
-        let mut steps = Vec::new();
+        let (mut steps, mut notes) = (Vec::new(), Vec::new());
         let mut functions = BTreeSet::new();
         let mut failure = Failure::default();
         for device in devices {
@@ -99,7 +112,10 @@ impl Turn<'_> {
             let group = movers(snapshot, &[*device]);
             functions.extend(&group);
             match self.release_group(snapshot, &group, By::Person) {
-                Ok(plan) => steps.extend(plan.steps),
+                Ok(plan) => {
+                    steps.extend(plan.steps);
+                    notes.extend(plan.notes);
+                }
                 Err(Error::Failed(other)) => failure.merge(*other),
                 Err(other) => return Err(other),
             }
@@ -108,7 +124,7 @@ impl Turn<'_> {
             return Err(Error::Failed(Box::new(failure)));
         }
         let functions = functions.into_iter().collect();
-        Ok(Report { functions, steps, notes: Vec::new(), recovered: Recovered::default() })
+        Ok(Report { functions, steps, notes, recovered: Recovered::default() })
     }
 
     /// Releases functions that move together, and frees them.
@@ -121,7 +137,7 @@ impl Turn<'_> {
         self.engine.look_closer(snapshot, functions);
         let in_effect = self.store.in_effect(functions, &self.boot_id)?;
         let done = in_effect.iter().map(|step| step.step.clone()).collect();
-        let intent = Intent::Release(Release { devices: functions.to_vec(), done });
+        let intent = self.engine.release_intent(functions.to_vec(), done);
         let plan = plan_with(snapshot, &intent, Vec::new())?;
         let (guest, interruptible) = match by {
             By::Person => (None, true),
@@ -154,7 +170,7 @@ impl Turn<'_> {
                 continue;
             }
             let members: Vec<Bdf> = members.into_iter().map(|(bdf, _)| bdf).collect();
-            let snapshot = snapshot.get_or_insert_with(|| self.engine.observe());
+            let snapshot = snapshot.get_or_insert_with(|| self.observe());
             match self.release_bound(snapshot, &members, guest) {
                 Ok(()) => {}
                 Err(Error::Failed(other)) => failure.merge(*other),
@@ -179,7 +195,8 @@ impl Turn<'_> {
             // It was with this driver when passthru came; so it stays.
             return self.store.forget(members);
         }
-        self.release_group(snapshot, members, By::WayBack(Some(guest))).map(drop)
+        let plan = self.release_group(snapshot, members, By::WayBack(Some(guest)))?;
+        plan.notes.iter().try_for_each(|note| self.store.event(guest, &note.to_string()))
     }
 }
 

@@ -4,10 +4,10 @@
 //! holds, so it is refused for one that a guest or the host uses. The ladder
 //! of stronger resets is not here.
 
-use model::plan::{Plan, Refusal};
+use model::plan::{Plan, Refusal, is_vfio_driver};
 use model::reason::{Code, Reason};
 use model::usage::Use;
-use model::{Function, Snapshot, Step};
+use model::{Function, Snapshot, Step, Why};
 
 use crate::Engine;
 use crate::bind::{Report, with_group_of_step};
@@ -22,7 +22,7 @@ impl Engine {
     /// Resets one function.
     pub fn reset(&mut self, device: &str) -> Result<Report, Error> {
         let mut turn = self.turn("reset")?;
-        let snapshot = turn.engine.observe();
+        let snapshot = turn.observe();
         let holdings = turn.holdings()?;
         let plan = plan(&snapshot, device, turn.engine, &holdings)?;
         let work = Work {
@@ -59,15 +59,40 @@ fn plan(
     let mut reasons = holdings.against(None, &with_groups(snapshot, &[bdf]));
     reasons.extend(against(function));
     match reasons.is_empty() {
-        true => Ok(Plan { steps: vec![Step::Reset { bdf }], notes: Vec::new() }),
+        true => Ok(Plan { steps: vec![Step::Reset { bdf }], notes: notes(function) }),
         false => Err(Refusal { reasons }.into()),
     }
+}
+
+/// What to know about resetting this function now.
+fn notes(function: &Function) -> Vec<Reason> {
+    let bdf = function.bdf;
+    let mut notes = Vec::new();
+    if let Some(driver) = function.driver_name().filter(|driver| !is_vfio_driver(driver)) {
+        // pci_dev_save_and_disable() and pci_dev_restore(), drivers/pci/pci.c.
+        let text = format!(
+            "{driver} has it: the kernel tells that driver before and after, if it wants to know"
+        );
+        let hint = "bind it to vfio-pci first to keep its driver out of it";
+        notes.push(Reason::at(Code::DriverBound, bdf, text, hint));
+    }
+    if let Some(why) = function.holders.why() {
+        let text = format!("not known: who holds it ({why})");
+        notes.push(Reason::at(Code::Unknown, bdf, text, ""));
+    }
+    notes
 }
 
 /// What speaks against resetting this function now.
 fn against(function: &Function) -> Vec<Reason> {
     let bdf = function.bdf;
     let mut reasons = Vec::new();
+    // The kernel saves its registers before and restores them after: ones only.
+    if function.config.why() == Some(&Why::AllOnes) {
+        let text = "its configuration space reads as ones: it hears no reset";
+        let hint = "power the host off and on; a warm restart is often not enough";
+        reasons.push(Reason::at(Code::Wedged, bdf, text, hint));
+    }
     if function.stays() {
         let text = "a bridge: a reset would hit everything behind it";
         reasons.push(Reason::at(Code::Bridge, bdf, text, "reset the device behind it"));

@@ -51,6 +51,19 @@ impl Machine {
         self.offer_all(&name);
     }
 
+    /// Unload a driver: it lets go of what it has, and is gone.
+    pub(crate) fn unload(&mut self, name: &str) {
+        for bdf in self.functions() {
+            if self.driver_of(bdf).as_deref() == Some(name) {
+                self.detach(bdf);
+            }
+        }
+        let Some(at) = self.drivers.iter().position(|driver| driver.name == name) else { return };
+        let driver = self.drivers.remove(at);
+        self.tree.remove(format!("sys/bus/pci/drivers/{name}"));
+        self.tree.remove(format!("sys/module/{}", driver.module));
+    }
+
     /// A driver that is there, and has what it has: nothing is offered to it.
     pub(crate) fn register(&mut self, driver: Driver) {
         let folder = format!("sys/bus/pci/drivers/{}", driver.name);

@@ -62,6 +62,19 @@ impl FakeHost {
         self.shared.lock().machine.remove_function(address(bdf));
     }
 
+    /// A driver's module is unloaded.
+    pub fn unload(&self, driver: &str) {
+        self.shared.lock().machine.unload(driver);
+    }
+
+    /// A function falls off the bus: every read gives ones.
+    pub fn wedge(&self, bdf: &str) {
+        let state = self.shared.lock();
+        let path = format!("{}/config", state.machine.folder(address(bdf)));
+        let length = state.machine.tree.bytes(&path).map_or(0, |bytes| bytes.len());
+        state.machine.tree.put(path, vec![0xff; length]);
+    }
+
     /// Somebody else writes: not in the log, not counted, never refused by order.
     pub fn meddle(&self, path: &str, value: &str) {
         let mut state = self.shared.lock();

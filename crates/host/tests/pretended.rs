@@ -131,7 +131,8 @@ fn a_whole_group_goes_to_vfio_and_comes_back_exactly() {
     // The intent is reached: nothing is left to plan.
     let again = plan::plan(&look(&host), &bind(GPU)).unwrap().steps;
     assert!(again.iter().all(|step| matches!(step, Step::StopUnit { .. })), "{again:?}");
-    let release = Intent::Release(Release { devices: vec![bdf(GPU)], done });
+    let release =
+        Intent::Release(Release { devices: vec![bdf(GPU)], done, missing: Default::default() });
     let steps = plan::plan(&look(&host), &release).unwrap().steps;
     apply(&host, &steps);
     assert_eq!(before.diff(&host.snapshot_tree()), [""; 0]);

@@ -34,4 +34,7 @@ pub struct Release {
     /// What bind did, in the order in which it was done, from the journal.
     /// Empty when passthru did not bind it: then the kernel picks the driver.
     pub done: Vec<Step>,
+    /// Host drivers of then that are no longer there (a module that was
+    /// unloaded, or is not in the kernel that was booted by kexec).
+    pub missing: BTreeSet<String>,
 }

@@ -29,7 +29,8 @@ fn planned(shape: &Shape, intent: Bind) -> Result<Plan, Refusal> {
 
 fn release(shape: &Shape, devices: &[&str], done: Vec<Step>) -> Plan {
     let devices = devices.iter().map(|text| bdf(text)).collect();
-    plan(&shape.0, &Intent::Release(Release { devices, done })).unwrap()
+    let missing = BTreeSet::new();
+    plan(&shape.0, &Intent::Release(Release { devices, done, missing })).unwrap()
 }
 
 #[test]

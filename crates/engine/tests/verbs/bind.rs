@@ -120,6 +120,27 @@ fn what_others_bound_is_given_to_the_driver_that_the_kernel_picks() {
 }
 
 #[test]
+fn a_device_whose_driver_is_gone_is_released_without_one() {
+    let given = Given::new();
+    given.engine().bind(&request(&[NVME, GPU])).unwrap();
+    given.host.unload("nvme");
+    let planned = given.engine().plan_release(&typed(&[NVME])).unwrap();
+    let report = given.engine().release(&typed(&[NVME])).unwrap();
+    for notes in [&planned.notes, &report.notes] {
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].to_string().contains("nvme"), "{notes:?}");
+    }
+    assert_eq!(given.host.driver_of(NVME), None);
+    assert_eq!(given.host.attribute(NVME, "driver_override").as_deref(), Some("(null)"));
+    assert!(given.engine().release(&typed(&[NVME])).unwrap().steps.is_empty());
+    assert!(given.engine().recover().unwrap().is_empty());
+    let host = given.host.clone().driver("nvme", &[(0x144d, 0xa808)]);
+    host.meddle("sys/bus/pci/drivers_probe", NVME);
+    assert_eq!(host.driver_of(NVME).as_deref(), Some("nvme"));
+    given.engine().bind(&request(&[NVME])).unwrap();
+}
+
+#[test]
 fn a_foreign_guest_keeps_its_device() {
     let host = machine().loaded("vfio-pci");
     host.meddle("sys/bus/pci/drivers/nvme/unbind", NVME);

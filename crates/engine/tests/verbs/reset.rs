@@ -26,6 +26,28 @@ fn one_in_use_is_not() {
 }
 
 #[test]
+fn a_driver_that_has_it_is_named_and_one_of_guests_is_not() {
+    let given = Given::new();
+    let report = given.engine().reset(NVME).unwrap();
+    let notes: Vec<&str> = report.notes.iter().map(|note| note.code.as_str()).collect();
+    assert_eq!(notes, ["driver_bound"]);
+    given.engine().bind(&request(&[NVME])).unwrap();
+    assert_eq!(given.engine().reset(NVME).unwrap().notes, []);
+}
+
+#[test]
+fn a_device_that_fell_off_the_bus_is_not_reset() {
+    let given = Given::new();
+    given.host.wedge(NVME);
+    for error in
+        [given.engine().reset(NVME).unwrap_err(), given.engine().plan_reset(NVME).unwrap_err()]
+    {
+        assert_eq!(codes(&error), ["wedged"]);
+    }
+    assert_eq!(given.host.log(), []);
+}
+
+#[test]
 fn a_reset_that_fails_is_said() {
     let given = Given::new();
     given.host.refuse(On::path("reset"), Errno::NOTTY);

@@ -13,6 +13,7 @@ use crate::bdf::Bdf;
 use crate::fact::Fact;
 use crate::function::{Function, PowerControl};
 use crate::intent::Release;
+use crate::reason::{Code, Reason};
 use crate::snapshot::Snapshot;
 use crate::step::{Step, Undo};
 
@@ -22,7 +23,7 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Release) -> Plan {
     // What each function will be after the steps so far.
     let mut then: BTreeMap<Bdf, Function> =
         functions.map(|function| (function.bdf, function.clone())).collect();
-    let mut steps = Vec::new();
+    let (mut steps, mut notes) = (Vec::new(), Vec::new());
     for done in intent.done.iter().rev() {
         let Undo::Step(undo) = done.undo() else { continue };
         let Some(bdf) = undo.bdf() else {
@@ -30,6 +31,13 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Release) -> Plan {
             continue;
         };
         let Some(function) = then.get_mut(&bdf) else { continue };
+        let undo = match undo {
+            Step::Probe { bdf, driver } if intent.missing.contains(&driver) => {
+                notes.push(missing(bdf, &driver));
+                Step::ProbeAny { bdf }
+            }
+            undo => undo,
+        };
         for step in needed(function, undo) {
             assume(&step, function);
             steps.push(step);
@@ -38,7 +46,15 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Release) -> Plan {
     if intent.done.is_empty() {
         steps.extend(then.values().flat_map(unrecorded));
     }
-    Plan { steps, notes: Vec::new() }
+    Plan { steps, notes }
+}
+
+/// A driver that is gone cannot take its device back; staying with the
+/// guest's driver for that would help nobody.
+fn missing(bdf: Bdf, driver: &str) -> Reason {
+    let text = format!("its driver {driver} is not there any more: the kernel looks for another");
+    let hint = format!("load the module of {driver}: it takes the device then");
+    Reason::at(Code::DriverMissing, bdf, text, hint)
 }
 
 /// The groups of the named devices, and whatever the journal says was moved with them.
@@ -55,7 +71,7 @@ fn movers(snapshot: &Snapshot, intent: &Release) -> BTreeSet<Bdf> {
 fn needed(function: &Function, undo: Step) -> Vec<Step> {
     let bound = function.driver_name().filter(|driver| is_vfio_driver(driver));
     match (&undo, bound) {
-        (Step::Probe { bdf, .. }, Some(bound)) => {
+        (Step::Probe { bdf, .. } | Step::ProbeAny { bdf }, Some(bound)) => {
             vec![Step::Unbind { bdf: *bdf, driver: bound.to_owned() }, undo]
         }
         _ => still_needed(function, undo).into_iter().collect(),
@@ -69,7 +85,11 @@ fn still_needed(function: &Function, step: Step) -> Option<Step> {
         Step::Unbind { driver: ref bound, .. } if driver != Some(bound) => None,
         // A driver of the host's is there: the one that is wanted, or one
         // that somebody chose since. Either way the host has it back.
-        Step::Probe { .. } if driver.is_some_and(|driver| !is_vfio_driver(driver)) => None,
+        Step::Probe { .. } | Step::ProbeAny { .. }
+            if driver.is_some_and(|driver| !is_vfio_driver(driver)) =>
+        {
+            None
+        }
         Step::SetDriverOverride { bdf, to, .. } => {
             let from = function.driver_override.known().cloned().flatten();
             (from != to).then_some(Step::SetDriverOverride { bdf, from, to })
