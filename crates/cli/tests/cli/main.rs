@@ -11,4 +11,5 @@ mod planning;
 mod refusing;
 mod remembering;
 mod replaying;
+mod terminal;
 mod writing;

@@ -1,5 +1,7 @@
 //! What makes no sense, cannot be, or must not be: the message and the exit code.
 
+use std::path::Path;
+
 use crate::desk::{desktop, on, passthru};
 
 macro_rules! snapshots {
@@ -51,12 +53,57 @@ fn a_tree_that_is_not_there_is_no_empty_machine() {
 }
 
 #[test]
+fn recordings_without_devices() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [Path::new("/dev/null"), folder.path()] {
+        let said = passthru(&["list", "--machine", path.to_str().unwrap()]);
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said}");
+        assert!(said.err.contains(path.to_str().unwrap()), "{said}");
+    }
+    let said = passthru(&["show", "01:00.0", "--machine", "/dev/null", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&said.err).unwrap();
+    assert_eq!(json["code"], "bad_recording", "{said}");
+}
+
+/// The folder that it is unpacked to is gone when anybody reads of it.
+#[test]
+fn a_recording_is_called_by_its_own_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("small.umockdev");
+    let drive = "P: /devices/pci0000:00/0000:00:01.0\nE: SUBSYSTEM=pci\n\n";
+    std::fs::write(&path, drive).unwrap();
+    let machine = path.to_str().unwrap();
+    let list = passthru(&["list", "--all", "--machine", machine]);
+    let gap = format!("note: {machine}:/proc/iomem: this kernel does not say\n");
+    assert!(list.err.contains(&gap), "{list}");
+    for args in [&["list", "--json"][..], &["show", "00:01.0"], &["record"], &["record", "--json"]]
+    {
+        let said = passthru(&[args, &["--machine", machine]].concat());
+        assert!(!said.to_string().contains("passthru-replay"), "{args:?}: {said}");
+    }
+    std::fs::write(&path, "P: /devices/virtual/block/md0\nE: SUBSYSTEM=block\n\n").unwrap();
+    for verb in ["list", "record"] {
+        let said = passthru(&[verb, "--machine", machine]);
+        assert!(said.err.contains(&format!("{machine}:/sys/bus/pci/devices")), "{said}");
+        assert!(!said.err.contains("passthru-replay"), "{said}");
+    }
+}
+
+#[test]
 fn recordings_that_cannot_be_replayed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("machine.umockdev");
     let args = ["list", "--machine", path.to_str().unwrap()];
     let mut all = String::new();
-    for content in [None, Some(&b"this is no recording\n"[..]), Some(b"P: /devices/x\nE: \xff\n")] {
+    let sidecar = b"passthru-sidecar 1\nA: /proc/cmdline=quiet\\n\n";
+    for content in [
+        None,
+        Some(&b"this is no recording\n"[..]),
+        Some(b"P: /devices/x\nE: \xff\n"),
+        Some(b""),
+        Some(b"# nothing\n\n"),
+        Some(sidecar),
+    ] {
         if let Some(content) = content {
             std::fs::write(&path, content).unwrap();
         }
@@ -65,4 +112,58 @@ fn recordings_that_cannot_be_replayed() {
         all.push_str(&said.to_string());
     }
     insta::assert_snapshot!(all);
+}
+
+#[test]
+fn what_makes_no_sense_is_told_once() {
+    let host = desktop();
+    let garbage = |name: &str| {
+        let lines: String = (0..30).map(|line| format!("garbage{line}\n")).collect();
+        std::fs::write(host.root().join(name), lines).unwrap();
+    };
+    for name in ["proc/1/mountinfo", "proc/swaps", "proc/iomem", "proc/net/route"] {
+        let path = host.root().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        garbage(name);
+    }
+    for odd in 0..30 {
+        garbage(&format!("sys/bus/pci/devices/odd{odd}"));
+    }
+    let said = on(&host, &["list"]);
+    assert_eq!(said.code, Some(0), "{said}");
+    let about = |name: &str| said.err.lines().filter(|line| line.contains(name)).count();
+    for name in ["mountinfo", "swaps", "iomem", "pci/devices"] {
+        assert_eq!(about(name), 1, "{name}: {said}");
+    }
+    assert!(said.err.contains("and 29 more like it"), "{said}");
+}
+
+/// Anything may stand in a tree that somebody else made.
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let host = desktop();
+    let replace = |name: &str, with: &dyn Fn(&Path)| {
+        let path = host.root().join(name);
+        std::fs::remove_file(&path).unwrap();
+        with(&path);
+    };
+    let fifo = |path: &Path| {
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR).unwrap();
+    };
+    let endless = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    let card = "sys/bus/pci/devices/0000:01:00.0";
+    for name in ["config", "modalias", "resource", "power/runtime_status"] {
+        replace(&format!("{card}/{name}"), &fifo);
+    }
+    replace("sys/bus/pci/devices/0000:01:00.1/config", &endless);
+    replace("proc/1/mountinfo", &fifo);
+    replace("proc/iomem", &endless);
+    replace("proc/sys/kernel/random/boot_id", &fifo);
+    replace("usr/share/misc/pci.ids", &endless);
+    for args in [&["list"][..], &["show", "01:00.0"], &["record"]] {
+        let said = on(&host, args);
+        assert_eq!(said.code, Some(0), "{said}");
+    }
+    let list = on(&host, &["list"]);
+    assert!(list.err.contains("proc/iomem: it is no regular file"), "{list}");
 }
