@@ -155,9 +155,8 @@ fn uefi_by_its_descriptor() {
 fn images_by_what_qemu_img_says() {
     use hypervisors::machine::DiskFormat::{Block, Qcow2, Raw};
     let info = |format: &str| {
-        let text = format!(
-            r#"{{"virtual-size": 1024, "format": "{format}", "backing-filename": "base.img"}}"#
-        );
+        let text =
+            format!(r#"{{"virtual-size": 1024, "format": "{format}", "dirty-flag": false}}"#);
         disk::parse_info(&text).unwrap()
     };
     for (format, block, want) in [
@@ -169,8 +168,6 @@ fn images_by_what_qemu_img_says() {
     ] {
         assert_eq!(info(format).disk_format(block), want, "{format}");
     }
-    let image = std::path::Path::new("/srv/top.qcow2");
-    assert_eq!(info("qcow2").backing_path(image).unwrap().to_str(), Some("/srv/base.img"));
     for text in ["", "{}", "[1]", r#"{"format": 5, "virtual-size": 1}"#, r#"{"format": "raw"}"#] {
         assert!(disk::parse_info(text).is_err(), "{text:?}");
     }

@@ -3,7 +3,7 @@
 //! In: paths and what `qemu-img` printed. Out: commands for somebody else to
 //! run, and facts. A base image is never written: a guest gets an overlay.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use model::port::Cmd;
 use serde_json::Value;
@@ -17,8 +17,6 @@ pub struct ImageInfo {
     pub format: String,
     /// Size of the disk that the guest sees, in bytes.
     pub virtual_size: u64,
-    /// The image below it, as it is named inside.
-    pub backing: Option<String>,
 }
 
 /// Why the output of `qemu-img info` was not understood.
@@ -55,7 +53,6 @@ pub fn parse_info(json: &str) -> Result<ImageInfo, InfoError> {
     Ok(ImageInfo {
         format: text("format").ok_or(InfoError::Missing("format"))?,
         virtual_size: size.ok_or(InfoError::Missing("virtual-size"))?,
-        backing: text("backing-filename"),
     })
 }
 
@@ -69,13 +66,5 @@ impl ImageInfo {
             ("qcow2", false) => Some(DiskFormat::Qcow2),
             _ => None,
         }
-    }
-
-    /// The image below, if its name is a plain path; a relative one is
-    /// relative to the image's own folder.
-    pub fn backing_path(&self, image: &Path) -> Option<PathBuf> {
-        let name = self.backing.as_deref()?;
-        let folder = image.parent()?;
-        (!name.contains(':')).then(|| folder.join(name))
     }
 }
