@@ -140,7 +140,7 @@ impl Turn<'_> {
 
     /// Those functions that a guest has.
     fn present(&self, functions: &[Assignment], has: &[String]) -> Vec<Bdf> {
-        let snapshot = self.observe();
+        let snapshot = self.look();
         let functions: Vec<Bdf> = functions.iter().map(|held| held.bdf).collect();
         let devices = host_devices(&self.engine.root, &snapshot, &functions);
         let functions = devices.iter().flat_map(|device| &device.functions);

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use model::identity::Identity;
 use model::intent::Bind;
 use model::plan::Plan;
 use model::reason::Code;
@@ -75,7 +76,7 @@ impl Engine {
     /// [`Error::Failed`] when a step failed and the others were undone.
     pub fn bind(&mut self, request: &BindRequest) -> Result<Report, Error> {
         let mut turn = self.turn("bind")?;
-        let mut snapshot = turn.observe();
+        let mut snapshot = turn.observe()?;
         let intent = bind_intent(&snapshot, request, &turn.store.devices()?)?;
         let mut report = turn.bind(&mut snapshot, &intent)?;
         report.recovered = std::mem::take(&mut turn.recovered);
@@ -153,7 +154,7 @@ impl Turn<'_> {
         let guest = to.map(|to| to.guest.to_owned());
         Ok(Ready {
             steps: with_group_of_step(snapshot, &plan.steps),
-            bindings: self.bindings_for(&grouped, &intent.driver, guest.as_deref()),
+            bindings: self.bindings_for(snapshot, &grouped, &intent.driver, guest.as_deref()),
             assignments: self.assignments_for(&named, to),
             plan,
             moving,
@@ -178,6 +179,7 @@ impl Turn<'_> {
 
     fn bindings_for(
         &self,
+        snapshot: &Snapshot,
         functions: &[(Bdf, Option<GroupId>)],
         driver: &str,
         guest: Option<&str>,
@@ -188,6 +190,7 @@ impl Turn<'_> {
             boot_id: self.boot_id.clone(),
             driver: driver.to_owned(),
             guest: guest.map(str::to_owned),
+            identity: snapshot.get(bdf).and_then(Identity::of),
         });
         bindings.collect()
     }

@@ -77,7 +77,7 @@ impl Engine {
     ) -> Result<Vec<HostDevice>, Error> {
         let mut turn = self.turn("detach")?;
         turn.engine.running(name)?;
-        let snapshot = turn.observe();
+        let snapshot = turn.observe()?;
         let named = resolve_all(devices, &snapshot, &turn.store.devices()?)?;
         let held = turn.holdings()?.of(name.as_str());
         let devices = turn.engine.leaving(&snapshot, &held, &named, name)?;

@@ -46,6 +46,7 @@ pub mod stop;
 pub mod spawn;
 pub mod supervise;
 
+mod gone;
 mod guest;
 mod present;
 #[cfg(test)]
@@ -201,10 +202,15 @@ impl Engine {
         }
     }
 
-    fn in_effect(&self, functions: &[Bdf]) -> Result<Vec<InEffect>, Error> {
-        match Store::open_reading(&self.state)? {
-            Some(store) => store.in_effect(functions, &turn::boot_id(&self.root)?),
-            None => Ok(Vec::new()),
-        }
+    /// What was done to functions and has its effect still. Nothing has on
+    /// another device that sits there by now.
+    fn in_effect(&self, snapshot: &Snapshot, functions: &[Bdf]) -> Result<Vec<InEffect>, Error> {
+        let Some(store) = Store::open_reading(&self.state)? else { return Ok(Vec::new()) };
+        let bindings = store.bindings()?;
+        let gone = bindings.iter().filter(|binding| gone::is_gone(binding, snapshot));
+        let gone: Vec<Bdf> = gone.map(|binding| binding.bdf).collect();
+        let there: Vec<Bdf> =
+            functions.iter().copied().filter(|function| !gone.contains(function)).collect();
+        store.in_effect(&there, &turn::boot_id(&self.root)?)
     }
 }

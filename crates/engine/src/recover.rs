@@ -82,7 +82,7 @@ impl Engine {
         let mut turn = self.turn("recover")?;
         let mut recovered = std::mem::take(&mut turn.recovered);
         for functions in turn.store.left_behind(&turn.boot_id)? {
-            let mut snapshot = turn.observe();
+            let mut snapshot = turn.observe()?;
             let failure = turn.release_group(&mut snapshot, &functions, By::WayBack(None)).err();
             recovered.settled.push(Settled { verb: Verb::Bind, guest: None, functions, failure });
         }
@@ -179,7 +179,7 @@ impl Turn<'_> {
             return self.store.set_plan(plan.id, PlanState::InDoubt);
         }
         self.store.set_plan(plan.id, PlanState::Void)?;
-        let mut snapshot = self.observe();
+        let mut snapshot = self.observe()?;
         let by = By::WayBack(plan.guest.as_deref());
         self.release_group(&mut snapshot, functions, by).map(drop)
     }

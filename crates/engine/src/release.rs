@@ -44,7 +44,7 @@ impl Engine {
     /// Gives the groups of devices back to the host.
     pub fn release(&mut self, devices: &[String]) -> Result<Report, Error> {
         let mut turn = self.turn("release")?;
-        let mut snapshot = turn.observe();
+        let mut snapshot = turn.observe()?;
         let registered = turn.store.devices()?;
         let devices = crate::target::resolve_all(devices, &snapshot, &registered)?;
         let reasons = against(&snapshot, &devices, &turn.holdings()?);
@@ -64,7 +64,7 @@ impl Engine {
         let reasons = against(&snapshot, &devices, &self.holdings()?);
         let moving = movers(&snapshot, &devices);
         self.look_closer(&mut snapshot, &moving);
-        let done = self.in_effect(&moving)?.into_iter().map(|step| step.step).collect();
+        let done = self.in_effect(&snapshot, &moving)?.into_iter().map(|step| step.step).collect();
         let intent = self.release_intent(moving, done);
         Ok(plan_with(&snapshot, &intent, reasons)?)
     }
@@ -88,7 +88,8 @@ impl Engine {
         members: Vec<(Bdf, Option<GroupId>)>,
     ) -> Result<Plan, Error> {
         let members: Vec<Bdf> = members.into_iter().map(|(bdf, _)| bdf).collect();
-        let done: Vec<Step> = self.in_effect(&members)?.into_iter().map(|it| it.step).collect();
+        let done: Vec<Step> =
+            self.in_effect(snapshot, &members)?.into_iter().map(|it| it.step).collect();
         // It was with this driver when passthru came; so it stays.
         if done.is_empty() {
             return Ok(Plan::default());
@@ -170,7 +171,10 @@ impl Turn<'_> {
                 continue;
             }
             let members: Vec<Bdf> = members.into_iter().map(|(bdf, _)| bdf).collect();
-            let snapshot = snapshot.get_or_insert_with(|| self.observe());
+            let snapshot = match &mut snapshot {
+                Some(snapshot) => snapshot,
+                none => none.insert(self.observe()?),
+            };
             match self.release_bound(snapshot, &members, guest) {
                 Ok(()) => {}
                 Err(Error::Failed(other)) => failure.merge(*other),
@@ -223,7 +227,8 @@ impl Freed {
     }
 }
 
-fn is_in_doubt(holdings: &Holdings, members: &[(Bdf, Option<GroupId>)]) -> bool {
+/// Whether some write to these functions has not come back.
+pub(crate) fn is_in_doubt(holdings: &Holdings, members: &[(Bdf, Option<GroupId>)]) -> bool {
     holdings.against(None, members).iter().any(|reason| reason.code == Code::InDoubt)
 }
 

@@ -22,7 +22,7 @@ impl Engine {
     /// Resets one function.
     pub fn reset(&mut self, device: &str) -> Result<Report, Error> {
         let mut turn = self.turn("reset")?;
-        let snapshot = turn.observe();
+        let snapshot = turn.observe()?;
         let holdings = turn.holdings()?;
         let plan = plan(&snapshot, device, turn.engine, &holdings)?;
         let work = Work {

@@ -214,7 +214,7 @@ impl Turn<'_> {
         if self.store.instance(&request.name)?.is_some() {
             return Err(Error::InstanceExists(request.name.clone()));
         }
-        let mut snapshot = self.observe();
+        let mut snapshot = self.observe()?;
         let (wanted, rendered, against) = self.engine.render(request, &snapshot)?;
         let Start::Process { program, args } = rendered.start.clone() else {
             let text = format!("the hypervisor `{}` starts nothing", request.on);

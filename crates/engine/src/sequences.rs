@@ -178,7 +178,7 @@ impl World {
 /// What `run` and `attach` do, but for the guest.
 fn give(engine: &mut Engine, guest: &str, device: usize) -> Result<(), Error> {
     let mut turn = engine.turn("attach")?;
-    let mut snapshot = turn.observe();
+    let mut snapshot = turn.observe()?;
     let intent = Bind {
         devices: vec![DEVICES[device].parse().unwrap()],
         driver: "vfio-pci".to_owned(),

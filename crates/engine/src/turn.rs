@@ -61,7 +61,7 @@ impl Engine {
 
 impl Turn<'_> {
     /// The machine as it is now: see [`Engine::observe`].
-    pub fn observe(&self) -> Snapshot {
+    pub fn look(&self) -> Snapshot {
         self.engine.observe_beside(&self.holdings().unwrap_or_default())
     }
 

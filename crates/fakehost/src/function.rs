@@ -45,6 +45,7 @@ impl Machine {
     /// Take a function out of the tree, as an unplugged one goes.
     pub(crate) fn remove_function(&mut self, bdf: Bdf) {
         self.detach(bdf);
+        self.clear_shelf(bdf);
         self.leave_group(bdf);
         let folder = self.folder(bdf);
         self.tree.remove(format!("sys/bus/pci/devices/{bdf}"));

@@ -166,6 +166,13 @@ impl Machine {
         links.map(|link| self.tree.at(link)).filter(|link| link.is_symlink()).collect()
     }
 
+    /// Nothing is kept for a function that is gone.
+    pub(crate) fn clear_shelf(&mut self, bdf: Bdf) {
+        self.shelved.retain(|(owner, _), _| *owner != bdf);
+        // There may be none.
+        let _ = fs::remove_dir_all(self.shelf.path().join(bdf.to_string()));
+    }
+
     fn shelf_for(&self, bdf: Bdf, driver: &str, name: &str) -> PathBuf {
         self.shelf.path().join(bdf.to_string()).join(driver).join(name)
     }

@@ -4,11 +4,12 @@
 //! guest per function, one guest per group. A bug there is then an error of
 //! the database and not two guests on one device.
 
+use model::identity::Identity;
 use model::{Bdf, GroupId};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Transaction, params};
 
-use super::{PlanId, Process, Store, columns, process, unreadable, words};
+use super::{PlanId, Process, Store, columns, json, process, unreadable, words};
 use crate::error::Error;
 
 /// A function that passthru moved to a guest's driver, or found there when
@@ -22,6 +23,8 @@ pub struct Binding {
     /// The guest that it was bound for and is released with. `None`: a
     /// person bound it, and a person releases it.
     pub guest: Option<String>,
+    /// What was bound: an address alone may come to mean another device.
+    pub identity: Option<Identity>,
 }
 
 /// A function that a guest holds.
@@ -57,17 +60,22 @@ impl Store {
     /// Everything that is bound.
     pub fn bindings(&self) -> Result<Vec<Binding>, Error> {
         self.read(|db| {
-            db.prepare_cached("SELECT bdf, grp, boot_id, driver, guest FROM bindings ORDER BY bdf")?
-                .query_map([], |row| {
-                    Ok(Binding {
-                        bdf: bdf(row, 0)?,
-                        group: GroupId(row.get(1)?),
-                        boot_id: row.get(2)?,
-                        driver: row.get(3)?,
-                        guest: row.get(4)?,
-                    })
-                })?
-                .collect()
+            db.prepare_cached(
+                "SELECT bdf, grp, boot_id, driver, guest, identity FROM bindings ORDER BY bdf",
+            )?
+            .query_map([], |row| {
+                let identity: Option<String> = row.get(5)?;
+                let identity = identity.map(|text| serde_json::from_str(&text)).transpose();
+                Ok(Binding {
+                    bdf: bdf(row, 0)?,
+                    group: GroupId(row.get(1)?),
+                    boot_id: row.get(2)?,
+                    driver: row.get(3)?,
+                    guest: row.get(4)?,
+                    identity: identity.map_err(|error| unreadable(5, error))?,
+                })
+            })?
+            .collect()
         })
     }
 
@@ -137,11 +145,12 @@ pub(super) fn insert(
     // guest that could not give it back leaves it to the next; what a person
     // bound stays that person's.
     let mut insert = tx.prepare_cached(
-        "INSERT INTO bindings (bdf, grp, boot_id, driver, plan, guest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO bindings (bdf, grp, boot_id, driver, plan, guest, identity)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (bdf) DO UPDATE SET guest = excluded.guest WHERE guest IS NOT NULL",
     )?;
     for binding in bindings {
+        let identity = binding.identity.as_ref().map(json).transpose()?;
         insert.execute(params![
             binding.bdf.to_string(),
             binding.group.0,
@@ -149,6 +158,7 @@ pub(super) fn insert(
             binding.driver,
             plan.0,
             binding.guest,
+            identity,
         ])?;
     }
     Ok(())

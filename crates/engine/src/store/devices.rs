@@ -5,7 +5,7 @@ use model::identity::Identity;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::bindings::bdf;
-use super::{Store, unreadable};
+use super::{Store, json, unreadable};
 use crate::error::Error;
 use crate::name::Name;
 
@@ -40,8 +40,7 @@ impl Store {
     /// Registers a device. Whether name and address are free is asked before.
     pub fn add_device(&mut self, device: &Registered) -> Result<(), Error> {
         self.write_durably(|tx| {
-            let identity = serde_json::to_string(&device.identity)
-                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+            let identity = json(&device.identity)?;
             tx.execute(
                 "INSERT INTO devices (name, bdf, identity) VALUES (?1, ?2, ?3)",
                 params![device.name.as_str(), device.bdf.to_string(), identity],

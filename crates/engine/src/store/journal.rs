@@ -20,7 +20,7 @@ use model::{Bdf, GroupId, Step};
 use rusqlite::{Transaction, params};
 
 use super::plans::InEffect;
-use super::{Binding, Store, bindings, columns, words};
+use super::{Binding, Store, bindings, columns, json, words};
 use crate::error::Error;
 use crate::store::Assignment;
 
@@ -183,19 +183,15 @@ impl Store {
     ) -> Result<(), Error> {
         self.write(|tx| {
             tx.execute("UPDATE plans SET state = 'done' WHERE id = ?1", [plan.0])?;
-            let mut undone = tx
-                .prepare_cached("UPDATE steps SET state = 'undone' WHERE plan = ?1 AND seq = ?2")?;
-            // A bind of which nothing is left in effect is undone as a whole.
-            let mut whole = tx.prepare_cached(
-                "UPDATE plans SET state = 'undone' WHERE id = ?1 AND NOT EXISTS
-                 (SELECT 1 FROM steps WHERE steps.plan = plans.id AND steps.state = 'done')",
-            )?;
-            for step in taken_back {
-                undone.execute(params![step.plan.0, step.seq])?;
-            }
-            for plan in taken_back.iter().map(|step| step.plan.0).collect::<BTreeSet<_>>() {
-                whole.execute([plan])?;
-            }
+            take_back(tx, taken_back)?;
+            bindings::drop_functions(tx, functions)
+        })
+    }
+
+    /// The same without a release: the kernel took the steps back.
+    pub fn take_back(&mut self, steps: &[InEffect], functions: &[Bdf]) -> Result<(), Error> {
+        self.write(|tx| {
+            take_back(tx, steps)?;
             bindings::drop_functions(tx, functions)
         })
     }
@@ -213,6 +209,23 @@ impl Store {
             )
         })
     }
+}
+
+fn take_back(tx: &Transaction<'_>, steps: &[InEffect]) -> rusqlite::Result<()> {
+    let mut undone =
+        tx.prepare_cached("UPDATE steps SET state = 'undone' WHERE plan = ?1 AND seq = ?2")?;
+    // A bind of which nothing is left in effect is undone as a whole.
+    let mut whole = tx.prepare_cached(
+        "UPDATE plans SET state = 'undone' WHERE id = ?1 AND NOT EXISTS
+         (SELECT 1 FROM steps WHERE steps.plan = plans.id AND steps.state = 'done')",
+    )?;
+    for step in steps {
+        undone.execute(params![step.plan.0, step.seq])?;
+    }
+    for plan in steps.iter().map(|step| step.plan.0).collect::<BTreeSet<_>>() {
+        whole.execute([plan])?;
+    }
+    Ok(())
 }
 
 fn insert_plan(tx: &Transaction<'_>, entry: &Entry<'_>) -> rusqlite::Result<PlanId> {
@@ -236,8 +249,7 @@ fn insert_steps(
     )?;
     for (seq, (step, group)) in (0_i64..).zip(steps) {
         let bdf = step.bdf().map(|bdf| bdf.to_string());
-        let json = serde_json::to_string(step)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let json = json(step)?;
         let group = group.map(|group| group.0);
         insert.execute(params![plan.0, seq, bdf, group, json, step.to_string()])?;
     }

@@ -15,16 +15,16 @@
 mod bindings;
 mod devices;
 mod events;
+mod file;
 mod instances;
 mod journal;
 mod plans;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod words;
 
-use std::fs;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::port::Child;
@@ -33,6 +33,8 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 use crate::error::Error;
 use crate::state::StateDir;
+use file::{create, exists, refuse_orphans, refuse_short};
+use words::words;
 
 pub use bindings::{Assignment, AssignmentState, Binding};
 pub use devices::Registered;
@@ -184,73 +186,6 @@ fn user_version(db: &Connection) -> rusqlite::Result<usize> {
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
-/// Makes an empty database with write-ahead log under another name and moves
-/// it into place, so that an empty `state.db` always means damage and never
-/// a start that was cut off.
-fn create(path: &Path) -> Result<(), Error> {
-    let fresh = path.with_extension(format!("db.{}", std::process::id()));
-    let make = || {
-        let db = Connection::open(&fresh)?;
-        db.pragma_update(None, "journal_mode", "WAL")?;
-        db.close().map_err(|(_, error)| error)
-    };
-    make().map_err(|source| Error::store(&fresh, source))?;
-    // link(2) and not rename(2): of two first starts at once, one must win.
-    let linked = fs::hard_link(&fresh, path);
-    let removed = fs::remove_file(&fresh);
-    match linked {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(Error::file(path, error))
-        }
-        _ => removed.map_err(|error| Error::file(fresh, error)),
-    }
-}
-
-/// SQLite takes an empty file for a new database (see [`create`] for why it
-/// never is one here), and fills up a last page that was cut short with zeros.
-fn refuse_short(path: &Path) -> Result<(), Error> {
-    let failed = |error| Error::file(path, error);
-    let file = fs::File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-    let mut head = [0; 18];
-    let begins = match file.read_exact_at(&mut head, 0) {
-        Ok(()) => head.starts_with(b"SQLite format 3\0"),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => false,
-        Err(error) => return Err(failed(error)),
-    };
-    // The page size: two bytes from offset 16 on, big-endian, 1 for 65536
-    // (sqlite.org/fileformat.html, 1.3.2).
-    let page = match u64::from(u16::from_be_bytes([head[16], head[17]])) {
-        1 => 65536,
-        page => page,
-    };
-    if begins && page >= 512 && length.is_multiple_of(page) {
-        return Ok(());
-    }
-    let short = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
-    let text = match begins {
-        _ if length == 0 => "it is empty".to_owned(),
-        true => format!("it holds {length} bytes, which is no whole number of pages"),
-        false => format!("its {length} bytes do not begin as a database does"),
-    };
-    Err(Error::store(path, rusqlite::Error::SqliteFailure(short, Some(text))))
-}
-
-/// A state directory that lost its database is not a new one.
-fn refuse_orphans(state: &StateDir) -> Result<(), Error> {
-    let log = state.database().with_extension("db-wal");
-    for left in [log, state.instances()] {
-        if exists(&left)? {
-            return Err(Error::StateMissing { path: state.database(), left });
-        }
-    }
-    Ok(())
-}
-
-fn exists(path: &Path) -> Result<bool, Error> {
-    path.try_exists().map_err(|error| Error::file(path, error))
-}
-
 /// A value that was kept as text and does not read back: another hand wrote
 /// it, or a later version did.
 fn unreadable(
@@ -258,6 +193,12 @@ fn unreadable(
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+}
+
+/// A value as a column keeps it.
+fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 /// A process as two columns hold it. Start times are ticks since boot: they
@@ -274,39 +215,3 @@ fn process(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Child>> {
     let start = start.map(|start| u64::try_from(start).unwrap_or_default());
     Ok(pid.zip(start).map(|(pid, start_time)| Child { pid, start_time }))
 }
-
-/// Names of a closed set, as they stand in a column.
-macro_rules! words {
-    ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
-        impl $name {
-            /// The word for it in the database and in replies.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),* }
-            }
-        }
-
-        impl rusqlite::types::ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
-                Ok(self.as_str().into())
-            }
-        }
-
-        impl rusqlite::types::FromSql for $name {
-            fn column_result(
-                value: rusqlite::types::ValueRef<'_>,
-            ) -> rusqlite::types::FromSqlResult<Self> {
-                match value.as_str()? {
-                    $($text => Ok(Self::$variant),)*
-                    _ => Err(rusqlite::types::FromSqlError::InvalidType),
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-use words;

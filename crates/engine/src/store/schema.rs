@@ -13,7 +13,7 @@
 //! ```
 
 /// Every migration, the oldest first.
-pub(super) const MIGRATIONS: &[&str] = &[V1];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
 
 const V1: &str = "
 CREATE TABLE plans (
@@ -113,3 +113,6 @@ CREATE TABLE events (
     text         TEXT NOT NULL
 ) STRICT;
 ";
+
+/// What was bound, and not only where.
+const V2: &str = "ALTER TABLE bindings ADD COLUMN identity TEXT";

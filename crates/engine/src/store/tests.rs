@@ -44,6 +44,7 @@ fn binding(text: &str) -> Binding {
         boot_id: "boot".to_owned(),
         driver: "vfio-pci".to_owned(),
         guest: None,
+        identity: None,
     }
 }
 
@@ -81,7 +82,7 @@ fn a_later_schema_is_refused_and_left_alone() {
     drop(store);
     let before = fs::read(state.database()).unwrap();
     for error in [Store::open(&state).unwrap_err(), Store::open_reading(&state).unwrap_err()] {
-        assert!(matches!(error, Error::StateNewer { found: 99, known: 1, .. }), "{error}");
+        assert!(matches!(error, Error::StateNewer { found: 99, known: 2, .. }), "{error}");
     }
     assert_eq!(fs::read(state.database()).unwrap(), before);
 }

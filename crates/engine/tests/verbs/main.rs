@@ -7,5 +7,6 @@ mod disk;
 mod doubt;
 mod failure;
 mod given;
+mod gone;
 mod names;
 mod reset;
