@@ -5,6 +5,7 @@
 mod desk;
 
 mod commands;
+mod hints;
 
 mod looking;
 mod planning;

@@ -100,7 +100,7 @@ fn iommu(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
     }
     if spec.iommu == GuestIommu::On && spec.machine.kind() == MachineKind::Pseries {
         let text = "a pseries guest has an IOMMU by its nature; another cannot be added";
-        reasons.push(refuse(text, "leave the choice to passthru (--iommu auto)"));
+        reasons.push(refuse(text, "leave the choice to passthru (--viommu auto)"));
     }
     let narrow = facts.iommu_bits.filter(|bits| *bits < 39);
     if let Some(bits) = narrow.filter(|_| spec.has_iommu() && !spec.devices.is_empty()) {
@@ -109,7 +109,7 @@ fn iommu(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
         );
         reasons.push(refuse(
             text,
-            "without a virtual IOMMU (--iommu off) the device may work in part",
+            "without a virtual IOMMU (--viommu off) the device may work in part",
         ));
     }
     for function in spec.devices.iter().flat_map(|device| &device.functions) {
@@ -120,7 +120,7 @@ fn iommu(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
                 Code::Unsupported,
                 function.bdf,
                 text,
-                "leave out --iommu off",
+                "leave out --viommu off",
             ));
         }
     }

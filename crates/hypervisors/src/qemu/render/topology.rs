@@ -231,7 +231,7 @@ impl<'a> Topology<'a> {
                 "{} share an IOMMU group: behind the virtual IOMMU they sit on one conventional PCI bus, with one address space",
                 names.join(" ")
             );
-            let hint = "without a virtual IOMMU (--iommu off) they would be PCI Express devices";
+            let hint = "without a virtual IOMMU (--viommu off) they would be PCI Express devices";
             Some(Reason::at(Code::ConventionalPci, first.bdf, text, hint))
         };
         self.bridges.iter().filter_map(behind).collect()
