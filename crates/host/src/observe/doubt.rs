@@ -10,8 +10,8 @@
 //! journal of ours, and nothing that the kernel shows without waiting tells
 //! of it. A listing waits for it then, as lspci does. A thread would be no
 //! way out (a process does not end while one of its threads is in the
-//! kernel), and a child process for every look costs a quarter of a short
-//! listing's time.
+//! kernel), and a child process for every look would add a sixth to the time
+//! of a listing of 64 functions (docs/decisions/0003).
 
 use std::collections::BTreeSet;
 
