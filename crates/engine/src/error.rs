@@ -68,6 +68,10 @@ pub enum Error {
     StateOlder { path: PathBuf, found: usize, known: usize },
     #[error("the state database {} is gone, but {} is there", path.display(), left.display())]
     StateMissing { path: PathBuf, left: PathBuf },
+    #[error("the state directory {} belongs to user {owner}", path.display())]
+    StateForeign { path: PathBuf, owner: u32 },
+    #[error("others may write to the state directory {} (mode {mode:03o})", path.display())]
+    StateOpen { path: PathBuf, mode: u32 },
     #[error("cannot tell this boot of the machine from others")]
     NoBootId(#[source] io::Error),
     #[error("cannot tell whether process {pid} still runs")]
@@ -172,10 +176,19 @@ impl Error {
     pub(crate) fn store(path: impl Into<PathBuf>, source: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
         let path = path.into();
+        // Its words, without the statement that they are about.
+        let source = match source {
+            rusqlite::Error::SqlInputError { error, msg, .. } => {
+                rusqlite::Error::SqliteFailure(error, Some(msg))
+            }
+            other => other,
+        };
         match source.sqlite_error_code() {
             Some(DatabaseCorrupt | NotADatabase) => Self::StateDamaged { path, source },
             Some(DiskFull) => Self::StateFull { path, source },
-            _ if is_unreadable(&source) => Self::StateDamaged { path, source },
+            _ if is_unreadable(&source) || lacks_tables(&source) => {
+                Self::StateDamaged { path, source }
+            }
             _ => Self::State { path, source },
         }
     }
@@ -188,6 +201,13 @@ fn is_unreadable(source: &rusqlite::Error) -> bool {
         source,
         FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..)
     )
+}
+
+/// A table or column that is not there, or one that was not to be there: all
+/// statements are this program's own, so the tables are another's.
+fn lacks_tables(source: &rusqlite::Error) -> bool {
+    let code = source.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_ERROR)
 }
 
 fn said(text: &str) -> String {

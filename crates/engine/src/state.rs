@@ -16,7 +16,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -66,23 +66,39 @@ impl StateDir {
     /// control sockets of guests are below it.
     ///
     /// # Errors
-    /// [`Error::File`] for a folder that others may enter and that was made
-    /// for something else: it is not taken from them (`--state /tmp`).
+    /// [`Error::StateForeign`] for a folder of another user, and
+    /// [`Error::StateOpen`] for one that others may have put something into:
+    /// whoever writes there says what root does. [`Error::File`] for a folder
+    /// that others may enter and that was made for something else: it is not
+    /// taken from them (`--state /tmp`).
     pub fn make(&self) -> Result<(), Error> {
-        let refused = |error| Error::file(&self.path, error);
-        let open = match fs::metadata(&self.path) {
-            Ok(found) => is_open(&found),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(refused(error)),
-        };
-        if open && !self.database().exists() && !self.lock().exists() {
-            let mut entries = fs::read_dir(&self.path).map_err(refused)?;
-            if entries.next().is_some() {
-                let text = "others may enter it, and it holds what is not passthru's";
-                return Err(refused(io::Error::other(text)));
-            }
+        match fs::metadata(&self.path) {
+            Ok(found) => self.vet(&found)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::file(&self.path, error)),
         }
         private_dir(&self.path)
+    }
+
+    fn vet(&self, found: &fs::Metadata) -> Result<(), Error> {
+        let refused = |error| Error::file(&self.path, error);
+        let path = || self.path.clone();
+        if found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(Error::StateForeign { path: path(), owner: found.uid() });
+        }
+        if !is_open(found) || fs::read_dir(&self.path).map_err(refused)?.next().is_none() {
+            return Ok(());
+        }
+        let mode = found.permissions().mode() & 0o777;
+        let ours = self.database().exists() || self.lock().exists();
+        match mode & 0o022 {
+            0 if ours => Ok(()),
+            0 => {
+                let text = "others may enter it, and it holds what is not passthru's";
+                Err(refused(io::Error::other(text)))
+            }
+            _ => Err(Error::StateOpen { path: path(), mode }),
+        }
     }
 
     /// Makes the folder of an instance if it is missing.
@@ -140,5 +156,35 @@ mod tests {
         fs::write(state.database(), "").unwrap();
         state.make().unwrap();
         assert_eq!(mode(), 0o700, "one of passthru's");
+    }
+
+    #[test]
+    fn a_folder_that_others_write_to_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path().join("state"));
+        let open = || fs::set_permissions(state.path(), fs::Permissions::from_mode(0o775)).unwrap();
+        state.make().unwrap();
+        open();
+        state.make().unwrap();
+        fs::write(state.database(), "").unwrap();
+        open();
+        let error = state.make().unwrap_err();
+        assert_eq!(error.code(), "state_open");
+        assert!(error.to_string().contains("775") && !error.hint().is_empty(), "{error}");
+    }
+
+    #[test]
+    fn a_folder_of_another_user_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = match rustix::process::geteuid().is_root() {
+            true => {
+                std::os::unix::fs::chown(dir.path(), Some(65534), None).unwrap();
+                StateDir::new(dir.path())
+            }
+            false => StateDir::new("/"),
+        };
+        let error = state.make().unwrap_err();
+        assert_eq!(error.code(), "state_foreign", "{error}");
+        assert!(!error.hint().is_empty());
     }
 }

@@ -37,6 +37,8 @@ impl Error {
             Self::StateNewer { .. } => "state_newer",
             Self::StateOlder { .. } => "state_older",
             Self::StateMissing { .. } => "state_missing",
+            Self::StateForeign { .. } => "state_foreign",
+            Self::StateOpen { .. } => "state_open",
             Self::NoBootId(_) => "no_boot_id",
             Self::Process { .. } => "process",
             Self::Run(_) => "command_not_run",
@@ -83,13 +85,18 @@ impl Error {
                 "root may do this"
             }
             Self::StateDamaged { .. } => {
-                "nothing was changed in it; without it passthru does not know what it moved"
+                "nothing was changed; to begin anew, end its guests and move the state directory \
+                 away: `passthru release` then leaves each device to the driver that the kernel picks"
             }
             Self::StateFull { .. } => "free some space and try again",
             Self::StateNewer { .. } => "use the passthru that wrote it, or a later one",
             Self::StateOlder { .. } => "`passthru recover` brings it up to date",
             Self::StateMissing { .. } => {
                 "put it back, or move the whole directory away to begin anew"
+            }
+            Self::StateForeign { .. } => "use a state directory of your own (--state)",
+            Self::StateOpen { .. } => {
+                "they could have put anything there: see that they did not, then `chmod go-w` it"
             }
             Self::Failed(failure) => failure.hint(),
             _ => "",

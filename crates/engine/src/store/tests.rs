@@ -116,6 +116,24 @@ fn what_is_no_database_is_named_and_left_alone() {
     assert_eq!(fs::read_to_string(state.database()).unwrap(), text);
 }
 
+#[test]
+fn a_database_with_the_tables_of_others_is_named_and_left_alone() {
+    let none = "PRAGMA user_version = 2";
+    let others = "CREATE TABLE plans (x INTEGER)";
+    let few = "CREATE TABLE plans (x INTEGER); PRAGMA user_version = 2";
+    for sql in [none, others, few] {
+        let (_dir, state) = fresh();
+        let db = Connection::open(state.database()).unwrap();
+        db.execute_batch(sql).unwrap();
+        drop(db);
+        let before = fs::read(state.database()).unwrap();
+        let error = read_all(&state).unwrap_err();
+        assert_eq!(error.code(), "state_damaged", "{sql}: {error:?}");
+        assert!(error.to_string().contains("state.db") && !error.hint().is_empty(), "{error}");
+        assert_eq!(fs::read(state.database()).unwrap(), before, "{sql}");
+    }
+}
+
 fn read_all(state: &StateDir) -> Result<(), Error> {
     let store = Store::open(state)?;
     store.unfinished()?;
