@@ -146,9 +146,9 @@ impl Patience {
         Grace { guest: Duration::from_secs(self.grace), ..Grace::default() }
     }
 
-    /// Says that it may take so long, if it will take any time at all.
+    /// Says that it may take so long, if there is anybody to wait for.
     fn tell(&self, cx: &Context, name: &Name) -> Result<(), Error> {
-        if cx.engine().instance(name)?.state.is_live() {
+        if cx.engine().instance(name)?.process.is_some() {
             let grace = self.grace;
             cx.waiting(format_args!("waiting for {name} to shut down (up to {grace} s)"));
         }

@@ -59,3 +59,28 @@ fn devices_of_every_machine_can_be_shown() {
         }
     }
 }
+
+/// A chipset's function on the root bus is no slot of conventional PCI.
+#[test]
+fn a_link_that_is_none_says_why() {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../machines/lab-basic");
+    let page = passthru(&["show", "00:1f.0", "--machine", lab.to_str().unwrap()]);
+    assert!(page.out.contains("none: on a root bus, without PCI Express"), "{page}");
+    assert!(!page.out.contains("conventional"), "{page}");
+    let list = json(&lab, &["list", "--all"]);
+    let functions = list["functions"].as_array().unwrap().iter();
+    let pages = functions.map(|function| {
+        passthru(&[
+            "show",
+            function["address"].as_str().unwrap(),
+            "--machine",
+            lab.to_str().unwrap(),
+        ])
+    });
+    let acs: Vec<String> = pages
+        .flat_map(|page| page.out.lines().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|line| line.trim_start().starts_with("ACS "))
+        .collect();
+    assert!(acs.iter().any(|line| line.contains("source validation")), "{acs:?}");
+    assert!(acs.iter().all(|line| !line.contains("0x")), "{acs:?}");
+}
