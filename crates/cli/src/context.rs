@@ -13,9 +13,10 @@ use engine::{Engine, StateDir};
 use host::observe::{Depth, InDoubt, observe, observe_with};
 use host::paths::Root;
 use host::replay::Replay;
-use host::run::CommandRunner;
+use host::run::{CommandRunner, NoCommands};
 use host::write::ChildWriter;
 use model::Snapshot;
+use model::port::Runner;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::Global;
@@ -82,7 +83,11 @@ impl Context {
     /// An engine to ask.
     pub fn engine(&self) -> Engine {
         let writer = Box::new(ChildWriter::new());
-        Engine::new(self.root.clone(), self.state.clone(), writer, Box::new(CommandRunner))
+        let runner: Box<dyn Runner> = match self.root.is_real() {
+            true => Box::new(CommandRunner),
+            false => Box::new(NoCommands),
+        };
+        Engine::new(self.root.clone(), self.state.clone(), writer, runner)
     }
 
     /// An engine to change this machine with. From here on a signal asks the

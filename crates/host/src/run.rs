@@ -50,6 +50,18 @@ impl Runner for CommandRunner {
     }
 }
 
+/// Runs nothing: commands ask and change the machine that they run on, and
+/// not the one that is looked at (another root directory, a recording).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoCommands;
+
+impl Runner for NoCommands {
+    fn run(&mut self, cmd: &Cmd) -> Result<Output, RunError> {
+        let text = "this is not the machine that passthru runs on".to_owned();
+        Err(RunError::Start { program: cmd.program.clone(), text })
+    }
+}
+
 /// The last of what a command complained, on whole characters.
 pub fn stderr_tail(output: &Output) -> &str {
     let text = output.stderr.trim();

@@ -98,36 +98,28 @@ impl ChildWriter {
         self
     }
 
-    /// One request to the child. A child that died while it was idle is
-    /// replaced; one that died over a request is not asked twice.
+    /// One request to the child. One that has ended is not replaced here: a
+    /// process that nobody wrote down must not write. [`AttrWriter::child`]
+    /// starts the next.
     fn ask(&mut self, request: &Request) -> Result<Reply, Lost> {
         self.reap();
         let begun = Instant::now();
-        for fresh in [false, true] {
-            let mut worker = self.take_worker().map_err(|error| not_started(&error))?;
-            match worker.ask(request, begun + self.deadline) {
-                Ok(reply) => {
-                    self.worker = Some(worker);
-                    return Ok(reply);
-                }
-                Err(Silence::NotAsked) => {
-                    self.abandoned.extend(worker.finish(FAREWELL));
-                    if fresh {
-                        break;
-                    }
-                }
-                Err(Silence::Ended(error)) => {
-                    self.abandoned.extend(worker.finish(FAREWELL));
-                    return Err(ended(&error));
-                }
-                Err(Silence::Late) => {
-                    let (stuck, child) = worker.abandon(begun.elapsed());
-                    self.abandoned.push(child);
-                    return Err(Lost::Stuck(stuck));
-                }
+        let mut worker = self.take_worker().map_err(|error| not_started(&error))?;
+        match worker.ask(request, begun + self.deadline) {
+            Ok(reply) => {
+                self.worker = Some(worker);
+                Ok(reply)
+            }
+            Err(Silence::Ended(error)) => {
+                self.abandoned.extend(worker.finish(FAREWELL));
+                Err(ended(&error))
+            }
+            Err(Silence::Late) => {
+                let (stuck, child) = worker.abandon(begun.elapsed());
+                self.abandoned.push(child);
+                Err(Lost::Stuck(stuck))
             }
         }
-        Err(ended(&io::ErrorKind::BrokenPipe.into()))
     }
 
     fn take_worker(&mut self) -> io::Result<Worker> {
@@ -166,6 +158,7 @@ impl AttrWriter for ChildWriter {
     }
 
     fn child(&mut self) -> Option<port::Child> {
+        drop(self.worker.take_if(Worker::has_ended));
         let worker = self.take_worker().ok()?;
         let identity = worker.identity();
         self.worker = Some(worker);

@@ -187,16 +187,26 @@ fn a_read_that_blocks_is_given_up_as_well() {
 }
 
 #[test]
-fn a_child_that_died_idle_is_replaced() {
+fn a_child_that_died_idle_is_replaced_when_somebody_asks_for_it() {
     let folder = folder();
     let path = folder.path().join("x");
     fs::write(&path, "").unwrap();
     let mut writer = writer();
-    let child = child_of(&mut writer);
-    signal(child, Signal::KILL);
-    until(|| !is_alive(&Root::real(), child).unwrap());
+    let end = |child| {
+        signal(child, Signal::KILL);
+        until(|| !is_alive(&Root::real(), child).unwrap());
+    };
+    let first = child_of(&mut writer);
+    end(first);
+    let second = child_of(&mut writer);
+    assert_ne!(second, first);
     assert_eq!(writer.write(&path, "1"), Wrote::Done);
-    assert_ne!(child_of(&mut writer), child);
+    end(second);
+    let Wrote::Failed { errno, .. } = writer.write(&path, "2") else { panic!("it should fail") };
+    assert_eq!(errno, Errno::PIPE.raw_os_error());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "1", "nobody wrote whom nobody knew");
+    assert_ne!(child_of(&mut writer), second);
+    assert_eq!(writer.write(&path, "3"), Wrote::Done);
 }
 
 #[test]

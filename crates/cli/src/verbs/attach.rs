@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use engine::{BindRequest, InstanceState, Name};
-use model::Bdf;
+use engine::{BindRequest, HandOver, Name};
+use model::plan::Plan;
 
 use super::told;
 use crate::args::{Change, Consent};
@@ -64,10 +64,8 @@ impl Attach {
             stop_services: self.consent.stop_services,
         };
         if self.change.dry_run {
-            require_running(cx, &name)?;
-            let plan = cx.engine().plan_bind(&request)?;
-            let devices = resolve(cx, &request.devices)?;
-            let last = devices.iter().map(|bdf| format!("attach {bdf} to {name}"));
+            let HandOver { plan, functions } = cx.engine().plan_attach(&request, &name)?;
+            let last = functions.iter().map(|bdf| format!("attach {bdf} to {name}"));
             return told::plan_and(cx, &plan, last.collect());
         }
         let mut engine = cx.changing_engine()?;
@@ -81,10 +79,10 @@ impl Detach {
     pub fn exec(&self, cx: &Context) -> Result<(), Error> {
         let name = &self.vm;
         if self.change.dry_run {
-            require_running(cx, name)?;
-            let devices = resolve(cx, &self.devices)?;
-            let steps = devices.iter().map(|bdf| format!("detach {bdf} from {name}"));
-            return told::plan_and(cx, &Default::default(), steps.collect());
+            let HandOver { plan, functions } = cx.engine().plan_detach(&self.devices, name)?;
+            let first = functions.iter().map(|bdf| format!("detach {bdf} from {name}"));
+            let steps = first.chain(plan.steps.iter().map(ToString::to_string)).collect();
+            return told::plan_and(cx, &Plan { steps: Vec::new(), ..plan }, steps);
         }
         let wait = Duration::from_secs(self.wait);
         let mut engine = cx.changing_engine()?;
@@ -94,16 +92,4 @@ impl Detach {
         let report = engine.detach(&self.devices, name, wait)?;
         told::report(cx, &report, |bdf| format!("{bdf} is back with the host"))
     }
-}
-
-fn require_running(cx: &Context, name: &Name) -> Result<(), Error> {
-    match cx.engine().instance(name)?.state {
-        InstanceState::Running => Ok(()),
-        state => Err(engine::Error::InstanceState { name: name.clone(), state }.into()),
-    }
-}
-
-fn resolve(cx: &Context, devices: &[String]) -> Result<Vec<Bdf>, Error> {
-    let (engine, snapshot) = (cx.engine(), cx.observe(&cx.in_doubt()));
-    devices.iter().map(|text| Ok(engine.resolve(text, &snapshot)?)).collect()
 }

@@ -27,9 +27,7 @@ pub(super) struct Worker {
 
 /// Why there is no reply.
 pub(super) enum Silence {
-    /// The child had ended before it could be asked.
-    NotAsked,
-    /// It ended over the request, which may have had its effect.
+    /// It ended over the request, which may have had its effect, or before.
     Ended(io::Error),
     /// It is in the kernel with the request still.
     Late,
@@ -59,10 +57,15 @@ impl Worker {
         port::Child { pid: self.child.id(), start_time: self.start_time }
     }
 
+    /// Whether the process is gone (killed, most likely).
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Ask, and wait for the reply until the deadline.
     pub(super) fn ask(&mut self, request: &Request, until: Instant) -> Result<Reply, Silence> {
         // The pipe is empty, and holds more than the longest request: this does not block.
-        self.requests.write_all(&request.to_bytes()).map_err(|_| Silence::NotAsked)?;
+        self.requests.write_all(&request.to_bytes()).map_err(Silence::Ended)?;
         let mut bytes = Vec::new();
         loop {
             if let Some(reply) = Reply::from_bytes(&bytes).map_err(Silence::Ended)? {
