@@ -139,6 +139,16 @@ fn registers_of_a_device_in_doubt_are_not_read() {
     assert_eq!(text.matches("H: config=").count(), 9, "of all others");
 }
 
+#[test]
+fn a_state_that_is_no_file_is_not_waited_for() {
+    let desk = Desk::new();
+    let path = desk.engine().state().database();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+    let list = desk.passthru(&["list"]);
+    assert_eq!(list.code, Some(0), "{list}");
+    assert!(list.err.contains("state.db: it is no regular file"), "{list}");
+}
+
 /// Bytes that are no database of this passthru's, and what is wrong with them.
 fn bad_databases() -> Vec<(&'static str, Vec<u8>)> {
     let desk = Desk::new().named("01:00.0", "gpu0");

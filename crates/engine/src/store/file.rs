@@ -38,8 +38,13 @@ pub(super) fn create(path: &Path) -> Result<(), Error> {
 /// never is one here), and fills up a last page that was cut short with zeros.
 pub(super) fn refuse_short(path: &Path) -> Result<(), Error> {
     let failed = |error| Error::file(path, error);
+    // Looked at before it is opened: a FIFO would wait for a writer.
+    let found = fs::metadata(path).map_err(failed)?;
+    if !found.is_file() {
+        return Err(failed(std::io::Error::other("it is no regular file")));
+    }
+    let length = found.len();
     let file = fs::File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
     let mut head = [0; 18];
     let begins = match file.read_exact_at(&mut head, 0) {
         Ok(()) => head.starts_with(b"SQLite format 3\0"),
