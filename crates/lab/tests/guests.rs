@@ -15,6 +15,8 @@ use support::{EDU, Host, IGB, NVME, Scenario};
 const SCENARIOS: &[Scenario] = &[
     ("a_guest_and_its_devices", a_guest_and_its_devices),
     ("devices_come_and_go_while_it_runs", devices_come_and_go_while_it_runs),
+    ("hugepages_and_an_iommu_of_its_own", hugepages_and_an_iommu_of_its_own),
+    ("firmware_in_software", firmware_in_software),
     ("a_guest_that_powers_off", a_guest_that_powers_off),
     ("a_hypervisor_that_is_killed", a_hypervisor_that_is_killed),
     ("a_supervisor_that_is_killed", a_supervisor_that_is_killed),
@@ -142,6 +144,35 @@ fn devices_come_and_go_while_it_runs(host: &Host) {
     host.sh("echo 0 > /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs; udevadm settle");
     let output = host.passthru(&format!("attach {NVME} --vm one"));
     assert_eq!(output.status, support::REFUSED, "there is no such instance: {output:?}");
+}
+
+/// The guest translates the addresses of its devices itself, and each device has all of its memory pinned.
+fn hugepages_and_an_iommu_of_its_own(host: &Host) {
+    host.sh("echo 200 > /proc/sys/vm/nr_hugepages");
+    let boot = BOOT.replace("quiet", "quiet intel_iommu=on");
+    host.ok(&format!("run one {boot} --hugepages 2M --viommu on --device {NVME} --device {EDU}"));
+    says(host, "one", "ready");
+    says(host, "one", &format!("disk nvme0n1 sector0 sha256 {}", hash(0)));
+    assert_eq!(host.sh("awk '/HugePages_Free/ { print $2 }' /proc/meminfo"), "8", "384 MiB of 400");
+    host.ok("instance stop one");
+    host.ok("instance delete one");
+    host.sh("echo 0 > /proc/sys/vm/nr_hugepages");
+}
+
+/// Firmware with a device, by software emulation: OVMF ends QEMU's own emulation of nested virtualization (in which a
+/// lab host runs KVM) with an assertion, `bql_locked()`, when it writes the task priority register.
+fn firmware_in_software(host: &Host) {
+    host.sh("truncate -s 16M /root/empty.raw");
+    host.ok(&format!(
+        "run one --memory 256M --accel tcg --firmware uefi --device {NVME} /root/empty.raw"
+    ));
+    let speaks = "passthru instance logs one | grep -aq BdsDxe";
+    host.wait_for(speaks, Duration::from_secs(180)).unwrap_or_else(|error| panic!("{error}"));
+    // It keeps its settings in a copy of its own.
+    host.sh("cd /var/lib/passthru/instances/one; test -s nvram.fd; ! cmp -s nvram.fd /usr/share/OVMF/OVMF_VARS_4M.fd");
+    host.ok("instance stop one --grace 1");
+    host.ok("instance delete one");
+    host.sh("rm /root/empty.raw");
 }
 
 fn a_guest_that_powers_off(host: &Host) {

@@ -20,6 +20,7 @@ const SCENARIOS: &[Scenario] = &[
     ("behind_a_conventional_bridge", behind_a_conventional_bridge),
     ("the_node_is_told", the_node_is_told),
     ("a_card_and_a_large_range_in_a_guest", a_card_and_a_large_range_in_a_guest),
+    ("a_card_behind_the_guests_iommu", a_card_behind_the_guests_iommu),
     ("a_record_replays_the_same", support::a_record_replays_the_same),
 ];
 
@@ -88,33 +89,60 @@ fn the_node_is_told(host: &Host) {
     assert_eq!(show["numa_node"], 1, "{show}");
 }
 
+const BOOT: &str = "--memory 384M --kernel /lab/guest/vmlinuz --initrd /lab/guest/initrd.img \
+                    --append 'console=ttyS0 quiet intel_iommu=on'";
+
+/// All that a guest says until it is up.
+#[track_caller]
+fn ready(host: &Host) -> String {
+    let ready = "passthru instance logs one | grep -q '^guest: ready'";
+    host.wait_for(ready, Duration::from_secs(240)).unwrap_or_else(|error| panic!("{error}"));
+    host.ok("instance logs one")
+}
+
+/// Where a guest has a device.
+#[track_caller]
+fn place(logs: &str, ids: &str) -> String {
+    let line = logs.lines().find(|line| line.starts_with("guest: pci") && line.contains(ids));
+    let line = line.unwrap_or_else(|| panic!("no {ids} in {logs}"));
+    line.split_whitespace().nth(2).unwrap().to_owned()
+}
+
+/// Three functions of one group must share an address space, which the guest's IOMMU gives to each function of its
+/// own: on a conventional bus they are one requester.
+fn a_card_behind_the_guests_iommu(host: &Host) {
+    let before = drivers(host);
+    host.ok(&format!("run one {BOOT} --viommu on --device {}", CARD.join(" --device ")));
+    let logs = ready(host);
+    let bridge = place(&logs, "1b36:000e");
+    let card = ["1234:1111", "8086:293e", "1b36:000d"].map(|ids| place(&logs, ids));
+    for (number, place) in card.iter().enumerate() {
+        assert!(place.ends_with(&format!(":01.{number}")) && place[..7] != bridge[..7], "{card:?}");
+    }
+    host.ok("instance stop one");
+    assert_eq!(drivers(host), before);
+    host.ok("instance delete one");
+}
+
 fn a_card_and_a_large_range_in_a_guest(host: &Host) {
     let before = drivers(host);
-    let boot = "--memory 384M --kernel /lab/guest/vmlinuz --initrd /lab/guest/initrd.img --append 'console=ttyS0 quiet'";
     host.ok(&format!(
-        "run one {boot} --device {} --device {LARGE} --device {NVME}",
+        "run one {BOOT} --device {} --device {LARGE} --device {NVME}",
         CARD.join(" --device ")
     ));
     // A member of its group is the same device to everybody else.
     for address in CARD {
-        host.refuses("assigned", &format!("run two {boot} --device {address}"));
+        host.refuses("assigned", &format!("run two {BOOT} --device {address}"));
     }
-    let ready = "passthru instance logs one | grep -q '^guest: ready'";
-    host.wait_for(ready, Duration::from_secs(240)).unwrap();
-    let logs = host.ok("instance logs one");
-    let place = |ids: &str| {
-        let line = logs.lines().find(|line| line.starts_with("guest: pci") && line.contains(ids));
-        let line = line.unwrap_or_else(|| panic!("no {ids} in {logs}"));
-        line.split_whitespace().nth(2).unwrap().to_owned()
-    };
+    let logs = ready(host);
     // The functions keep their numbers and share a slot, as their drivers expect.
-    let card = [place("1234:1111"), place("8086:293e"), place("1b36:000d")];
+    let card = ["1234:1111", "8086:293e", "1b36:000d"].map(|ids| place(&logs, ids));
     for (number, place) in card.iter().enumerate() {
         assert_eq!(place[..11], card[0][..11], "{card:?}");
         assert!(place.ends_with(&format!(".{number}")), "{card:?}");
     }
     // A range that the guest found no room for would be told by its kernel.
-    place("1af4:1110");
+    place(&logs, "1af4:1110");
     assert!(!logs.contains("can't assign") && !logs.contains("no space"), "{logs}");
     host.ok("instance stop one");
     assert_eq!(drivers(host), before);
