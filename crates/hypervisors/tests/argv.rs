@@ -150,6 +150,13 @@ fn argv__no_kvm() {
 }
 
 #[test]
+fn argv__an_emulated_processor_is_as_narrow_as_the_host_iommu() {
+    let mut spec = tcg(guest(GIB));
+    spec.devices = vec![nvme()];
+    assert_snapshot!(render(&spec, &desktop()));
+}
+
+#[test]
 fn argv__pseries() {
     let mut spec = whole(16 * GIB);
     spec.machine = Machine::named("pseries").unwrap();
@@ -159,13 +166,7 @@ fn argv__pseries() {
         device(vec![function("0003:01:01.0", 2, vec![])]),
     ];
     spec.spare.count = 1;
-    let power = HostFacts {
-        program: "qemu-system-ppc64".to_owned(),
-        iommu_bits: None,
-        cpu_bits: None,
-        ..server()
-    };
-    assert_snapshot!(render(&spec, &power));
+    assert_snapshot!(render(&spec, &power()));
 }
 
 #[test]

@@ -43,8 +43,13 @@ fn accepted(spec: &GuestSpec) {
 
 #[track_caller]
 fn accepted_after(spec: &GuestSpec, look: impl FnOnce()) {
-    let mut running = Running::start(spec);
+    let running = Running::start(spec);
     look();
+    says_nothing(running);
+}
+
+#[track_caller]
+fn says_nothing(mut running: Running) {
     assert_eq!(running.qmp().query_status().unwrap(), "prelaunch");
     running.qmp().quit().unwrap();
     let said = running.end();
@@ -330,4 +335,16 @@ fn ovmf_places_a_large_register_in_the_window() {
     let dir = tempfile::tempdir().unwrap();
     let firmware = installed_ovmf(&dir.path().join("nvram"));
     large_register(firmware, dir.path());
+}
+
+#[test]
+fn it_takes_an_emulated_processor_as_narrow_as_the_host_iommu() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spec = stopped(dir.path());
+    spec.devices = vec![nvme(), gpu()];
+    spec.devices[1].functions.truncate(1);
+    let mut running = Running::start_on(&spec, &desktop());
+    let path = json!({ "path": "/machine/unattached/device[0]", "property": "phys-bits" });
+    assert_eq!(running.qmp().execute("qom-get", &path).unwrap(), json!(39));
+    says_nothing(running);
 }

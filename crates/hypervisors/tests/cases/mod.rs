@@ -34,6 +34,16 @@ pub fn desktop() -> HostFacts {
     HostFacts { iommu_bits: Some(39), cpu_bits: Some(39), ..server() }
 }
 
+/// A POWER server: its host bridges translate by tables of their own.
+pub fn power() -> HostFacts {
+    HostFacts {
+        program: "qemu-system-ppc64".to_owned(),
+        iommu_bits: None,
+        cpu_bits: None,
+        ..server()
+    }
+}
+
 /// No KVM.
 pub fn emulated() -> HostFacts {
     HostFacts { kvm: false, iommu_bits: Some(48), cpu_bits: None, ..server() }

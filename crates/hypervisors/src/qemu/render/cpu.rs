@@ -16,7 +16,8 @@ pub(super) fn accel(spec: &GuestSpec, facts: &HostFacts) -> Arg {
 }
 
 /// `-cpu`: the host's own under KVM, all that can be emulated without. `limit`
-/// narrows the physical address to what the host's IOMMU translates.
+/// narrows the physical address to what the host's IOMMU translates. An
+/// emulated processor has what it is told (QEMU 6.0 and newer), 40 bits else.
 pub(super) fn model(spec: &GuestSpec, facts: &HostFacts, limit: Option<u8>) -> Arg {
     let kvm = uses_kvm(spec, facts);
     let cpu = match (kvm, spec.machine.kind()) {
@@ -30,7 +31,8 @@ pub(super) fn model(spec: &GuestSpec, facts: &HostFacts, limit: Option<u8>) -> A
     let cpu = if spec.hide_kvm { cpu.with("kvm", "off") } else { cpu };
     match limit {
         Some(bits) if kvm => cpu.with("host-phys-bits", "on").with("host-phys-bits-limit", bits),
-        _ => cpu,
+        Some(bits) => cpu.with("phys-bits", bits),
+        None => cpu,
     }
 }
 

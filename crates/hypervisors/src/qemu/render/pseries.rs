@@ -15,7 +15,7 @@ use crate::machine::{GuestSpec, HostFacts};
 use super::arg::Arg;
 use super::io::RootBus;
 use super::topology::Placed;
-use super::{Argv, cpu, io};
+use super::{Argv, cpu, io, uses_kvm};
 
 /// PHBs in all, the default one (`pci.0`) among them
 /// (`spapr_phb_placement()`: 31 of 2 TiB below 64 TiB).
@@ -42,7 +42,8 @@ pub(super) fn render(spec: &GuestSpec, facts: &HostFacts) -> Result<Argv, Vec<Re
     argv.head(spec, facts);
     let backend = cpu::has_backend(spec).then_some(cpu::MEMORY);
     let machine = Arg::new("-machine", spec.machine.name()).with_some("memory-backend", backend);
-    argv.push(machine.with("dump-guest-core", "off"));
+    let machine = machine.with("dump-guest-core", "off");
+    argv.push(if uses_kvm(spec, facts) { machine } else { unmitigated(machine) });
     argv.push(cpu::accel(spec, facts));
     argv.push(cpu::model(spec, facts, None));
     argv.push(cpu::smp(spec));
@@ -63,6 +64,15 @@ pub(super) fn render(spec: &GuestSpec, facts: &HostFacts) -> Result<Argv, Vec<Re
     argv.extend(io::network(spec, &mut root));
     argv.tail(spec);
     Ok(argv)
+}
+
+/// What a real processor does against speculation (cache flushes, indirect
+/// branches), the emulated one cannot and need not do; unless it is left out,
+/// QEMU warns at each start (`hw/ppc/spapr_caps.c`).
+fn unmitigated(machine: Arg) -> Arg {
+    let broken = ["cap-cfpc", "cap-sbbc", "cap-ibs"];
+    let machine = broken.into_iter().fold(machine, |machine, cap| machine.with(cap, "broken"));
+    machine.with("cap-ccf-assist", "off")
 }
 
 fn host_bridge(index: usize) -> Arg {

@@ -142,17 +142,23 @@ fn root_port(topology: &Topology<'_>, port: &Port, window: Window) -> Arg {
 
 /// Bits of address that everything in this guest can reach.
 fn address_bits(spec: &GuestSpec, facts: &HostFacts) -> Option<u8> {
-    let cpu = if uses_kvm(spec, facts) { facts.cpu_bits } else { Some(TCG_BITS) };
+    let cpu = processor_bits(spec, facts);
     let host = facts.iommu_bits.filter(|_| !spec.devices.is_empty());
     let guest = host.filter(|_| spec.has_iommu()).map(viommu_bits);
     [cpu, host, guest].into_iter().flatten().min()
+}
+
+/// Physical address bits of the guest's processor, unless it is narrowed.
+fn processor_bits(spec: &GuestSpec, facts: &HostFacts) -> Option<u8> {
+    if uses_kvm(spec, facts) { facts.cpu_bits } else { Some(TCG_BITS) }
 }
 
 /// Narrower than the processor: the firmware would place device memory, and
 /// QEMU the guest's RAM, where the host's IOMMU cannot map it.
 fn phys_bits_limit(spec: &GuestSpec, facts: &HostFacts) -> Option<u8> {
     let bits = address_bits(spec, facts)?;
-    (!spec.devices.is_empty() && facts.cpu_bits.is_none_or(|cpu| bits < cpu)).then_some(bits)
+    let narrower = processor_bits(spec, facts).is_none_or(|cpu| bits < cpu);
+    (!spec.devices.is_empty() && narrower).then_some(bits)
 }
 
 /// Of memory alone, whatever the devices need.
