@@ -81,6 +81,10 @@ impl Engine {
     pub fn recover(&mut self) -> Result<Recovered, Error> {
         let mut turn = self.turn("recover")?;
         let mut recovered = std::mem::take(&mut turn.recovered);
+        if !turn.store.bindings()?.is_empty() {
+            // What is gone is forgotten by looking.
+            turn.observe()?;
+        }
         for functions in turn.store.left_behind(&turn.boot_id)? {
             let mut snapshot = turn.observe()?;
             let failure = turn.release_group(&mut snapshot, &functions, By::WayBack(None)).err();

@@ -135,7 +135,8 @@ impl Engine {
     fn attend(&mut self, name: &Name, watched: &Watched, calls: &mut Calls) -> Result<bool, Error> {
         // One that an earlier passthru started has no such socket.
         let mut ear = backend().listen(&self.files(name).events(), &TRY.into()).ok();
-        let mut again = None;
+        // What it let go of while nobody listened is seen to at once.
+        let mut again = Some(Instant::now());
         loop {
             let mut fds = vec![calls.pipe.as_fd()];
             fds.extend(ear.as_ref().map(|ear| ear.as_fd()));

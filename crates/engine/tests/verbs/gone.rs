@@ -9,9 +9,10 @@ fn what_was_pulled_out_is_held_no_more_and_its_service_comes_back() {
     for function in [GPU, AUDIO] {
         given.host.vanish(function);
     }
-    given.engine().bind(&request(&[NVME])).unwrap();
+    given.engine().recover().unwrap();
     assert_eq!(given.host.is_active("nvidia-persistenced.service"), Some(true));
     assert!(given.engine().recover().unwrap().is_empty());
+    given.engine().bind(&request(&[NVME])).unwrap();
 }
 
 #[test]
