@@ -45,7 +45,12 @@ impl Context {
             (None, Some(dir)) => below(dir)?,
             (None, None) => Root::real(),
         };
-        let state = global.state.unwrap_or_else(|| root.at(StateDir::DEFAULT));
+        // A recording has no state, and what it holds in that place is not
+        // opened; but paths of it are shown.
+        let state = global.state.unwrap_or_else(|| match replay {
+            Some(_) => root.shown(&root.at(StateDir::DEFAULT)).into(),
+            None => root.at(StateDir::DEFAULT),
+        });
         // Processes that are started with it run in another folder.
         let state = std::path::absolute(&state).unwrap_or(state);
         let look = Look::of_stdout();

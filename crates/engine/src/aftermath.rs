@@ -142,7 +142,7 @@ impl Turn<'_> {
     fn present(&self, functions: &[Assignment], has: &[String]) -> Vec<Bdf> {
         let snapshot = self.look();
         let functions: Vec<Bdf> = functions.iter().map(|held| held.bdf).collect();
-        let devices = host_devices(&self.engine.root, &snapshot, &functions);
+        let devices = host_devices(&snapshot, &functions);
         let functions = devices.iter().flat_map(|device| &device.functions);
         let there = functions.filter(|function| has.contains(&function.id()));
         there.map(|function| function.bdf).collect()

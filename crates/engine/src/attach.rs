@@ -126,11 +126,11 @@ impl Engine {
             let group = snapshot.get(*bdf).and_then(|function| function.group_id());
             group.is_some_and(|group| holdings.guests_of(group).contains(guest))
         };
-        let devices = host_devices(&self.root, snapshot, &intent.devices);
+        let devices = host_devices(snapshot, &intent.devices);
         let (own, rest): (Vec<Bdf>, Vec<Bdf>) = intent.devices.iter().partition(|bdf| has(bdf));
         let named = with_groups(snapshot, &own);
         let mut against = holdings.against_giving(guest, &named, &named);
-        against.extend(against_memory(&self.root, instance, &devices, snapshot));
+        against.extend(against_memory(instance, &devices, snapshot));
         if against.is_empty() {
             against.extend(self.against_room(instance, &devices));
         }

@@ -100,7 +100,7 @@ impl Engine {
         if !reasons.is_empty() {
             return Err(Refusal { reasons }.into());
         }
-        let mut slots = host_devices(&self.root, snapshot, held);
+        let mut slots = host_devices(snapshot, held);
         slots.retain(|slot| slot.functions.iter().any(|function| named.contains(&function.bdf)));
         Ok(slots)
     }

@@ -77,8 +77,10 @@ pub(crate) fn wanted(
     Ok(Wanted { spec, facts, overlay })
 }
 
-/// The functions to hand over, by the slots that they sit in.
-pub(crate) fn host_devices(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Vec<HostDevice> {
+/// The functions to hand over, by the slots that they sit in. Their places
+/// are those that a hypervisor on that machine sees, wherever its tree is.
+pub(crate) fn host_devices(snapshot: &Snapshot, devices: &[Bdf]) -> Vec<HostDevice> {
+    let root = Root::real();
     let functions = devices.iter().filter_map(|bdf| snapshot.get(*bdf));
     let functions = functions
         .map(|function| HostFunction::from_facts(function, root.pci_device(function.bdf)))
@@ -91,7 +93,7 @@ pub(crate) fn host_devices(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) ->
 fn room(snapshot: &Snapshot, least: Reserve) -> Reserve {
     let movable = snapshot.functions.values().filter(|function| !function.stays());
     let movable: Vec<Bdf> = movable.map(|function| function.bdf).collect();
-    let devices = host_devices(&Root::real(), snapshot, &movable);
+    let devices = host_devices(snapshot, &movable);
     Reserve::for_any(&devices).max_of(least)
 }
 
@@ -252,14 +254,13 @@ pub(crate) fn host_memory(spec: &GuestSpec, snapshot: &Snapshot) -> HostMemory {
 /// one makes the hypervisor pin all of it. What the guest's process has
 /// already counts as available; hugepages were taken at its start.
 pub(crate) fn against_memory(
-    root: &Root,
     instance: &Instance,
     devices: &[HostDevice],
     snapshot: &Snapshot,
 ) -> Vec<Reason> {
     let arch = snapshot.machine.arch.known().map_or(std::env::consts::ARCH, String::as_str);
     let Ok(machine) = Machine::for_arch(arch) else { return Vec::new() };
-    let held = host_devices(root, snapshot, &instance.devices);
+    let held = host_devices(snapshot, &instance.devices);
     let InstanceSpec { memory, hugepages, .. } = instance.spec;
     let mut spec = GuestSpec::new(instance.name.as_str(), "", machine, memory);
     spec.memory.hugepages = hugepages;

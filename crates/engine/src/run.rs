@@ -140,7 +140,7 @@ impl Engine {
         snapshot: &Snapshot,
     ) -> Result<(Wanted, Rendered, Vec<Reason>), Error> {
         let devices = self.run_intent(request, snapshot)?.devices;
-        let devices = host_devices(&self.root, snapshot, &devices);
+        let devices = host_devices(snapshot, &devices);
         let files = self.files(&request.name);
         for socket in [files.supervisor_monitor(), files.console()] {
             if socket.as_os_str().as_bytes().len() > SOCKET_PATH {

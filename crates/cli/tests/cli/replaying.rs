@@ -84,3 +84,22 @@ fn a_link_that_is_none_says_why() {
     assert!(acs.iter().any(|line| line.contains("source validation")), "{acs:?}");
     assert!(acs.iter().all(|line| !line.contains("0x")), "{acs:?}");
 }
+
+#[test]
+fn a_dry_run_on_a_recording_shows_paths_of_that_machine() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let copy = tempfile::tempdir().unwrap();
+    for entry in folder.join("../../machines/lab-basic").read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let (lab, qemu) = (copy.path().to_str().unwrap(), folder.join("tests/cli/qemu"));
+    let args = ["run", "vm1", "--dry-run", "-d", "01:00.0", "--kernel", "Cargo.toml"];
+    let said =
+        passthru(&[&args[..], &["--program", qemu.to_str().unwrap(), "--machine", lab]].concat());
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.out.contains("sysfsdev=/sys/bus/pci/devices/0000:01:00.0,"), "{said}");
+    let state = format!("path={lab}:/var/lib/passthru/instances/vm1/console.sock,");
+    assert!(said.out.contains(&state), "{said}");
+    assert!(!said.to_string().contains("passthru-replay"), "{said}");
+}
