@@ -76,7 +76,7 @@ impl Qemu {
             let request: Value = serde_json::from_str(&line).unwrap();
             let mut answer = self.answer(&request);
             answer["id"] = request["id"].clone();
-            if writeln!(stream, "{answer}").is_err() {
+            if say(stream, &answer).is_err() {
                 return;
             }
         }
@@ -143,12 +143,17 @@ impl Qemu {
         self.devices.lock().unwrap().retain(|it| it.0 != id);
         let event = json!({ "event": "DEVICE_DELETED", "data": { "device": id } });
         let mut clients = self.clients.lock().unwrap();
-        clients.retain_mut(|client| writeln!(client, "{event}").is_ok());
+        clients.retain_mut(|client| say(client, &event).is_ok());
     }
 
     fn asked(&self) {
         let _ = std::fs::write(self.folder.join("asked"), "");
     }
+}
+
+/// One line in one piece: two that speak at once do not mix.
+fn say(mut stream: &UnixStream, message: &Value) -> std::io::Result<()> {
+    stream.write_all(format!("{message}\n").as_bytes())
 }
 
 fn refusal(class: &str, text: &str) -> Value {
