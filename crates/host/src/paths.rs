@@ -148,6 +148,11 @@ impl Root {
         self.at(format!("/run/udev/data/b{number}"))
     }
 
+    /// Who has a graphics card open, by the card's number.
+    pub fn drm_clients(&self, minor: u32) -> PathBuf {
+        self.sys(format!("kernel/debug/dri/{minor}/clients"))
+    }
+
     /// Compute nodes of amdgpu.
     pub fn kfd_nodes(&self) -> PathBuf {
         self.class("kfd").join("kfd/topology/nodes")
@@ -188,6 +193,11 @@ impl Root {
 
     pub fn meminfo(&self) -> PathBuf {
         self.proc("meminfo")
+    }
+
+    /// What the kernel was started with.
+    pub fn cmdline(&self) -> PathBuf {
+        self.proc("cmdline")
     }
 
     /// The processors, a paragraph each.
@@ -264,10 +274,34 @@ impl Root {
         self.at("/usr/share/qemu/firmware")
     }
 
+    /// One folder per size of hugepages, as in `hugepages-2048kB`.
+    pub fn hugepage_sizes(&self) -> PathBuf {
+        self.sys("kernel/mm/hugepages")
+    }
+
     /// Pages of this size in bytes: `free_hugepages`, `nr_hugepages`, ….
     pub fn hugepages(&self, bytes: u64) -> PathBuf {
-        self.sys("kernel/mm/hugepages").join(format!("hugepages-{}kB", bytes / 1024))
+        self.hugepage_sizes().join(hugepages(bytes))
     }
+
+    /// One folder per NUMA node, as in `node0`.
+    pub fn numa_nodes(&self) -> PathBuf {
+        self.sys("devices/system/node")
+    }
+
+    /// The folder of one NUMA node: `meminfo`, ….
+    pub fn numa_node(&self, node: u32) -> PathBuf {
+        self.numa_nodes().join(format!("node{node}"))
+    }
+
+    /// Pages of this size in bytes on one node: `free_hugepages`, ….
+    pub fn node_hugepages(&self, node: u32, bytes: u64) -> PathBuf {
+        self.numa_node(node).join("hugepages").join(hugepages(bytes))
+    }
+}
+
+fn hugepages(bytes: u64) -> String {
+    format!("hugepages-{}kB", bytes / 1024)
 }
 
 #[cfg(test)]

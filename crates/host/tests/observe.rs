@@ -248,6 +248,29 @@ fn the_machine() {
     assert_eq!(machine.vfio_pci, Fact::Known(ModuleState::Present));
 }
 
+/// The kernel says it since 6.1; before, only what is there can tell.
+#[test]
+fn an_architecture_that_is_not_named_shows_in_what_is_there() {
+    let power = "sys/firmware/devicetree/base/compatible";
+    for (path, content, want) in [
+        ("proc/cpuinfo", "processor\t: 0\ncpu\t\t: POWER9, altivec supported\n", "ppc64"),
+        ("proc/cpuinfo", "vendor_id\t: AuthenticAMD\nflags\t\t: lm svm\n", "x86_64"),
+        ("proc/cpuinfo", "CPU implementer\t: 0x41\nCPU architecture: 8\n", "aarch64"),
+        (power, "ibm,powernv\0ibm,p9-openbmc\0", "ppc64"),
+        ("sys/firmware/acpi/tables/DMAR", "", "x86_64"),
+        ("sys/firmware/acpi/tables/IVRS", "", "x86_64"),
+        ("sys/firmware/acpi/tables/IORT", "", "aarch64"),
+    ] {
+        let (_dir, tree) = new();
+        tree.file(path, content);
+        let arch = seen(&tree, Depth::Listing).machine.arch;
+        assert_eq!(arch, Fact::Known(want.to_owned()), "{path}: {content:?}");
+    }
+    let (_dir, tree) = new();
+    tree.file(power, "raspberrypi,4-model-b\0brcm,bcm2711\0");
+    assert_eq!(seen(&tree, Depth::Listing).machine.arch, Fact::Unknown(Why::NotProvided));
+}
+
 #[test]
 fn an_empty_root_is_a_machine_of_which_nothing_is_known() {
     let dir = tempfile::tempdir().unwrap();

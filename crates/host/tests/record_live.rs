@@ -235,3 +235,38 @@ fn registers_and_roms_are_not_read() {
     }
     assert_eq!(card.attributes.get("resource0"), None);
 }
+
+/// What a guest's start is planned by: the same on a replay as on the machine.
+#[test]
+fn what_guests_are_planned_by_is_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = "sys/devices/system/node/node1";
+    let pages = "hugepages/hugepages-2048kB/free_hugepages";
+    let arm = "processor\t: 0\nBogoMIPS\t: 50\nCPU implementer\t: 0x41\nCPU architecture: 8\n";
+    let files = [
+        ("proc/cpuinfo", arm, "CPU implementer\t: 0x41\nCPU architecture: 8\n"),
+        (
+            &format!("{node}/meminfo"),
+            "\nNode 1 MemFree: 8 kB\nNode 1 Slab: 1 kB\n",
+            "Node 1 MemFree: 8 kB\n",
+        ),
+        (&format!("{node}/{pages}"), "7\n", "7\n"),
+        ("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "9\n", "9\n"),
+        ("sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages", "1\n", "1\n"),
+        ("usr/share/qemu/firmware/60-ovmf.json", "{}\n", "{}\n"),
+    ];
+    for (path, text, _) in files {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    fs::create_dir_all(dir.path().join("sys/bus/pci/devices")).unwrap();
+    let recording = record(&Root::new(dir.path()), &Options::default()).unwrap();
+    let replay = Replay::new(Recording::parse(&recording.to_text()).unwrap()).unwrap();
+    for (path, _, want) in files {
+        let got = fs::read_to_string(replay.root().path().join(path)).unwrap();
+        assert_eq!(got, want, "{path}");
+    }
+    let arch = whole(&replay).machine.arch;
+    assert_eq!(arch, Fact::Known("aarch64".to_owned()));
+}

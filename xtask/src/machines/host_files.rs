@@ -1,4 +1,4 @@
-//! What stands in the sidecar of a described machine: IOMMU units, ACPI
+//! What stands in the sidecar of a described machine: processor, IOMMU units, ACPI
 //! tables, mounts and the network's tables.
 
 use model::parse::umockdev::{Attribute, Device};
@@ -6,6 +6,21 @@ use model::parse::umockdev::{Attribute, Device};
 use crate::machines::machine::Machine;
 
 impl Machine {
+    /// An x86 processor that runs guests, by its vendor (`GenuineIntel`) and
+    /// the address bits that it has.
+    pub fn x86(&mut self, vendor: &str, bits: u8) {
+        let guests = if vendor == "AuthenticAMD" { "svm" } else { "vmx" };
+        let text = format!(
+            "vendor_id\t: {vendor}\nflags\t\t: lm {guests}\naddress sizes\t: {bits} bits physical, 48 bits virtual\n"
+        );
+        self.text("/proc/cpuinfo", &text);
+    }
+
+    /// A POWER processor, by its name.
+    pub fn power(&mut self, name: &str) {
+        self.text("/proc/cpuinfo", &format!("cpu\t\t: {name}, altivec supported\n"));
+    }
+
     /// An Intel unit: its registers' address, capabilities and extended ones.
     pub fn intel_unit(&mut self, index: u32, registers: u64, caps: (&str, &str)) {
         let path = format!("/devices/virtual/iommu/dmar{index}");

@@ -4,7 +4,7 @@
 //! recording lacks a file, the fact is unknown: this machine's system calls
 //! say nothing about another one.
 
-use model::parse::machine::{lists_module, meminfo};
+use model::parse::machine::{lists_module, meminfo, processor_arch};
 use model::snapshot::{Machine, ModuleState};
 use model::{Fact, Why};
 
@@ -39,8 +39,26 @@ fn arch(root: &Root) -> Fact<String> {
         Fact::Unknown(Why::NotProvided) if root.is_real() => {
             rustix::system::uname().machine().to_string_lossy().into_owned().into()
         }
+        Fact::Unknown(Why::NotProvided) => arch_by_traces(root),
         fact => fact,
     }
+}
+
+/// By what only machines of one architecture have: the form of `cpuinfo`,
+/// POWER's device tree, the firmware's table about the IOMMU (DMAR is Intel's,
+/// IVRS AMD's, IORT Arm's).
+fn arch_by_traces(root: &Root) -> Fact<String> {
+    let by_processor = read::text(&root.cpuinfo()).and_then(|text| processor_arch(&text));
+    let power = |text: &str| text.split('\0').any(|name| name.to_lowercase().starts_with("ibm,"));
+    let compatible = read::text(&root.device_tree().join("compatible"));
+    let tables = [("DMAR", "x86_64"), ("IVRS", "x86_64"), ("IORT", "aarch64")];
+    let has = |(name, _): &(&str, _)| root.acpi_tables().join(name).exists();
+    let found = match by_processor {
+        Err(_) if compatible.is_ok_and(|text| power(&text)) => Ok("ppc64"),
+        Err(why) => tables.into_iter().find(has).map(|(_, arch)| arch).ok_or(why),
+        found => found,
+    };
+    found.map(str::to_owned).into()
 }
 
 /// Whether a kernel module can be used.

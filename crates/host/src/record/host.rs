@@ -9,7 +9,7 @@ use model::parse::sidecar::{Content, Sidecar};
 use super::source::{Found, Source};
 use super::sources::{
     FILES, FOLDERS, LISTED, LISTS, MEMORY, MODULES, NODES, NODES_OF_TREE, Place, TABLES, UDEV_KEPT,
-    first_processor, is_on_device, lines,
+    first_processor, is_on_device, lines, node_memory,
 };
 
 /// Adds all of it.
@@ -27,6 +27,8 @@ pub(super) fn add<'a>(source: Source<'a>, sidecar: &'a mut Sidecar) {
     take.mounts();
     take.shortened("meminfo", |text| lines(text, MEMORY));
     take.shortened("cpuinfo", first_processor);
+    take.numa_nodes();
+    take.guest_firmware();
     take.drivers();
     take.modules();
     take.module_lists();
@@ -137,6 +139,33 @@ impl Taker<'_> {
         }
         if let Some(probe) = source.name(&source.root().drivers_probe()) {
             self.existence(&probe);
+        }
+    }
+
+    /// Memory and hugepages of each NUMA node.
+    fn numa_nodes(&mut self) {
+        let source = self.source;
+        let Some(folder) = source.name(&source.root().numa_nodes()) else { return };
+        for name in source.names(&folder).here().unwrap_or_default() {
+            if name.strip_prefix("node").is_none_or(|number| number.parse::<u32>().is_err()) {
+                continue;
+            }
+            let node = format!("{folder}/{name}");
+            self.kept(&format!("{node}/meminfo"), node_memory);
+            let pools = format!("{node}/hugepages");
+            for pool in source.names(&pools).here().unwrap_or_default() {
+                self.file(&format!("{pools}/{pool}/free_hugepages"));
+            }
+        }
+    }
+
+    /// Descriptors of the UEFIs that guests can be started with.
+    fn guest_firmware(&mut self) {
+        let source = self.source;
+        let Some(folder) = source.name(&source.root().qemu_firmware()) else { return };
+        let names = source.names(&folder).here().unwrap_or_default();
+        for name in names.iter().filter(|name| name.ends_with(".json")) {
+            self.file(&format!("{folder}/{name}"));
         }
     }
 

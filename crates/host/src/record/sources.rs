@@ -41,6 +41,7 @@ pub(super) const FILES: &[Place] = &[
 /// Files of each folder inside of a folder.
 pub(super) const FOLDERS: &[(Place, &[&str])] = &[
     (Place::Sys("kernel/iommu_groups"), &["type", "reserved_regions"]),
+    (Place::Sys("kernel/mm/hugepages"), &["free_hugepages", "nr_hugepages", "resv_hugepages"]),
     (Place::Proc("driver/nvidia/gpus"), &["information"]),
     (Place::Sys("devices/virtual/kfd/kfd/topology/nodes"), &["gpu_id", "properties"]),
 ];
@@ -84,14 +85,34 @@ pub(super) const UDEV_KEPT: &[&str] = &["E:ID_FS_LABEL=", "E:ID_FS_TYPE=", "E:ID
 /// Lines of `meminfo` and of `cpuinfo` (the first processor's) that are kept.
 pub(super) const MEMORY: &[&str] =
     &["MemTotal", "MemFree", "MemAvailable", "HugePages", "Hugepagesize"];
-pub(super) const PROCESSOR: &[&str] =
-    &["vendor_id", "cpu family", "model", "stepping", "flags", "address sizes", "cpu", "platform"];
+pub(super) const PROCESSOR: &[&str] = &[
+    "vendor_id",
+    "cpu family",
+    "model",
+    "stepping",
+    "flags",
+    "address sizes",
+    "cpu",
+    "platform",
+    "CPU implementer",
+    "CPU architecture",
+    "isa",
+];
 pub(super) const FLAGS: &[&str] = &["hypervisor", "la57", "lm", "svm", "vmx"];
 
 /// Lines that start with one of the words.
 pub(super) fn lines(text: &str, starts: &[&str]) -> String {
     let kept = |line: &&str| starts.iter().any(|start| line.starts_with(start));
     text.lines().filter(kept).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// What is in a NUMA node's memory (`Node 0 MemFree: 8 kB`).
+pub(super) fn node_memory(text: &str) -> String {
+    let rows = text.lines().filter(|line| {
+        let row = line.trim_start().splitn(3, ' ').nth(2).unwrap_or_default();
+        MEMORY.iter().any(|start| row.starts_with(start))
+    });
+    rows.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The first processor, with the flags that matter here.

@@ -1,7 +1,8 @@
 //! Facts about the whole machine.
 //!
-//! In: `/proc/meminfo`, and the lists of modules that a kernel comes with.
-//! Out: bytes, and whether a module is listed.
+//! In: `/proc/meminfo`, `/proc/cpuinfo`, a NUMA node's `meminfo`, and the
+//! lists of modules that a kernel comes with. Out: bytes, address bits, an
+//! architecture, and whether a module is listed.
 
 use crate::fact::Why;
 use crate::parse::attribute::{malformed, number};
@@ -10,9 +11,51 @@ use crate::parse::attribute::{malformed, number};
 pub fn meminfo(text: &str, key: &str) -> Result<u64, Why> {
     let row = |line: &&str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
     let Some(line) = text.lines().find(row) else { return Err(Why::NotProvided) };
-    // The kernel prints kibibytes and calls them kB.
-    let value = line[key.len() + 1..].trim().strip_suffix("kB").ok_or_else(|| malformed(line))?;
+    kibibytes(line, &line[key.len() + 1..])
+}
+
+/// A row of a NUMA node's `meminfo` (`Node 1 MemFree: 8 kB`) in bytes.
+pub fn node_meminfo(text: &str, key: &str) -> Result<u64, Why> {
+    let value = |line: &'_ str| {
+        let row = line.trim_start().strip_prefix("Node ")?.split_once(' ')?.1;
+        Some(row.strip_prefix(key)?.strip_prefix(':')?.to_owned())
+    };
+    let found = text.lines().find_map(|line| Some((line, value(line)?)));
+    let (line, value) = found.ok_or(Why::NotProvided)?;
+    kibibytes(line, &value)
+}
+
+/// The kernel prints kibibytes and calls them kB.
+fn kibibytes(line: &str, value: &str) -> Result<u64, Why> {
+    let value = value.trim().strip_suffix("kB").ok_or_else(|| malformed(line))?;
     number::<u64>(value)?.checked_mul(1024).ok_or_else(|| malformed(line))
+}
+
+/// The architecture, as in `uname -m`, by the form of `/proc/cpuinfo`, which
+/// is each architecture's own (`show_cpuinfo()` in `arch/*/kernel`). POWER's
+/// does not tell the order of bytes: it is `ppc64` either way.
+pub fn processor_arch(text: &str) -> Result<&'static str, Why> {
+    let value = |key: &str| {
+        let mut rows = text.lines().filter_map(|line| line.split_once(':'));
+        rows.find(|(name, _)| name.trim_end() == key).map(|(_, value)| value.trim())
+    };
+    if let Some(vendor) = value("vendor_id") {
+        if vendor.starts_with("IBM/S390") {
+            return Ok("s390x");
+        }
+        let flags = value("flags").ok_or_else(|| malformed("a processor without flags"))?;
+        // Long mode.
+        return Ok(if flags.split(' ').any(|flag| flag == "lm") { "x86_64" } else { "i686" });
+    }
+    if value("CPU implementer").is_some() {
+        let wide = ["8", "AArch64"].map(Some).contains(&value("CPU architecture"));
+        return Ok(if wide { "aarch64" } else { "armv7l" });
+    }
+    match (value("cpu"), value("isa")) {
+        (Some(cpu), _) if cpu.starts_with("POWER") => Ok("ppc64"),
+        (_, Some(isa)) if isa.starts_with("rv64") => Ok("riscv64"),
+        _ => Err(Why::NotProvided),
+    }
 }
 
 /// Physical address bits of the processor, from `/proc/cpuinfo`
@@ -52,6 +95,36 @@ mod tests {
         assert_eq!(meminfo(text, "Mem"), Err(Why::NotProvided));
         assert!(meminfo("MemTotal: lots\n", "MemTotal").is_err());
         assert!(meminfo("MemTotal: 18446744073709551615 kB\n", "MemTotal").is_err());
+    }
+
+    #[test]
+    fn memory_of_a_node() {
+        let text = "\nNode 1 MemTotal:       4096 kB\nNode 1 MemFree:        16 kB\n";
+        assert_eq!(node_meminfo(text, "MemFree"), Ok(16 << 10));
+        assert_eq!(node_meminfo(text, "Mem"), Err(Why::NotProvided));
+        assert_eq!(node_meminfo("MemFree: 1 kB\n", "MemFree"), Err(Why::NotProvided));
+        assert!(node_meminfo("Node 0 MemFree: lots\n", "MemFree").is_err());
+    }
+
+    #[test]
+    fn architectures() {
+        for (text, want) in [
+            ("processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu lm svm\n", "x86_64"),
+            ("vendor_id\t: GenuineIntel\nflags\t\t: fpu vmx lm\n", "x86_64"),
+            ("vendor_id\t: GenuineIntel\nflags\t\t: fpu vme\n", "i686"),
+            ("vendor_id       : IBM/S390\n# processors    : 4\n", "s390x"),
+            ("processor\t: 0\nCPU implementer\t: 0x41\nCPU architecture: 8\n", "aarch64"),
+            ("CPU implementer\t: 0x41\nCPU architecture: 7\n", "armv7l"),
+            ("processor\t: 0\ncpu\t\t: POWER9, altivec supported\nclock\t\t: 3.8\n", "ppc64"),
+            ("cpu\t\t: POWER8E (raw), altivec supported\n", "ppc64"),
+            ("processor\t: 0\nhart\t\t: 1\nisa\t\t: rv64imafdc\n", "riscv64"),
+        ] {
+            assert_eq!(processor_arch(text), Ok(want), "{text:?}");
+        }
+        for text in ["", "alas", "cpu\t: PPC970\n", "cpu MHz\t: 800\n"] {
+            assert_eq!(processor_arch(text), Err(Why::NotProvided), "{text:?}");
+        }
+        assert!(processor_arch("vendor_id\t: AuthenticAMD\n").is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What `/proc/PID` says of a process.
 //!
-//! In: `stat` and `cgroup`. Out: the start time, the systemd unit.
+//! In: `stat`, `status`, `limits` and `cgroup`. Out: the start time, what it
+//! may do, the systemd unit.
 
 /// Start time in clock ticks after boot: field 22 of `stat`. The program's
 /// name, field 2, stands in parentheses and may hold blanks and parentheses.
@@ -15,6 +16,26 @@ pub fn state(stat: &str) -> Option<char> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut letters = rest.split_whitespace().next()?.chars();
     letters.next().filter(|_| letters.next().is_none())
+}
+
+/// The number of the capability to lock memory without a limit (capabilities(7)).
+pub const CAP_IPC_LOCK: u32 = 14;
+
+/// Whether a capability is in force: `CapEff` of `status`, a bit for each.
+pub fn has_capability(status: &str, number: u32) -> Option<bool> {
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    let set = u64::from_str_radix(set.trim(), 16).ok()?;
+    Some(set.checked_shr(number).unwrap_or(0) & 1 == 1)
+}
+
+/// Bytes that it may lock (`Max locked memory` of `limits`, the soft limit);
+/// without a limit `u64::MAX`.
+pub fn locked_memory(limits: &str) -> Option<u64> {
+    let row = limits.lines().find_map(|line| line.strip_prefix("Max locked memory"))?;
+    match row.split_whitespace().next()? {
+        "unlimited" => Some(u64::MAX),
+        bytes => bytes.parse().ok(),
+    }
 }
 
 /// The unit that the system's systemd runs it in: the first part of the
@@ -60,6 +81,33 @@ mod tests {
         ] {
             assert_eq!(state(stat), want, "{stat:?}");
         }
+    }
+
+    #[test]
+    fn capabilities() {
+        let status = |set: &str| format!("Name:\tsh\nCapPrm:\t0000000000000000\nCapEff:\t{set}\n");
+        for (set, want) in [
+            ("000001ffffffffff", Some(true)),
+            ("00000000a80425fb", Some(false)),
+            ("0000000000004000", Some(true)),
+            ("0", Some(false)),
+            ("many", None),
+        ] {
+            assert_eq!(has_capability(&status(set), CAP_IPC_LOCK), want, "{set}");
+        }
+        assert_eq!(has_capability("Name:\tsh\n", CAP_IPC_LOCK), None);
+        assert_eq!(has_capability(&status("1"), 64), Some(false));
+    }
+
+    #[test]
+    fn limits() {
+        let head =
+            "Limit                     Soft Limit           Hard Limit           Units     \n";
+        let row = |soft: &str| format!("{head}Max locked memory         {soft}  9999  bytes\n");
+        assert_eq!(locked_memory(&row("8388608")), Some(8 << 20));
+        assert_eq!(locked_memory(&row("unlimited")), Some(u64::MAX));
+        assert_eq!(locked_memory(&row("much")), None);
+        assert_eq!(locked_memory(head), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::machines::machine::Machine;
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/nvme0n1p2 ro amd_iommu=on";
     let mut machine = Machine::new("x86_64", "6.8.0-31-generic", cmdline, 128 * GIB);
+    machine.x86("AuthenticAMD", 48);
     machine.places.prefetchable = 0x200_0000_0000;
     machine.add(host_bridge("0000:00:00.0", (0x1022, 0x1480)).subsystem(0x1022, 0x1480).numa(0));
     let unit = function("0000:00:00.2", (0x1022, 0x1481), 0x080600).subsystem(0x1022, 0x1481);

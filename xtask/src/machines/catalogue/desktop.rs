@@ -15,6 +15,7 @@ const CARD: (u16, u16) = (0x1043, 0x8661);
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/nvme0n1p2 ro quiet intel_iommu=on iommu=pt";
     let mut machine = Machine::new("x86_64", "6.8.0-45-generic", cmdline, 32 * GIB);
+    machine.x86("GenuineIntel", 39);
     machine.places.prefetchable = 0x40_0000_0000;
     processor(&mut machine);
     card(&mut machine);

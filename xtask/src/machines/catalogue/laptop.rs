@@ -15,6 +15,7 @@ const BOARD: (u16, u16) = (0x1558, 0x8550);
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/mapper/volume1 ro quiet splash intel_iommu=on";
     let mut machine = Machine::new("x86_64", "6.11.9-100.fc39.x86_64", cmdline, 16 * GIB);
+    machine.x86("GenuineIntel", 39);
     graphics(&mut machine);
     screen(&mut machine);
     board(&mut machine);

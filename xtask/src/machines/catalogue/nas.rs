@@ -15,6 +15,7 @@ use crate::machines::machine::Machine;
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/md0 console=ttyS2 intel_iommu=on";
     let mut machine = Machine::new("x86_64", "4.4.302+", cmdline, 8 * GIB);
+    machine.x86("GenuineIntel", 39);
     machine.remove("/proc/sys/kernel/arch");
     machine.places.prefetchable = 0x1_8000_0000;
     processor(&mut machine);

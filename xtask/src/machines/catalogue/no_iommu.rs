@@ -14,6 +14,7 @@ const BOARD: (u16, u16) = (0x1462, 0x7817);
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/sda2 ro quiet";
     let mut machine = Machine::new("x86_64", "6.1.0-28-amd64", cmdline, 8 * GIB);
+    machine.x86("GenuineIntel", 39);
     machine.places.prefetchable = 0xc000_0000;
     machine.add(host_bridge("0000:00:00.0", (0x8086, 0x0c00)).subsystem(BOARD.0, BOARD.1));
     card(&mut machine);

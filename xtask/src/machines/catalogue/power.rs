@@ -17,6 +17,7 @@ const PLX: (u16, u16) = (0x10b5, 0x8725);
 pub fn ac922() -> Recording {
     let mut machine = power("4.18.0-372.el8.ppc64le", 512 * GIB);
     machine.text("/sys/firmware/devicetree/base/model", "8335-GTH\0");
+    machine.power("POWER9");
     drive_domain(&mut machine, PHB4);
     gpu_domain(&mut machine, "0004", 4, 0, 2);
     gpu_domain(&mut machine, "0035", 3, 8, 6);
@@ -28,6 +29,7 @@ pub fn ac922() -> Recording {
 pub fn s822lc() -> Recording {
     let mut machine = power("4.14.0-49.10.1.el7a.ppc64le", 256 * GIB);
     machine.text("/sys/firmware/devicetree/base/model", "8335-GTB\0");
+    machine.power("POWER8NVL (raw)");
     drive_domain(&mut machine, PHB3);
     for (domain, numa, group) in [("0002", 0, 2), ("000a", 8, 3)] {
         let root = format!("{domain}:00:00.0");

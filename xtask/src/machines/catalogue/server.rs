@@ -31,6 +31,7 @@ struct Count {
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/nvme0n1p2 ro amd_iommu=on iommu=pt";
     let mut machine = Machine::new("x86_64", "5.15.0-1063-nvidia", cmdline, 1024 * GIB);
+    machine.x86("AuthenticAMD", 43);
     machine.places.memory = 0x8000_0000;
     machine.places.prefetchable = 0x200_0000_0000;
     let mut count = Count { group: 0, gpu: 0, nic: 0, nvme: 0 };

@@ -13,6 +13,7 @@ use crate::machines::machine::{MSI, Machine};
 pub fn machine() -> Recording {
     let cmdline = "root=/dev/sda2 ro intel_iommu=on iommu=pt";
     let mut machine = Machine::new("x86_64", "5.14.0-427.el9.x86_64", cmdline, 192 * GIB);
+    machine.x86("GenuineIntel", 46);
     machine.places.prefetchable = 0x3800_0000_0000;
     board(&mut machine);
     raid(&mut machine);
