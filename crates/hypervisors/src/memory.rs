@@ -22,6 +22,10 @@ pub struct HostMemory {
     /// process; `None` when it does not count: no limit, or CAP_IPC_LOCK
     /// (`vfio_lock_acct()` in `drivers/vfio/vfio_iommu_type1.c`).
     pub lock_limit: Option<u64>,
+    /// What the guest's own node ([`Memory::numa`](crate::machine::Memory))
+    /// can hand out at once, of hugepages if they are asked for; `None` when
+    /// there is no such node, or it is unknown.
+    pub near: Option<u64>,
 }
 
 /// Beside the guest's memory: libvirt's allowance for MMIO and the
@@ -48,6 +52,18 @@ pub fn check(spec: &GuestSpec, host: &HostMemory) -> Vec<Reason> {
     reasons.extend(free(spec, host));
     reasons.extend(lock_limit(spec, host));
     reasons
+}
+
+/// What the user should know although the guest can be started.
+pub fn notes(spec: &GuestSpec, host: &HostMemory) -> Option<Reason> {
+    let node = spec.memory.numa?.node;
+    let near = host.near.filter(|near| *near < spec.memory.bytes)?;
+    let what = if spec.memory.hugepages.is_some() { "of hugepages free" } else { "free" };
+    let text = format!(
+        "node {node}, to which its devices belong, has {} {what}: the guest's memory will in part be another node's, and slower",
+        mib(near)
+    );
+    Some(Reason::machine(Code::MemoryFar, text, "free memory of that node, or give the guest less"))
 }
 
 /// Functions of one group share an address space whatever the guest's

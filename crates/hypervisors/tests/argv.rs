@@ -61,7 +61,7 @@ fn argv__eight_gpus_under_seabios() {
     let mut spec = eight_gpus();
     spec.firmware = Firmware::Default;
     spec.kernel = Some(kernel());
-    let old = HostFacts { version: Version(8, 2, 1), ..server() };
+    let old = HostFacts { version: Some(Version(8, 2, 1)), ..server() };
     assert_snapshot!(render(&spec, &old));
 }
 
@@ -170,6 +170,17 @@ fn argv__pseries() {
 }
 
 #[test]
+fn argv__pseries_where_it_is_not_installed() {
+    let mut spec = tcg(guest(GIB));
+    spec.machine = Machine::named("pseries").unwrap();
+    spec.devices = vec![nvme()];
+    assert_snapshot!(render(&spec, &HostFacts { version: None, ..power() }));
+    spec.accel = Accel::Kvm;
+    let refused = render(&spec, &HostFacts { kvm: false, ..power() }).to_string();
+    assert!(refused.contains("load kvm_hv there"), "{refused}");
+}
+
+#[test]
 fn argv__iommufd() {
     let mut spec = guest(2 * GIB);
     spec.container = Container::Iommufd;
@@ -241,7 +252,7 @@ fn refused__everything_at_once() {
     spec.monitors = vec![format!("/{}", "x".repeat(107)).into()];
     let card = device(vec![aic100("0000:19:00.0", 7), aic100("0000:1a:00.0", 8)]);
     spec.devices = vec![card, device(vec![aic100("0000:19:00.0", 7)]), device(vec![])];
-    let old = HostFacts { version: Version(6, 1, 0), kvm: false, ..server() };
+    let old = HostFacts { version: Some(Version(6, 1, 0)), kvm: false, ..server() };
     assert_snapshot!(render(&spec, &old));
 }
 

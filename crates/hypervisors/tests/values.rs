@@ -5,7 +5,7 @@
 mod cases;
 
 use cases::*;
-use hypervisors::machine::GuestIommu;
+use hypervisors::machine::{GuestIommu, Numa};
 use hypervisors::memory::{self, HostMemory};
 use hypervisors::qemu::{disk, firmware};
 use hypervisors::{BACKENDS, HostDevice, HostFunction, Reserve, backend};
@@ -20,8 +20,12 @@ fn all(host: &HostMemory, spec: &hypervisors::GuestSpec) -> String {
     reasons.iter().map(|reason| format!("{reason}\n  hint: {}\n", reason.hint)).collect()
 }
 
-const PLENTY: HostMemory =
-    HostMemory { available: Some(1 << 40), free_hugepages: Some(1 << 40), lock_limit: None };
+const PLENTY: HostMemory = HostMemory {
+    available: Some(1 << 40),
+    free_hugepages: Some(1 << 40),
+    lock_limit: None,
+    near: None,
+};
 
 #[test]
 fn backends_have_names_of_their_own() {
@@ -62,8 +66,21 @@ fn memory_that_is_not_there_is_said_beforehand() {
     spec.memory.hugepages = Some(2 * MIB);
     let few = HostMemory { free_hugepages: Some(GIB), available: Some(GIB), ..PLENTY };
     insta::assert_snapshot!("memory__too_few_hugepages", all(&few, &spec));
-    let unknown = HostMemory { available: None, free_hugepages: None, lock_limit: None };
+    let unknown =
+        HostMemory { available: None, free_hugepages: None, lock_limit: None, near: None };
     assert_eq!(all(&unknown, &spec), "", "what is not known refuses nothing");
+}
+
+#[test]
+fn memory_of_another_node_is_noted() {
+    let mut spec = guest(8 * GIB);
+    let little = HostMemory { near: Some(2 * GIB), ..PLENTY };
+    assert_eq!(memory::notes(&spec, &little), None, "it has no node of its own");
+    spec.memory.numa = Some(Numa { node: 1, strict: false });
+    insta::assert_snapshot!("memory__another_node", memory::notes(&spec, &little).unwrap());
+    assert_eq!(memory::notes(&spec, &HostMemory { near: Some(8 * GIB), ..PLENTY }), None);
+    assert_eq!(memory::notes(&spec, &PLENTY), None);
+    assert_eq!(all(&little, &spec), "");
 }
 
 #[test]

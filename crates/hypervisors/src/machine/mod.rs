@@ -50,7 +50,9 @@ pub struct GuestSpec {
 pub struct HostFacts {
     /// The program, as it is started.
     pub program: String,
-    pub version: Version,
+    /// `None` when it could not be asked: a plan for another machine, or for
+    /// one where it is not installed yet.
+    pub version: Option<Version>,
     /// It was built with seccomp, and can confine itself.
     pub sandbox: bool,
     /// KVM can be used.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::socket::connect_within;
 use crate::patience::Patience;
 
 /// The longest line that is read. QEMU's longest answers (its schema) are
@@ -102,9 +103,7 @@ impl Qmp {
     /// The same, for somebody who may lose patience before the greeting:
     /// nothing was asked for by then.
     pub fn connect_with(path: &Path, patience: &Patience) -> Result<Self, QmpError> {
-        let stream = UnixStream::connect(path)
-            .map_err(|source| QmpError::Connect { path: path.display().to_string(), source })?;
-        Self::greet_with(stream, patience)
+        Self::greet_with(connect_within(path, patience)?, patience)
     }
 
     /// Greet on a connection that is there already.

@@ -11,6 +11,7 @@ pub mod hotplug;
 pub mod monitor;
 pub mod ports;
 pub mod render;
+mod socket;
 pub mod version;
 
 use std::path::Path;

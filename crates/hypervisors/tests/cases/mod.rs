@@ -21,7 +21,7 @@ pub const GIB: u64 = 1 << 30;
 pub fn server() -> HostFacts {
     HostFacts {
         program: "qemu-system-x86_64".to_owned(),
-        version: Version(10, 0, 2),
+        version: Some(Version(10, 0, 2)),
         sandbox: true,
         kvm: true,
         iommu_bits: Some(46),

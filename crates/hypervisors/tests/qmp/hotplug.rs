@@ -2,9 +2,11 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use hypervisors::qemu::{Qmp, hotplug};
-use hypervisors::{ControlError, Guest};
+use hypervisors::{ControlError, Guest, Listener, Patience};
 use serde_json::{Value, json};
 
 use crate::cases::*;
@@ -159,4 +161,37 @@ fn a_guest_that_refuses_is_believed_at_once() {
     qmp.attach(&gpu()).unwrap();
     let error = qmp.detach(&gpu(), &PATIENT.into()).unwrap_err();
     assert!(matches!(error, ControlError::GuestRefused { .. }), "{error:?}");
+}
+
+#[test]
+fn each_device_is_promised_a_port_of_its_own() {
+    let (mut qmp, log) = machine(None, goes);
+    // One port has room for a card, the other only for small things.
+    qmp.may_attach(&[gpu(), nvme()]).unwrap();
+    let error = qmp.may_attach(&[gpu(), gpu()]).unwrap_err();
+    assert!(matches!(error, ControlError::Refused(_)), "{error:?}");
+    assert_eq!(log.try_iter().count(), 0, "nothing was changed");
+    qmp.attach(&gpu()).unwrap();
+    let error = qmp.may_attach(&[gpu()]).unwrap_err();
+    assert!(error.to_string().contains("has it already"), "{error}");
+}
+
+#[test]
+fn a_lost_patience_ends_the_wait_and_not_the_request() {
+    let (mut qmp, log) = machine(None, stays);
+    qmp.attach(&gpu()).unwrap();
+    let raised = Arc::new(AtomicBool::new(true));
+    let error = qmp.detach(&gpu(), &Patience::from(PATIENT).unless(&raised)).unwrap_err();
+    assert!(error.is_interrupted(), "{error:?}");
+    assert_eq!(log.try_iter().filter(|line| line.starts_with("del")).count(), 2);
+}
+
+#[test]
+fn a_listener_hears_what_is_let_go_of() {
+    let (mut qmp, _log) = machine(None, goes);
+    qmp.attach(&gpu()).unwrap();
+    assert!(!qmp.let_go().unwrap());
+    qmp.detach(&gpu(), &PATIENT.into()).unwrap();
+    assert!(qmp.let_go().unwrap());
+    assert!(!qmp.let_go().unwrap());
 }

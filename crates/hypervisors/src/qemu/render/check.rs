@@ -9,7 +9,9 @@ use crate::device::HostDevice;
 use crate::machine::{
     Accel, Container, Firmware, GuestIommu, GuestSpec, HostFacts, MachineKind, Network,
 };
-use crate::qemu::version;
+use crate::qemu::version::{self, Version};
+
+use super::for_kvm;
 
 /// Above 255 processors a guest needs an IOMMU in x2APIC mode to interrupt
 /// them all.
@@ -23,7 +25,7 @@ const MAX_EMULATED: usize = 7;
 
 pub(super) fn check(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    reasons.extend(facts.version.refusal());
+    reasons.extend(facts.version.and_then(Version::refusal));
     reasons.extend(name(spec));
     reasons.extend(accel(spec, facts));
     reasons.extend(size(spec));
@@ -61,10 +63,8 @@ fn is_uuid(text: &str) -> bool {
 
 fn accel(spec: &GuestSpec, facts: &HostFacts) -> Option<Reason> {
     (spec.accel == Accel::Kvm && !facts.kvm).then(|| {
-        refuse(
-            "KVM was asked for and cannot be used on this host",
-            "enable virtualization in the firmware and load kvm_intel or kvm_amd; --accel tcg emulates, slowly",
-        )
+        let text = "KVM was asked for and cannot be used on this host";
+        refuse(text, &format!("{}; --accel tcg emulates, slowly", for_kvm(spec)))
     })
 }
 
@@ -93,9 +93,9 @@ fn size(spec: &GuestSpec) -> Vec<Reason> {
 
 fn iommu(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    if spec.container == Container::Iommufd && facts.version < version::IOMMUFD {
-        let text =
-            format!("QEMU {} has no iommufd, {} is the first", facts.version, version::IOMMUFD);
+    let old = facts.version.filter(|version| *version < version::IOMMUFD);
+    if let Some(old) = old.filter(|_| spec.container == Container::Iommufd) {
+        let text = format!("QEMU {old} has no iommufd, {} is the first", version::IOMMUFD);
         reasons.push(refuse(text, "use the VFIO container, the default"));
     }
     if spec.iommu == GuestIommu::On && spec.machine.kind() == MachineKind::Pseries {

@@ -20,6 +20,7 @@ use model::plan::Refusal;
 use model::reason::{Code, Reason};
 
 use crate::machine::{Accel, GuestSpec, HostFacts, MachineKind};
+use crate::qemu::version;
 use crate::{Rendered, Start};
 
 use arg::Arg;
@@ -113,12 +114,37 @@ fn uses_kvm(spec: &GuestSpec, facts: &HostFacts) -> bool {
     }
 }
 
+/// What it takes that KVM can be used for this machine.
+fn for_kvm(spec: &GuestSpec) -> &'static str {
+    match spec.machine.kind() {
+        MachineKind::Q35 => "enable virtualization in the firmware and load kvm_intel or kvm_amd",
+        MachineKind::Pseries => "KVM for it is on POWER hosts only; load kvm_hv there",
+    }
+}
+
+/// What is only known of the program when it was asked.
+fn version_notes(spec: &GuestSpec, facts: &HostFacts) -> Option<Reason> {
+    let functions = spec.devices.iter().flat_map(|device| &device.functions);
+    let largest = functions.flat_map(|function| &function.bars).map(|bar| bar.size).max();
+    match facts.version {
+        Some(version) => version.note(largest.unwrap_or(0)),
+        None => {
+            let text = format!(
+                "the version of {} is not known: the guest is shown as one of {} or newer gets it",
+                facts.program,
+                version::LEAST
+            );
+            let hint = "install it where the guest is to run";
+            Some(Reason::machine(Code::Unknown, text, hint))
+        }
+    }
+}
+
 fn general_notes(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
     let mut notes = Vec::new();
     if spec.accel == Accel::Auto && !facts.kvm {
         let text = "KVM cannot be used: the guest is emulated, at a small fraction of the speed";
-        let hint = "enable virtualization in the firmware and load kvm_intel or kvm_amd";
-        notes.push(Reason::machine(Code::NoKvm, text, hint));
+        notes.push(Reason::machine(Code::NoKvm, text, for_kvm(spec)));
     }
     if spec.sandbox && !facts.sandbox {
         let text =
@@ -126,9 +152,7 @@ fn general_notes(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
         let hint = "the QEMU of a distribution has it (libseccomp when it is built)";
         notes.push(Reason::machine(Code::NoSandbox, text, hint));
     }
-    let functions = spec.devices.iter().flat_map(|device| &device.functions);
-    let bars = functions.flat_map(|function| &function.bars);
-    notes.extend(facts.version.note(bars.map(|bar| bar.size).max().unwrap_or(0)));
+    notes.extend(version_notes(spec, facts));
     if spec.container == crate::machine::Container::Iommufd && spec.devices.len() > 1 {
         let text = "through iommufd, devices of one guest cannot reach each other's memory (no peer-to-peer DMA yet)";
         notes.push(Reason::machine(
