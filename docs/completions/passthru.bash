@@ -242,7 +242,7 @@ _passthru() {
                     return 0
                     ;;
                 --override)
-                    COMPREPLY=($(compgen -W "root_disk disk_in_use only_network boot_framebuffer reset_hits_others" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown" -- "${cur}"))
                     return 0
                     ;;
                 --root)
@@ -276,7 +276,7 @@ _passthru() {
                     return 0
                     ;;
                 --override)
-                    COMPREPLY=($(compgen -W "root_disk disk_in_use only_network boot_framebuffer reset_hits_others" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown" -- "${cur}"))
                     return 0
                     ;;
                 --root)
@@ -862,7 +862,7 @@ _passthru() {
                     return 0
                     ;;
                 --override)
-                    COMPREPLY=($(compgen -W "root_disk disk_in_use only_network boot_framebuffer reset_hits_others" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown" -- "${cur}"))
                     return 0
                     ;;
                 --root)

@@ -97,7 +97,10 @@ complete -c passthru -n "__fish_passthru_using_subcommand bind" -l override -d '
 disk_in_use\t''
 only_network\t''
 boot_framebuffer\t''
-reset_hits_others\t''"
+console\t''
+reset_hits_others\t''
+uses_unknown\t''
+holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
@@ -130,7 +133,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand run" -l machine-type -
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l viommu -d 'An emulated IOMMU in the guest: `auto` where a device needs it' -r -f -a "auto\t''
 on\t''
 off\t''"
-complete -c passthru -n "__fish_passthru_using_subcommand run" -l hugepages -d 'Take its memory from hugepages of this size' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l hugepages -d 'Take its memory from hugepages: `auto`, `on`, `off`, or a size as in 1G; `auto` is when enough are free near the devices' -r
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l spare-ports -d 'Empty ports for devices that come while it runs' -r
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l network -d 'Its network: `user`, `none`, or `tap:INTERFACE`' -r
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l forward -d 'A port of this host\'s loopback that leads to one of the guest' -r
@@ -139,7 +142,10 @@ complete -c passthru -n "__fish_passthru_using_subcommand run" -l override -d 'L
 disk_in_use\t''
 only_network\t''
 boot_framebuffer\t''
-reset_hits_others\t''"
+console\t''
+reset_hits_others\t''
+uses_unknown\t''
+holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
@@ -210,7 +216,10 @@ complete -c passthru -n "__fish_passthru_using_subcommand attach" -l override -d
 disk_in_use\t''
 only_network\t''
 boot_framebuffer\t''
-reset_hits_others\t''"
+console\t''
+reset_hits_others\t''
+uses_unknown\t''
+holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l state -d 'Where registered devices, instances and the journal are kept' -r -F

@@ -131,7 +131,7 @@ esac
 (bind)
 _arguments "${_arguments_options[@]}" : \
 '--driver=[The driver, where it is a variant of vfio-pci]:NAME:_default' \
-'*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer reset_hits_others)' \
+'*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown)' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
@@ -174,12 +174,12 @@ uefi\:"OVMF, with variables of the guest'\''s own"))' \
 '--accel=[What runs its instructions\: \`auto\` is KVM where it can be used]:ACCEL:(auto kvm tcg)' \
 '--machine-type=[The machine that is emulated (q35, pseries, pc-q35-9.2)]:NAME:_default' \
 '--viommu=[An emulated IOMMU in the guest\: \`auto\` where a device needs it]::VIOMMU:(auto on off)' \
-'--hugepages=[Take its memory from hugepages of this size]::SIZE:_default' \
+'--hugepages=[Take its memory from hugepages\: \`auto\`, \`on\`, \`off\`, or a size as in 1G; \`auto\` is when enough are free near the devices]::WHEN:_default' \
 '--spare-ports=[Empty ports for devices that come while it runs]:N:_default' \
 '--network=[Its network\: \`user\`, \`none\`, or \`tap\:INTERFACE\`]:NETWORK:_default' \
 '*--forward=[A port of this host'\''s loopback that leads to one of the guest]:HOST:GUEST:_default' \
 '--program=[The hypervisor'\''s program, when it is not the usual one]:FILE:_files' \
-'*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer reset_hits_others)' \
+'*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown)' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
@@ -309,7 +309,7 @@ esac
 (attach)
 _arguments "${_arguments_options[@]}" : \
 '--vm=[The instance]:NAME:_default' \
-'*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer reset_hits_others)' \
+'*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown)' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \

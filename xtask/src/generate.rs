@@ -109,6 +109,7 @@ fn reasons() -> String {
     for (weight, title) in [
         (Weight::Blocks, "Cannot be passed through"),
         (Weight::Override, "Refused, unless `--override CODE` lets it go"),
+        (Weight::Unsure, "Not known: a change is refused, unless `--override CODE` lets it go"),
         (Weight::Condition, "Works under a condition"),
         (Weight::Note, "Worth knowing"),
     ] {

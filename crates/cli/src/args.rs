@@ -9,7 +9,6 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use model::Code;
-use model::reason::Weight;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -90,7 +89,7 @@ pub struct Consent {
 /// The codes that can be overridden, and no others.
 fn override_code() -> impl TypedValueParser<Value = Code> {
     fn codes() -> impl Iterator<Item = Code> {
-        Code::ALL.iter().copied().filter(|code| code.weight() == Weight::Override)
+        Code::ALL.iter().copied().filter(|code| code.can_be_overridden())
     }
     PossibleValuesParser::new(codes().map(Code::as_str)).try_map(|text| {
         codes().find(|code| code.as_str() == text).ok_or("no refusal has this code")

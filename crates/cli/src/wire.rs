@@ -60,6 +60,7 @@ impl<'a> ReasonJson<'a> {
         let weight = match reason.weight() {
             Weight::Note => "note",
             Weight::Condition => "condition",
+            Weight::Unsure => "unsure",
             Weight::Override => "override",
             Weight::Blocks => "blocks",
         };

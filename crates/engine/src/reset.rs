@@ -110,8 +110,12 @@ fn against(function: &Function) -> Vec<Reason> {
         let hint = "end the host's use of it first";
         reasons.push(Reason::at(code(usage), bdf, format!("the host uses it: {usage}"), hint));
     }
+    for unseen in &function.unseen {
+        let text = format!("not known: {unseen}");
+        reasons.push(Reason::at(Code::UsesUnknown, bdf, text, "look again as root"));
+    }
     for holder in function.holders.known().into_iter().flatten() {
-        let text = holder.to_string();
+        let text = function.told(holder);
         reasons.push(Reason::at(Code::HeldByProcess, bdf, text, "end it first"));
     }
     reasons
@@ -123,6 +127,7 @@ fn code(usage: &Use) -> Code {
         Use::Mount { .. } | Use::Swap { .. } | Use::Member { .. } => Code::DiskInUse,
         Use::Interface { .. } => Code::InterfaceInUse,
         Use::BootFramebuffer { .. } => Code::BootFramebuffer,
+        Use::Console { .. } => Code::Console,
         Use::Display { .. } => Code::DisplayInUse,
     }
 }

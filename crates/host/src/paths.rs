@@ -195,6 +195,11 @@ impl Root {
         self.proc("meminfo")
     }
 
+    /// Where the kernel's messages go: `tty0`, `ttyS0`.
+    pub fn active_consoles(&self) -> PathBuf {
+        self.sys("devices/virtual/tty/console/active")
+    }
+
     /// What the kernel was started with.
     pub fn cmdline(&self) -> PathBuf {
         self.proc("cmdline")

@@ -89,6 +89,7 @@ fn a_listing_is_the_same_but_for_what_it_leaves_out() {
     listed.power_control = function.power_control.clone();
     listed.driver_override = function.driver_override.clone();
     listed.holders = function.holders.clone();
+    listed.drm_masters = function.drm_masters.clone();
     assert_eq!(&listed, function);
 }
 

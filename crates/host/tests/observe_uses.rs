@@ -6,8 +6,8 @@ mod support;
 
 use host::observe::{Depth, observe};
 use host::paths::Root;
+use model::Snapshot;
 use model::usage::Use;
-use model::{Snapshot, Why};
 use support::tree::{Device, Tree};
 
 fn machine(devices: &[(&str, u32)]) -> (tempfile::TempDir, Tree) {
@@ -33,17 +33,9 @@ fn uses(snapshot: &Snapshot, bdf: &str) -> Vec<String> {
     function.uses.iter().map(Use::to_string).collect()
 }
 
-/// A device of a class below a function, or virtual; its folder is the answer.
-fn class(tree: &Tree, class: &str, below: &str, name: &str) -> String {
-    let place = format!("devices/{below}/{name}");
-    tree.file(&format!("sys/{place}/uevent"), "");
-    tree.link(&format!("sys/class/{class}/{name}"), &format!("../../{place}"));
-    format!("sys/{place}")
-}
-
 /// A block device with its number.
 fn block(tree: &Tree, below: &str, name: &str, number: &str) -> String {
-    let place = class(tree, "block", below, name);
+    let place = tree.device("block", below, name);
     tree.file(&format!("{place}/dev"), format!("{number}\n"));
     place
 }
@@ -159,7 +151,7 @@ const CARD: (&str, u32) = ("0000:03:00.0", 0x02_0000);
 
 /// An interface of a function (or none), its state, and what is on top of it.
 fn interface(tree: &Tree, below: &str, name: &str, state: &str, uppers: &[&str]) {
-    let place = class(tree, "net", below, name);
+    let place = tree.device("net", below, name);
     tree.file(&format!("{place}/operstate"), format!("{state}\n"));
     tree.file(&format!("{place}/flags"), "0x1003\n");
     for upper in uppers {
@@ -218,41 +210,4 @@ fn an_open_vswitch_has_its_addresses_beside_it() {
     default_route(&tree, "ovsbr0");
     let want = ["network interface eth0, 192.0.2.2/24, default route"];
     assert_eq!(uses(&seen(&tree), CARD.0), want);
-}
-
-const SCREEN: (&str, u32) = ("0000:65:00.0", 0x03_0000);
-
-#[test]
-fn screens() {
-    let (_dir, tree) = machine(&[SCREEN, ("0000:66:00.0", 0x03_0000)]);
-    tree.file(
-        "sys/devices/pci0000:65/0000:65:00.0/resource",
-        "0x0000000040000000 0x000000004fffffff 0x0000000000042208\n",
-    );
-    tree.file("proc/iomem", "40000000-4fffffff : 0000:65:00.0\n  40000000-402fffff : BOOTFB\n");
-    for (connector, state) in [("HDMI-A-1", "enabled"), ("DP-1", "disabled")] {
-        let below = "pci0000:65/0000:65:00.0/drm/card0";
-        let place = class(&tree, "drm", below, &format!("card0-{connector}"));
-        tree.file(&format!("{place}/enabled"), format!("{state}\n"));
-    }
-    class(&tree, "drm", "pci0000:65/0000:65:00.0/drm", "card0");
-    let snapshot = seen(&tree);
-    assert_eq!(uses(&snapshot, SCREEN.0), ["boot framebuffer (BOOTFB)", "display on HDMI-A-1"]);
-    assert_eq!(uses(&snapshot, "0000:66:00.0"), Vec::<String>::new());
-}
-
-#[test]
-fn what_cannot_be_read_is_a_gap() {
-    let (_dir, tree) = machine(&[CARD, SCREEN]);
-    interface(&tree, "pci0000:03/0000:03:00.0/net", "eth0", "up", &[]);
-    for name in ["iomem", "1/mountinfo", "net/route"] {
-        std::fs::remove_file(tree.path().join("proc").join(name)).unwrap();
-    }
-    tree.file("proc/iomem", "00000000-00000000 : System RAM\n");
-    let gaps = seen(&tree).gaps;
-    let why = |end: &str| gaps.iter().find(|gap| gap.path.ends_with(end)).map(|gap| &gap.why);
-    assert_eq!(why("proc/iomem"), Some(&Why::NotPermitted));
-    assert_eq!(why("proc/1/mountinfo"), Some(&Why::NotProvided));
-    assert_eq!(why("proc/net/route"), Some(&Why::NotProvided));
-    assert_eq!(why("proc/net/if_inet6"), None);
 }

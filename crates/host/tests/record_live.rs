@@ -127,10 +127,13 @@ fn what_may_block_is_read_through_the_reader() {
     let mut through = Through(Vec::new());
     let recording = record_with(original.root(), &UNMASKED, &mut through).unwrap();
     let overridden = |text: Option<&str>| text == Some("vfio-pci\n");
-    let functions = recording.devices.iter().filter(|device| device.subsystem == "pci");
-    let count = functions.map(|d| assert!(overridden(d.text("driver_override")))).count();
-    assert_eq!(through.0.len(), count);
-    assert!(through.0.iter().all(|path| path.ends_with("driver_override")));
+    let has = |subsystem: &str| matches!(subsystem, "pci" | "platform");
+    let devices = recording.devices.iter().filter(|device| has(&device.subsystem));
+    let count = devices.map(|d| assert!(overridden(d.text("driver_override")))).count();
+    let (overrides, others): (Vec<_>, Vec<_>) =
+        through.0.iter().partition(|path| path.ends_with("driver_override"));
+    assert_eq!(overrides.len(), count);
+    assert_eq!(others, [&original.root().drm_clients(1)]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub enum Fact<T> {
 }
 
 /// Why something is not known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Why {
     /// The kernel refused the read (EACCES, EPERM): root would know.
     NotPermitted,

@@ -3,12 +3,15 @@
 //! Filled by `host::observe`, judged by [`crate::verdict`]. Only facts: no
 //! opinion about them is kept here.
 
+mod power;
+
 use crate::bdf::Bdf;
 use crate::fact::{Fact, Why};
 use crate::ids::{Class, DeviceId, VendorId};
 use crate::parse::config::{Capabilities, Config, Extended, HeaderKind};
 use crate::snapshot::GroupId;
-use crate::usage::{Holder, Use};
+use crate::usage::{Holder, Master, Unseen, Use};
+pub use power::{PowerControl, RuntimeStatus};
 
 /// One PCI function.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,8 +60,12 @@ pub struct Function {
 
     /// What the host does with it, as far as it could be read.
     pub uses: Vec<Use>,
+    /// Kinds of use that it may have and that could not be looked for.
+    pub unseen: Vec<Unseen>,
     /// Processes that hold its device nodes open.
     pub holders: Fact<Vec<Holder>>,
+    /// Processes that may set modes of its DRM card; none where it has no card.
+    pub drm_masters: Fact<Vec<Master>>,
 }
 
 /// One base address register, sized by the kernel (`resource` in sysfs).
@@ -91,24 +98,6 @@ pub enum ResetMethod {
     CxlBus,
     /// One that this version has not heard of.
     Other(String),
-}
-
-/// `power/control`: whether the kernel may suspend the device at run time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PowerControl {
-    Auto,
-    On,
-}
-
-/// `power/runtime_status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RuntimeStatus {
-    Active,
-    Suspended,
-    Suspending,
-    Resuming,
-    Error,
-    Unsupported,
 }
 
 /// The SR-IOV side of a physical function (`sriov_*` in sysfs).
@@ -151,13 +140,29 @@ impl Function {
             sriov: None,
             physfn: None,
             uses: Vec::new(),
+            unseen: Vec::new(),
             holders: un(why),
+            drm_masters: un(why),
         }
     }
 
     /// The driver's name, if one is known to own it.
     pub fn driver_name(&self) -> Option<&str> {
         self.driver.known().and_then(Option::as_deref)
+    }
+
+    /// The driver's name, if one of the host's is known to own it.
+    pub fn host_driver(&self) -> Option<&str> {
+        self.driver_name().filter(|driver| !is_vfio_driver(driver))
+    }
+
+    /// A holder in words, with what makes it a grave one.
+    pub fn told(&self, holder: &Holder) -> String {
+        let masters = self.drm_masters.known();
+        match masters.is_some_and(|all| all.iter().any(|master| master.pid == holder.pid)) {
+            true => format!("{holder}, DRM master"),
+            false => holder.to_string(),
+        }
     }
 
     /// The IOMMU group's number, if it is known to be in one.
@@ -197,6 +202,11 @@ impl Function {
         let device = self.device.known().map_or_else(|| "????".to_owned(), ToString::to_string);
         format!("{vendor}:{device}")
     }
+}
+
+/// Whether a driver is vfio-pci or a variant of it (`mlx5_vfio_pci`, `nvgrace_gpu_vfio_pci`).
+pub fn is_vfio_driver(driver: &str) -> bool {
+    driver == "vfio-pci" || driver.ends_with("_vfio_pci") || driver.ends_with("-vfio-pci")
 }
 
 impl Bar {
@@ -243,48 +253,5 @@ impl ResetMethod {
     /// Whether it resets every function on the bus, not this one alone.
     pub fn is_bus_wide(&self) -> bool {
         matches!(self, Self::Bus | Self::CxlBus)
-    }
-}
-
-impl PowerControl {
-    /// The kernel's word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::On => "on",
-        }
-    }
-}
-
-impl RuntimeStatus {
-    /// From the kernel's word for it, `None` for one it does not use.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Some(match word {
-            "active" => Self::Active,
-            "suspended" => Self::Suspended,
-            "suspending" => Self::Suspending,
-            "resuming" => Self::Resuming,
-            "error" => Self::Error,
-            "unsupported" => Self::Unsupported,
-            _ => return None,
-        })
-    }
-
-    /// The kernel's word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Suspending => "suspending",
-            Self::Resuming => "resuming",
-            Self::Error => "error",
-            Self::Unsupported => "unsupported",
-        }
-    }
-
-    /// Whether reading its configuration space leaves it asleep or awake as
-    /// it was. A read through sysfs resumes a suspended device.
-    pub fn may_read_config(self) -> bool {
-        matches!(self, Self::Active | Self::Unsupported)
     }
 }

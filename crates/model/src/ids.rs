@@ -46,6 +46,11 @@ impl Class {
         self.base() == 0x03
     }
 
+    /// A mass storage controller.
+    pub fn is_storage(self) -> bool {
+        self.base() == 0x01
+    }
+
     /// A host bridge (0600).
     pub fn is_host_bridge(self) -> bool {
         self.sub() == 0x0600

@@ -28,6 +28,9 @@ pub enum Weight {
     Note,
     /// Works under a condition that the planner takes care of or the user must.
     Condition,
+    /// Too little is known: a change is refused unless it is overridden by
+    /// name; a listing, which anybody may ask for, says that it is not known.
+    Unsure,
     /// Cannot be passed through unless it is overridden by name.
     Override,
     /// Cannot be passed through.
@@ -52,6 +55,11 @@ macro_rules! codes {
             /// How much it weighs.
             pub fn weight(self) -> Weight {
                 match self { $(Self::$name => Weight::$weight,)* }
+            }
+
+            /// Whether a refusal for it can be let go by name.
+            pub fn can_be_overridden(self) -> bool {
+                matches!(self.weight(), Weight::Unsure | Weight::Override)
             }
 
             /// One paragraph for the reference page.
@@ -94,8 +102,15 @@ codes! {
     OnlyNetwork = "only_network", Override;
     /// The screen that the firmware draws on lies in its memory.
     BootFramebuffer = "boot_framebuffer", Override;
+    /// The host's text console is drawn on it, or it is the first screen of the host and lit.
+    Console = "console", Override;
     /// A bus or hot reset of this device would also hit functions outside of the plan.
     ResetHitsOthers = "reset_hits_others", Override;
+
+    /// What the host does with it could not be read: file systems, routes or the console.
+    UsesUnknown = "uses_unknown", Unsure;
+    /// A driver of the host has it and who holds it open could not be read: taking the driver away may wait for a holder for ever.
+    HoldersUnknown = "holders_unknown", Unsure;
 
     /// No way to reset the function is known: the next guest finds it as the last one left it.
     NoReset = "no_reset", Condition;
@@ -146,6 +161,8 @@ codes! {
     NotEnoughMemory = "not_enough_memory", Blocks;
     /// KVM cannot be used on this host: guests are emulated, slowly.
     NoKvm = "no_kvm", Note;
+    /// The guest's memory does not all fit on the NUMA node of its devices.
+    MemoryFar = "memory_far", Note;
     /// The hypervisor's program cannot confine itself: it was built without seccomp.
     NoSandbox = "no_sandbox", Note;
     /// Devices of one guest cannot reach each other's memory directly.

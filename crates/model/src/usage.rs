@@ -1,6 +1,11 @@
 //! What the host does with a function: disks, network, screen, processes.
+//!
+//! "None found" and "could not be looked for" are two facts: the second is an
+//! [`Unseen`], and no verdict takes it for the first.
 
 use std::fmt::{self, Write as _};
+
+use crate::fact::Why;
 
 /// One use that the host makes of a function.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,8 +21,40 @@ pub enum Use {
     Interface { name: String, addresses: Vec<String>, up: bool, default_route: bool },
     /// A framebuffer of the firmware lies in one of its memory ranges.
     BootFramebuffer { region: String },
+    /// The host's text console is drawn on it: by its own driver's
+    /// framebuffer (`fb0 (i915drmfb)`), or in VGA text mode.
+    Console { screen: String },
     /// A display is lit through it: a connector of its DRM card is enabled.
     Display { connector: String },
+}
+
+/// A kind of use. Each is looked for in tables of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UseKind {
+    /// File systems, swap and volumes on its block devices.
+    Disk,
+    /// Addresses and routes of its network interfaces.
+    Network,
+    /// The console, framebuffers and displays.
+    Screen,
+}
+
+/// A kind of use that could not be looked for: there may be some.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unseen {
+    pub kind: UseKind,
+    /// What could not be read, the first if there are several.
+    pub path: String,
+    pub why: Why,
+}
+
+/// Who may set modes of a DRM card: only one process at a time, those that
+/// it leases a connector to apart (drm_auth.c). Usually a desktop.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Master {
+    pub pid: u32,
+    /// As the kernel keeps it: 15 characters at most.
+    pub program: String,
 }
 
 /// A process that holds one of the device's nodes open.
@@ -27,8 +64,8 @@ pub struct Holder {
     /// Start time in clock ticks after boot (`/proc/PID/stat`, field 22):
     /// with it a pid is not mistaken for a later process of the same number.
     pub start_time: u64,
-    /// The program, from `/proc/PID/exe` or the first argument; `comm` holds
-    /// 15 characters only and is the last resort.
+    /// The program, from `/proc/PID/exe`; a kernel thread has none, then it
+    /// is `comm`, which holds 15 characters only.
     pub program: String,
     /// The device node, as in `/dev/nvidia0`.
     pub node: String,
@@ -56,8 +93,42 @@ impl fmt::Display for Use {
                 Ok(())
             }
             Self::BootFramebuffer { region } => write!(f, "boot framebuffer ({region})"),
+            Self::Console { screen } => write!(f, "text console on {screen}"),
             Self::Display { connector } => write!(f, "display on {connector}"),
         }
+    }
+}
+
+impl UseKind {
+    /// One word, for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Network => "network",
+            Self::Screen => "screen",
+        }
+    }
+}
+
+impl fmt::Display for UseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disk => "file systems and swap on its block devices",
+            Self::Network => "addresses and routes of its interfaces",
+            Self::Screen => "whether the console is drawn on it",
+        })
+    }
+}
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}: {})", self.kind, self.path, self.why)
+    }
+}
+
+impl fmt::Display for Master {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", Plain(&self.program), self.pid)
     }
 }
 

@@ -10,8 +10,8 @@ use insta::assert_snapshot;
 use model::intent::{Bind, Intent, Release};
 use model::plan::{Plan, Refusal, plan};
 use model::snapshot::ModuleState;
-use model::usage::Use;
-use model::{Code, Fact, Step};
+use model::usage::{Use, UseKind};
+use model::{Code, Fact, Step, Why};
 use shapes::{Shape, bdf, consumer_card};
 
 fn bind(devices: &[&str]) -> Bind {
@@ -282,15 +282,55 @@ fn logind_is_not_stopped_for_the_screen_that_it_holds_for_a_session() {
 
 #[test]
 fn nothing_is_planned_on_a_guess() {
-    let (card, why) =
-        ("0000:01:00.0", || Fact::Unknown(model::Why::Failed("no answer".to_owned())));
+    let (card, why) = ("0000:01:00.0", || Fact::Unknown(Why::Failed("no answer".to_owned())));
     let unread = consumer_card().with(card, |f| f.driver_override = why());
     assert_eq!(planned(&unread, bind(&[card])).unwrap_err().reasons[0].code, Code::Unreadable);
     let unread = consumer_card().with(card, |f| f.driver = why());
     assert!(planned(&unread, bind(&[card])).is_err());
-    // In a container nobody else's files can be seen; that is told.
-    let unseen =
-        consumer_card().with(card, |f| f.holders = Fact::Unknown(model::Why::NotPermitted));
-    let notes = planned(&unseen, bind(&[card])).unwrap().notes;
-    assert!(notes.iter().any(|note| note.code == Code::Unknown), "{notes:?}");
+}
+
+fn codes(planned: &Result<Plan, Refusal>) -> Vec<Code> {
+    let reasons = match planned {
+        Ok(plan) => &plan.notes,
+        Err(refusal) => &refusal.reasons,
+    };
+    reasons.iter().map(|reason| reason.code).collect()
+}
+
+#[test]
+fn a_driver_is_not_taken_from_holders_that_are_out_of_sight() {
+    let disk = "0000:02:00.0";
+    let shape = |driver: Option<&str>| {
+        let shape = Shape::new().endpoint(disk, (0x144d, 0xa80a), 0x010802, 20);
+        let shape = driver.into_iter().fold(shape, |shape, driver| shape.driver(disk, driver));
+        shape.with(disk, |f| f.holders = Fact::Unknown(Why::NotPermitted))
+    };
+    let driven = shape(Some("nvme"));
+    assert_eq!(codes(&planned(&driven, bind(&[disk]))), [Code::HoldersUnknown]);
+    let named = BTreeSet::from([Code::HoldersUnknown]);
+    let plan = planned(&driven, Bind { overrides: named, ..bind(&[disk]) });
+    assert!(plan.is_ok());
+    assert_eq!(codes(&plan), [Code::HoldersUnknown]);
+    // Where no driver has to let go, it is told.
+    for driver in [None, Some("vfio-pci")] {
+        let plan = planned(&shape(driver), bind(&[disk]));
+        assert!(plan.is_ok(), "{plan:?}");
+        assert_eq!(codes(&plan), [Code::Unknown]);
+    }
+}
+
+#[test]
+fn what_the_host_does_with_it_is_not_guessed() {
+    let card = "0000:01:00.0";
+    for kind in [UseKind::Disk, UseKind::Network, UseKind::Screen] {
+        let shape = consumer_card().unseen(card, kind, Why::NotPermitted);
+        // Another member's doubt is the group's.
+        for named in [card, "0000:01:00.1"] {
+            let refused = planned(&shape, bind(&[named]));
+            assert!(refused.is_err());
+            assert_eq!(codes(&refused), [Code::UsesUnknown]);
+        }
+        let named = BTreeSet::from([Code::UsesUnknown]);
+        assert!(planned(&shape, Bind { overrides: named, ..bind(&[card]) }).is_ok());
+    }
 }

@@ -7,7 +7,7 @@ mod shapes;
 use model::function::{ResetMethod, RuntimeStatus, Sriov};
 use model::parse::config::{Msi, Msix, PcieKind, Place};
 use model::reason::Weight;
-use model::usage::Use;
+use model::usage::{Master, Use, UseKind};
 use model::verdict::{Kind, verdict};
 use model::{Code, Fact, Why};
 use shapes::{Shape, bdf, consumer_card};
@@ -184,6 +184,74 @@ fn the_boot_framebuffer_and_a_lit_display() {
     let found = verdict(&consumer_card().used(card, display).0, bdf(card));
     assert!(found.reasons.iter().any(|reason| reason.code == Code::DisplayInUse));
     assert_ne!(found.kind, Kind::Not);
+}
+
+#[test]
+fn the_console_by_what_draws_it() {
+    let card = "0000:01:00.0";
+    let console = || Use::Console { screen: "fb0 (i915drmfb)".to_owned() };
+    let display = || Use::Display { connector: "DP-1".to_owned() };
+    let framebuffer = || Use::BootFramebuffer { region: "BOOTFB".to_owned() };
+    let first = |shape: Shape, first| shape.with(card, |f| f.boot_vga = first);
+    for (uses, boot_vga, refused) in [
+        // A driver of its own, with the console on its framebuffer.
+        (vec![console()], None, Some(Code::Console)),
+        (vec![console(), display()], Some(true), Some(Code::Console)),
+        // No text console (yet): the first screen, while it is lit.
+        (vec![display()], Some(true), Some(Code::Console)),
+        (vec![display()], Some(false), None),
+        (vec![], Some(true), None),
+        // One reason is enough: on Linux 6.9 simpledrm's framebuffer is the function's.
+        (vec![console(), framebuffer()], Some(true), Some(Code::BootFramebuffer)),
+        (vec![framebuffer(), display()], Some(true), Some(Code::BootFramebuffer)),
+    ] {
+        let shape = uses
+            .iter()
+            .fold(first(consumer_card(), boot_vga), |shape, usage| shape.used(card, usage.clone()));
+        let found = verdict(&shape.0, bdf(card));
+        let grave = found.reasons.iter().filter(|reason| reason.weight() >= Weight::Override);
+        let grave: Vec<Code> = grave.map(|reason| reason.code).collect();
+        assert_eq!(grave, Vec::from_iter(refused), "{uses:?}, {boot_vga:?}");
+        assert_eq!(found.kind == Kind::Not, refused.is_some());
+    }
+}
+
+#[test]
+fn what_could_not_be_looked_for_is_not_none() {
+    for (kind, words) in [
+        (UseKind::Disk, "file systems"),
+        (UseKind::Network, "routes"),
+        (UseKind::Screen, "console"),
+    ] {
+        let shape = nvme().unseen(NVME, kind, Why::NotPermitted);
+        expect(&shape, NVME, &Kind::Assignable, &[Code::UsesUnknown]);
+        let reason = verdict(&shape.0, bdf(NVME)).reasons.remove(0);
+        assert_eq!(reason.weight(), Weight::Unsure);
+        assert!(reason.text.contains(words) && reason.text.contains("needs root"), "{reason}");
+        assert!(reason.hint.contains("root"), "{}", reason.hint);
+    }
+    // What is known of it weighs on.
+    let mount = Use::Mount { block: "nvme0n1p1".to_owned(), at: "/".to_owned() };
+    let shape = nvme().unseen(NVME, UseKind::Disk, Why::NotProvided).used(NVME, mount);
+    expect(&shape, NVME, &Kind::Not, &[Code::RootDisk, Code::UsesUnknown]);
+}
+
+#[test]
+fn holders_out_of_sight() {
+    let hidden = |shape: Shape| shape.with(NVME, |f| f.holders = Fact::Unknown(Why::NotPermitted));
+    expect(&hidden(nvme()), NVME, &Kind::Assignable, &[Code::HoldersUnknown]);
+    expect(&hidden(nvme().driver(NVME, "vfio-pci")), NVME, &Kind::Assignable, &[]);
+    let listed = nvme().with(NVME, |f| f.holders = Fact::Unknown(Why::NotObserved));
+    expect(&listed, NVME, &Kind::Assignable, &[]);
+}
+
+#[test]
+fn a_holder_that_is_master_is_named_so() {
+    let shape = nvme().held(NVME, "/dev/dri/card0", "Xorg", None).with(NVME, |f| {
+        f.drm_masters = Fact::Known(vec![Master { pid: 4242, program: "Xorg".to_owned() }]);
+    });
+    let reasons = verdict(&shape.0, bdf(NVME)).reasons;
+    assert_eq!(reasons[0].text, "Xorg (pid 4242) has /dev/dri/card0 open, DRM master");
 }
 
 #[test]

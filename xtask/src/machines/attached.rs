@@ -173,10 +173,34 @@ impl Machine {
         self.device(character);
     }
 
-    /// The platform device of the firmware's screen.
+    /// The platform device of the firmware's screen, and the text console on it.
     pub fn screen(&mut self, name: &str, driver: &str) {
-        let mut screen = device(&format!("/devices/platform/{name}"), "platform", &[]);
+        let path = format!("/devices/platform/{name}");
+        let mut screen = device(&path, "platform", &[]);
         link(&mut screen, "driver", &format!("../../../bus/platform/drivers/{driver}"));
         self.device(screen);
+        self.framebuffer(&path, "simpledrmdrmfb");
+    }
+
+    /// The text console on the framebuffer that a function's own driver made.
+    pub fn console(&mut self, address: &str, framebuffer: &str) {
+        let path = self.path(address);
+        self.framebuffer(&path, framebuffer);
+    }
+
+    /// A framebuffer with the consoles bound to it, as fbcon leaves them: the
+    /// first driver has none any more.
+    fn framebuffer(&mut self, parent: &str, name: &str) {
+        let path = format!("{parent}/graphics/fb0");
+        let mut screen = with_node(device(&path, "graphics", &[("name", name)]), "fb0", (29, 0));
+        let parent = parent.rsplit('/').next().unwrap_or_default();
+        link(&mut screen, "device", &format!("../../../{parent}"));
+        self.device(screen);
+        for (index, name, bind) in
+            [(0, "(S) dummy device", "0"), (1, "(M) frame buffer device", "1")]
+        {
+            let path = format!("/devices/virtual/vtconsole/vtcon{index}");
+            self.device(device(&path, "vtconsole", &[("name", name), ("bind", bind)]));
+        }
     }
 }

@@ -86,7 +86,10 @@ fn row(naming: &Naming, place: String, function: &Function, verdict: &Verdict) -
 
 /// Whether a fact that the verdict would need is not known.
 fn is_incomplete(verdict: &Verdict) -> bool {
-    verdict.reasons.iter().any(|reason| reason.code == Code::Unknown)
+    verdict
+        .reasons
+        .iter()
+        .any(|reason| reason.code == Code::Unknown || reason.weight() == Weight::Unsure)
 }
 
 /// A value, `-` for none, `?` for not known.

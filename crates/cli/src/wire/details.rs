@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::config::ConfigJson;
 use super::row::HeadJson;
-use super::uses::{HolderJson, UseJson};
+use super::uses::{HolderJson, MasterJson, UseJson, unseen_field};
 use super::{Unknown, VerdictJson};
 use crate::naming::Naming;
 
@@ -38,6 +38,7 @@ pub struct DetailsJson<'a> {
     sriov: Option<SriovJson>,
     physical_function: Option<String>,
     uses: Vec<UseJson<'a>>,
+    drm_masters: Option<Vec<MasterJson<'a>>>,
     holders: Option<Vec<HolderJson<'a>>>,
     verdict: VerdictJson<'a>,
     unknown: Unknown<'a>,
@@ -95,6 +96,10 @@ impl<'a> DetailsJson<'a> {
         let subsystem = un.field("subsystem", &function.subsystem);
         let resets = un.field("reset_methods", &function.reset_methods);
         let holders = un.field("holders", &function.holders);
+        let masters = un.field("drm_masters", &function.drm_masters);
+        for unseen in &function.unseen {
+            un.note(&[unseen_field(unseen.kind)], &unseen.why);
+        }
         Self {
             head: HeadJson::of(function, naming, un),
             subsystem_vendor: subsystem.map(|(vendor, _)| vendor.to_string()),
@@ -118,6 +123,7 @@ impl<'a> DetailsJson<'a> {
             sriov: function.sriov.as_ref().map(|sriov| SriovJson::of(sriov, un)),
             physical_function: function.physfn.map(|bdf| bdf.to_string()),
             uses: function.uses.iter().map(UseJson::of).collect(),
+            drm_masters: masters.map(|all| all.iter().map(MasterJson::of).collect()),
             holders: holders.map(|all| all.iter().map(HolderJson::of).collect()),
             verdict: VerdictJson::of(verdict),
             unknown,

@@ -1,6 +1,6 @@
 //! What the host does with a function, as JSON.
 
-use model::usage::{Holder, Use};
+use model::usage::{Holder, Master, Use, UseKind};
 use serde::Serialize;
 
 /// One use that the host makes of a function.
@@ -12,6 +12,7 @@ pub enum UseJson<'a> {
     Member { block: &'a str, of: &'a str },
     Interface { name: &'a str, addresses: &'a [String], up: bool, default_route: bool },
     BootFramebuffer { region: &'a str },
+    Console { screen: &'a str },
     Display { connector: &'a str },
 }
 
@@ -24,6 +25,28 @@ pub struct HolderJson<'a> {
     unit: Option<&'a str>,
 }
 
+/// A process that may set modes of the card.
+#[derive(Serialize)]
+pub struct MasterJson<'a> {
+    pid: u32,
+    program: &'a str,
+}
+
+/// The name under which `unknown` says that uses of this kind are not.
+pub fn unseen_field(kind: UseKind) -> &'static str {
+    match kind {
+        UseKind::Disk => "uses.disk",
+        UseKind::Network => "uses.network",
+        UseKind::Screen => "uses.screen",
+    }
+}
+
+impl<'a> MasterJson<'a> {
+    pub fn of(master: &'a Master) -> Self {
+        Self { pid: master.pid, program: &master.program }
+    }
+}
+
 impl<'a> UseJson<'a> {
     pub fn of(usage: &'a Use) -> Self {
         match usage {
@@ -34,6 +57,7 @@ impl<'a> UseJson<'a> {
                 Self::Interface { name, addresses, up: *up, default_route: *default_route }
             }
             Use::BootFramebuffer { region } => Self::BootFramebuffer { region },
+            Use::Console { screen } => Self::Console { screen },
             Use::Display { connector } => Self::Display { connector },
         }
     }

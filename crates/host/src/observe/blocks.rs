@@ -5,10 +5,11 @@
 //! LVM on a mirror of two NVMe drives is on both), and the uses of each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use model::parse::attribute::device_number;
 use model::parse::{link, mounts};
-use model::usage::Use;
+use model::usage::{Use, UseKind};
 use model::{Bdf, Why};
 
 use super::uses::Uses;
@@ -20,6 +21,8 @@ use crate::read::{self, Buffer, Folder};
 pub(super) struct Blocks {
     by_name: BTreeMap<String, Block>,
     by_number: BTreeMap<(u32, u32), String>,
+    /// The first that could not be read, and why.
+    unread: Option<(PathBuf, Why)>,
 }
 
 #[derive(Debug, Default)]
@@ -37,19 +40,23 @@ struct Block {
 
 impl Blocks {
     pub fn read(root: &Root) -> Result<Self, Why> {
-        let folder = match Folder::open(&root.class("block")) {
-            Ok(folder) => folder,
-            // No block devices at all: a kernel without, or a small recording.
-            Err(Why::NotProvided) => return Ok(Self::default()),
-            Err(why) => return Err(why),
-        };
+        let path = root.class("block");
+        let folder = Folder::open(&path)?;
         let mut buffer = Buffer::default();
         let mut blocks = Self::default();
         for name in folder.names()? {
-            let Ok(target) = folder.link(&name, &mut buffer).map(str::to_owned) else { continue };
-            let number = folder.text(&format!("{name}/dev"), &mut buffer).and_then(device_number);
-            if let Ok(number) = number {
-                blocks.by_number.insert(number, name.clone());
+            let target = match folder.link(&name, &mut buffer).map(str::to_owned) {
+                Ok(target) => target,
+                Err(why) => {
+                    blocks.lacks(path.join(&name), why);
+                    continue;
+                }
+            };
+            match folder.text(&format!("{name}/dev"), &mut buffer).and_then(device_number) {
+                Ok(number) => {
+                    blocks.by_number.insert(number, name.clone());
+                }
+                Err(why) => blocks.lacks(path.join(&name).join("dev"), why),
             }
             let block = match link::owner(&target) {
                 Some(owner) => Block { owners: vec![owner], ..Block::default() },
@@ -58,6 +65,18 @@ impl Blocks {
             blocks.by_name.insert(name, block);
         }
         Ok(blocks)
+    }
+
+    /// A device that went away meanwhile is none.
+    fn lacks(&mut self, path: PathBuf, why: Why) {
+        if !matches!(why, Why::NotProvided | Why::Vanished) {
+            self.unread.get_or_insert((path, why));
+        }
+    }
+
+    /// The functions that have a block device.
+    pub fn all_owners(&self) -> BTreeSet<Bdf> {
+        self.by_name.values().flat_map(|block| block.owners.iter().copied()).collect()
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -131,6 +150,9 @@ fn controllers(root: &Root, subsystem: &str) -> Vec<Bdf> {
 
 /// What the host has on them.
 pub(super) fn uses(root: &Root, blocks: &Blocks, uses: &mut Uses<'_>) {
+    if let Some((path, why)) = &blocks.unread {
+        uses.missed(UseKind::Disk, path, why.clone());
+    }
     for (name, block) in &blocks.by_name {
         for member in &block.members {
             let part = Use::Member { block: blocks.label(member), of: blocks.label(name) };
@@ -138,29 +160,43 @@ pub(super) fn uses(root: &Root, blocks: &Blocks, uses: &mut Uses<'_>) {
         }
     }
     let mounts = mounted(root, uses);
+    let mut lost = None;
     for mount in &mounts {
-        for name in members(root, blocks, mount) {
+        let names = members(root, blocks, mount);
+        if names.is_empty() && mount.is_on_device() {
+            lost = lost.or(Some(mount));
+        }
+        for name in names {
             let mounted = Use::Mount { block: blocks.label(&name), at: mount.at.clone() };
             uses.add(blocks.owners(&name), &mounted);
         }
+    }
+    if let Some(mount) = lost {
+        let why = format!("{} lies on no block device that is known", mount.at);
+        uses.missed(UseKind::Disk, &root.class("block"), Why::Failed(why));
     }
     swapped(root, blocks, &mounts, uses);
 }
 
 fn mounted(root: &Root, uses: &mut Uses<'_>) -> Vec<mounts::Mount> {
-    let mut refused = Why::NotProvided;
+    let mut refused: Option<(PathBuf, Why)> = None;
     for path in root.mountinfo() {
         match read::text(&path) {
             Ok(text) => {
                 let (good, bad) = sorted(mounts::mounts(&text));
-                uses.garbled(&path, bad);
+                uses.garbled(UseKind::Disk, &path, bad);
                 return good;
             }
-            Err(why) => refused = why,
+            // The first that says more than "not there" tells what to do.
+            Err(why) => match &refused {
+                Some((_, first)) if *first != Why::NotProvided || why == Why::NotProvided => {}
+                _ => refused = Some((path, why)),
+            },
         }
     }
-    let [path, _] = root.mountinfo();
-    uses.gap(&path, refused);
+    if let Some((path, why)) = refused {
+        uses.missed(UseKind::Disk, &path, why);
+    }
     Vec::new()
 }
 
@@ -222,10 +258,10 @@ fn swapped(root: &Root, blocks: &Blocks, mounts: &[mounts::Mount], uses: &mut Us
         Ok(text) => text,
         // A kernel without swap.
         Err(Why::NotProvided) => return,
-        Err(why) => return uses.gap(&root.swaps(), why),
+        Err(why) => return uses.missed(UseKind::Disk, &root.swaps(), why),
     };
     let (swaps, bad) = sorted(mounts::swaps(&text));
-    uses.garbled(&root.swaps(), bad);
+    uses.garbled(UseKind::Disk, &root.swaps(), bad);
     for swap in swaps {
         let names = if swap.is_file {
             // The file is on the file system that is mounted closest above it.

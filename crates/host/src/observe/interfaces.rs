@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::parse::network::{self, Address};
 use model::parse::{attribute, link};
-use model::usage::Use;
+use model::usage::{Use, UseKind};
 use model::{Bdf, Why};
 
 use super::uses::Uses;
@@ -26,12 +26,11 @@ pub(super) fn uses(root: &Root, uses: &mut Uses<'_>) {
     let path = root.class("net");
     let folder = match Folder::open(&path) {
         Ok(folder) => folder,
-        Err(Why::NotProvided) => return,
-        Err(why) => return uses.gap(&path, why),
+        Err(why) => return uses.unlisted(UseKind::Network, &path, why),
     };
     let owners = match owners(&folder) {
         Ok(owners) => owners,
-        Err(why) => return uses.gap(&path, why),
+        Err(why) => return uses.unlisted(UseKind::Network, &path, why),
     };
     if owners.values().all(Option::is_none) {
         return;
@@ -106,7 +105,7 @@ impl Addressed {
                 Err(why) => {
                     // A kernel without IPv6 has no tables of it.
                     if why != Why::NotProvided || !name.contains('6') {
-                        uses.gap(&path, why);
+                        uses.missed(UseKind::Network, &path, why);
                     }
                     String::new()
                 }

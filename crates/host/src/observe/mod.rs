@@ -20,11 +20,13 @@ mod machine;
 mod overrides;
 
 mod blocks;
+mod consoles;
 mod interfaces;
 mod screens;
 mod uses;
 
 mod holders;
+mod masters;
 mod nodes;
 
 mod parallel;
@@ -71,11 +73,12 @@ fn pass(root: &Root, look: Look<'_>, locked: &mut Locked<'_>) -> Snapshot {
     let depth = look.depth;
     let Found { mut functions, vanished, mut gaps } = functions::functions(root, look);
     let groups = groups::groups(root, depth, &functions);
-    let blocks = uses::uses(Uses { root, functions: &mut functions, gaps: &mut gaps });
+    let blocks = uses::uses(Uses::of(root, &mut functions, &mut gaps));
     if depth == Depth::Whole {
         overrides::overrides(root, &mut functions, locked);
         let nodes = Nodes::read(root, &blocks, &functions, &groups);
         holders::holders(root, &nodes, &mut functions);
+        masters::masters(root, &mut functions, locked);
     }
     Snapshot { machine: machine::machine(root), functions, groups, vanished, gaps }
 }

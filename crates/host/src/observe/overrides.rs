@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use model::parse::attribute;
-use model::port::{AttrWriter, Showed};
+use model::port::{AttrWriter, Showed, Stuck};
 use model::{Bdf, Fact, Function, Why};
 
 use crate::paths::Root;
@@ -56,9 +56,14 @@ pub fn driver_override(root: &Root, bdf: Bdf, attrs: &mut dyn AttrWriter) -> Fac
             attribute::driver_override(&String::from_utf8_lossy(&bytes)).into()
         }
         Showed::Failed { errno, .. } => Fact::Unknown(read::why(errno)),
-        Showed::Stuck(stuck) => Fact::Unknown(Why::Failed(format!(
-            "the kernel did not show it within {} s: somebody holds the device's lock",
-            stuck.waited.as_secs()
-        ))),
+        Showed::Stuck(held) => Fact::Unknown(stuck(&held)),
     }
+}
+
+/// Why an attribute is not known whose reader has not come back.
+pub(super) fn stuck(stuck: &Stuck) -> Why {
+    let waited = stuck.waited.as_secs();
+    Why::Failed(format!(
+        "the kernel did not show it within {waited} s: somebody holds the device's lock"
+    ))
 }

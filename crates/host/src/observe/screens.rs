@@ -1,13 +1,15 @@
-//! Screens: the firmware's framebuffer, and lit displays.
+//! Screens: the firmware's framebuffer, the text console, and lit displays.
 //!
 //! In: `/proc/iomem`, as root sees it, and `/sys/class/drm`. Out: a use of the
-//! function whose memory the framebuffer lies in, or whose connector is lit.
+//! function whose memory the framebuffer lies in, that the console is drawn
+//! on ([`consoles`]), or whose connector is lit.
 
 use model::function::{Bar, BarKind};
 use model::parse::{iomem, link};
-use model::usage::Use;
+use model::usage::{Use, UseKind};
 use model::{Function, Why};
 
+use super::consoles;
 use super::uses::Uses;
 use crate::paths::Root;
 use crate::read::{self, Buffer, Folder};
@@ -15,13 +17,14 @@ use crate::read::{self, Buffer, Folder};
 /// The screens of every function.
 pub(super) fn uses(root: &Root, uses: &mut Uses<'_>) {
     framebuffers(root, uses);
+    consoles::uses(root, uses);
     connectors(root, uses);
 }
 
 fn framebuffers(root: &Root, uses: &mut Uses<'_>) {
     let ranges = match read::text(&root.proc_iomem()).and_then(|text| iomem::framebuffers(&text)) {
         Ok(ranges) => ranges,
-        Err(why) => return uses.gap(&root.proc_iomem(), why),
+        Err(why) => return uses.missed(UseKind::Screen, &root.proc_iomem(), why),
     };
     for range in ranges {
         let inside = |bar: &Bar| {
@@ -42,15 +45,22 @@ fn connectors(root: &Root, uses: &mut Uses<'_>) {
     let folder = match Folder::open(&path) {
         Ok(folder) => folder,
         Err(Why::NotProvided) => return,
-        Err(why) => return uses.gap(&path, why),
+        Err(why) => return uses.missed(UseKind::Screen, &path, why),
     };
     let mut buffer = Buffer::default();
-    for name in folder.names().unwrap_or_default() {
+    let names = match folder.names() {
+        Ok(names) => names,
+        Err(why) => return uses.missed(UseKind::Screen, &path, why),
+    };
+    for name in names {
         let Some((_, connector)) = name.split_once('-') else { continue };
-        let enabled = folder.text(&format!("{name}/enabled"), &mut buffer);
-        if enabled.is_ok_and(|text| text.trim() == "enabled") {
-            let owner = folder.link(&name, &mut buffer).ok().and_then(link::owner);
-            uses.add(owner, &Use::Display { connector: connector.to_owned() });
+        match folder.text(&format!("{name}/enabled"), &mut buffer) {
+            Ok(text) if text.trim() == "enabled" => {
+                let owner = folder.link(&name, &mut buffer).ok().and_then(link::owner);
+                uses.add(owner, &Use::Display { connector: connector.to_owned() });
+            }
+            Ok(_) | Err(Why::NotProvided | Why::Vanished) => {}
+            Err(why) => uses.missed(UseKind::Screen, &path.join(&name).join("enabled"), why),
         }
     }
 }

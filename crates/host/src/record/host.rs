@@ -37,6 +37,7 @@ pub(super) fn add<'a>(source: Source<'a>, sidecar: &'a mut Sidecar) {
     take.tables();
     take.device_tree();
     take.kfd();
+    take.drm_clients();
 }
 
 struct Taker<'a> {
@@ -247,6 +248,27 @@ impl Taker<'_> {
             let names = source.names(&node).here().unwrap_or_default();
             for inner in names.iter().filter(tells).filter(|_| node.contains("/soc")) {
                 self.put(&format!("{node}/{inner}"), Content::Folder);
+            }
+        }
+    }
+
+    /// Who has each graphics card open. The kernel makes the table under a
+    /// lock of the device.
+    fn drm_clients(&mut self) {
+        let source = self.source;
+        let Some(class) = source.name(&source.root().class("drm")) else { return };
+        for name in source.names(&class).here().unwrap_or_default() {
+            let minor = name.strip_prefix("card").and_then(|number| number.parse().ok());
+            let path = minor.and_then(|minor| source.name(&source.root().drm_clients(minor)));
+            let device = source.resolve(&format!("{class}/{name}/device"));
+            let Some((path, device)) = path.zip(device) else { continue };
+            if source.spares(&device) {
+                continue;
+            }
+            match source.locked(&path) {
+                Found::Here(bytes) => self.put(&path, Content::File(bytes)),
+                Found::Refused(number) => self.put(&path, Content::Refused(number)),
+                Found::Missing => {}
             }
         }
     }

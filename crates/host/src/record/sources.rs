@@ -34,6 +34,7 @@ pub(super) const FILES: &[Place] = &[
     Place::Sys("devices/virtual/dmi/id/board_vendor"),
     Place::Sys("devices/virtual/dmi/id/product_name"),
     Place::Sys("devices/virtual/dmi/id/sys_vendor"),
+    Place::Sys("devices/virtual/tty/console/active"),
     Place::Sys("firmware/devicetree/base/compatible"),
     Place::Sys("firmware/devicetree/base/model"),
 ];

@@ -94,6 +94,14 @@ impl Tree {
         self
     }
 
+    /// A device of a class, below a function or virtual; its folder is the answer.
+    pub fn device(&self, class: &str, below: &str, name: &str) -> String {
+        let place = format!("devices/{below}/{name}");
+        self.file(&format!("sys/{place}/uevent"), "");
+        self.link(&format!("sys/class/{class}/{name}"), &format!("../../{place}"));
+        format!("sys/{place}")
+    }
+
     /// The folder of a function behind its link, as in `devices/pci0000:00/0000:00:01.0`.
     pub fn place(device: &Device) -> String {
         let (root_bus, _) = device.bdf.rsplit_once(':').unwrap();

@@ -13,6 +13,8 @@ pub mod resource;
 
 pub mod iommu;
 
+pub mod console;
+pub mod drm;
 pub mod iomem;
 pub mod mounts;
 pub mod network;

@@ -26,6 +26,14 @@ pub struct Swap {
     pub is_file: bool,
 }
 
+impl Mount {
+    /// Whether there are block devices below it. Major 0 is that of file
+    /// systems without, and of those that manage several themselves.
+    pub fn is_on_device(&self) -> bool {
+        self.number.0 != 0 || matches!(self.fs.as_str(), "bcachefs" | "btrfs" | "zfs")
+    }
+}
+
 /// All mounts, in the kernel's order.
 pub fn mounts(text: &str) -> impl Iterator<Item = Result<Mount, Why>> {
     text.lines().map(|line| mount(line).ok_or_else(|| malformed(line)))

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::holders::{Quiesce, is_vfio_driver, quiesce};
 use super::{Plan, Refusal};
 use crate::bdf::Bdf;
+use crate::fact::Why;
 use crate::function::{Function, PowerControl};
 use crate::intent::Bind;
 use crate::reason::{Code, Reason, Weight};
@@ -50,7 +51,7 @@ fn against(moving: &Moving<'_>, intent: &Bind) -> Vec<Reason> {
     }
     for function in moving.functions() {
         reasons.extend(moving.reasons(function));
-        reasons.extend(unseen(function));
+        reasons.extend(unlooked(function));
     }
     if snapshot.machine.vfio_pci.is(&ModuleState::Missing) && intent.driver == "vfio-pci" {
         let text = "the kernel has no vfio-pci module";
@@ -74,9 +75,11 @@ fn companions(moving: &Moving<'_>, named: &[Bdf]) -> Option<Reason> {
     Some(Reason::machine(Code::GroupCompany, text, ""))
 }
 
-/// Who holds it may stay unknown (in a container, say), and is told.
-fn unseen(function: &Function) -> Option<Reason> {
-    let why = function.holders.why()?;
+/// That nobody looked for holders, or could where no driver is to be taken
+/// away, is told. Where one is, a rule of the verdict refuses.
+fn unlooked(function: &Function) -> Option<Reason> {
+    let told = |why: &&Why| function.host_driver().is_none() || **why == Why::NotObserved;
+    let why = function.holders.why().filter(told)?;
     let text = format!("not known: who holds it ({why})");
     Some(Reason::at(Code::Unknown, function.bdf, text, ""))
 }
@@ -85,7 +88,7 @@ fn refuses(reason: &Reason, intent: &Bind) -> bool {
     match reason.code {
         Code::HeldByProcess => true,
         code if intent.overrides.contains(&code) => reason.weight() == Weight::Blocks,
-        _ => reason.weight() >= Weight::Override,
+        _ => reason.weight() >= Weight::Unsure,
     }
 }
 

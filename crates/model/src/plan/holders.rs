@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use crate::function::Function;
+pub use crate::function::is_vfio_driver;
 use crate::reason::{Code, Reason};
 use crate::usage::Holder;
 
@@ -73,7 +74,7 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
             }
             Some(unit) => into.refusals.push(needs_consent(function, holder, unit)),
             None => {
-                let text = holder.to_string();
+                let text = function.told(holder);
                 let hint = "end it first; a process that systemd does not run is not ended for you";
                 into.refusals.push(Reason::at(Code::HeldByProcess, function.bdf, text, hint));
             }
@@ -97,16 +98,11 @@ pub fn guest_has(function: &Function, holder: &Holder) -> Option<Reason> {
     })
 }
 
-/// Whether a driver is vfio-pci or a variant of it (`mlx5_vfio_pci`, `nvgrace_gpu_vfio_pci`).
-pub fn is_vfio_driver(driver: &str) -> bool {
-    driver == "vfio-pci" || driver.ends_with("_vfio_pci") || driver.ends_with("-vfio-pci")
-}
-
 fn needs_consent(function: &Function, holder: &Holder, unit: &str) -> Reason {
     let name = unit.trim_end_matches(".service");
     let recipe = RECIPES.iter().find(|recipe| recipe.unit == name);
     let felt = recipe.map_or(String::new(), |recipe| format!("; {}", recipe.felt));
-    let text = format!("{holder}{felt}");
+    let text = format!("{}{felt}", function.told(holder));
     let hint = format!("--stop-services stops {unit} now and starts it again on release");
     Reason::at(Code::ServiceMustStop, function.bdf, text, hint)
 }

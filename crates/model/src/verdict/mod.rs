@@ -103,7 +103,8 @@ pub fn verdict(snapshot: &Snapshot, bdf: Bdf) -> Verdict {
         company.clear();
     }
     for other in company.iter().filter_map(|other| snapshot.get(*other)) {
-        reasons.extend(shared_with(&moving, other));
+        let (unsure, grave) = shared_with(&moving, other);
+        reasons.extend(unsure.into_iter().chain(grave));
     }
     if !company.is_empty() {
         reasons.push(together(snapshot, bdf, &company));
@@ -124,20 +125,22 @@ fn bridge(function: &Function) -> Reason {
     Reason::at(Code::Bridge, function.bdf, text, hint)
 }
 
-/// What is wrong with another member of the group, seen from this one.
-fn shared_with(moving: &Moving<'_>, other: &Function) -> Vec<Reason> {
+/// What is wrong with another member of the group, seen from this one: what
+/// is not known of it as it is, what is grave in this one's words.
+fn shared_with(moving: &Moving<'_>, other: &Function) -> (Vec<Reason>, Vec<Reason>) {
     let grave = moving.reasons(other).into_iter().filter(|reason| {
         // The set shares these: the function itself has said so already.
         let shared = [Code::NoIommu, Code::NoGroup, Code::ReservedRegion, Code::ResetHitsOthers];
-        reason.weight() >= Weight::Override && !shared.contains(&reason.code)
+        reason.weight() >= Weight::Unsure && !shared.contains(&reason.code)
     });
-    grave
-        .map(|reason| {
-            let text = format!("in the same IOMMU group, {}", reason.text);
-            let hint = "another slot, or firmware with ACS, may give the device a group of its own";
-            Reason::at(Code::GroupSharedCritical, other.bdf, text, hint)
-        })
-        .collect()
+    let (unsure, grave): (Vec<_>, Vec<_>) =
+        grave.partition(|reason| reason.weight() == Weight::Unsure);
+    let shared = |reason: Reason| {
+        let text = format!("in the same IOMMU group, {}", reason.text);
+        let hint = "another slot, or firmware with ACS, may give the device a group of its own";
+        Reason::at(Code::GroupSharedCritical, other.bdf, text, hint)
+    };
+    (unsure, grave.into_iter().map(shared).collect())
 }
 
 fn together(snapshot: &Snapshot, bdf: Bdf, company: &[Bdf]) -> Reason {

@@ -4,14 +4,14 @@
 //! route, can each go, but not both at once.
 
 use super::Moving;
-use crate::fact::Fact;
+use crate::fact::{Fact, Why};
 use crate::function::Function;
 use crate::reason::{Code, Reason};
 use crate::usage::Use;
 
 type Rule = fn(&Moving<'_>, &Function, &mut Vec<Reason>);
 
-pub(super) const RULES: &[Rule] = &[disk, network, framebuffer, display, held];
+pub(super) const RULES: &[Rule] = &[disk, network, unseen, screen, display, held];
 
 /// Folders of the root without which the system does not run on. What is
 /// mounted below them counts too: a host seldom survives losing part of `var`.
@@ -100,17 +100,50 @@ fn is_addressed(function: &Function) -> bool {
     function.uses.iter().any(addressed)
 }
 
-fn framebuffer(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
+/// What could not be looked for is not "not there".
+fn unseen(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
+    for unseen in &function.unseen {
+        let text = format!("not known: {unseen}");
+        let hint = match unseen.why {
+            Why::NotPermitted => "root sees it",
+            _ => "make sure that the host does not need it, then let it go by name",
+        };
+        out.push(Reason::at(Code::UsesUnknown, function.bdf, text, hint));
+    }
+}
+
+/// The console, once: the framebuffer of the firmware, else that of the
+/// card's own driver, else the first screen while it is lit. The last holds
+/// where there is no text console, or it waits for something to print
+/// (CONFIG_FRAMEBUFFER_CONSOLE_DEFERRED_TAKEOVER).
+fn screen(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
+    let mut found = false;
     for usage in &function.uses {
         if let Use::BootFramebuffer { region } = usage {
             let text = format!(
                 "the firmware's framebuffer ({region}) is in its memory: the console draws there"
             );
-            let hint =
-                "make another card the primary display in the firmware setup, or let it go by name";
+            let hint = "make another card the primary display in the firmware setup, \
+                        boot with initcall_blacklist=sysfb_init, or let it go by name";
             out.push(Reason::at(Code::BootFramebuffer, function.bdf, text, hint));
+            found = true;
         }
     }
+    if found {
+        return;
+    }
+    let console = function.uses.iter().find(|usage| matches!(usage, Use::Console { .. }));
+    let lit = function.uses.iter().find(|usage| matches!(usage, Use::Display { .. }));
+    let text = match (console, lit) {
+        (Some(console), _) => format!("the host's {console}"),
+        (None, Some(lit)) if function.boot_vga == Some(true) => {
+            format!("it is the host's first screen, with a {lit}")
+        }
+        _ => return,
+    };
+    let hint = "make another card the primary display in the firmware setup, put the console \
+                on a serial line (console=ttyS0 at boot), or let it go by name";
+    out.push(Reason::at(Code::Console, function.bdf, text, hint));
 }
 
 fn display(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
@@ -123,12 +156,28 @@ fn display(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
 }
 
 fn held(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
-    let Fact::Known(holders) = &function.holders else { return };
+    let holders = match &function.holders {
+        Fact::Known(holders) => holders,
+        // A listing does not look.
+        Fact::Unknown(Why::NotObserved) => return,
+        Fact::Unknown(why) => return out.extend(unheld(function, why)),
+    };
     for holder in holders {
         let hint = match holder.service() {
             Some(unit) => format!("systemctl stop {unit}"),
             None => "end it first".to_owned(),
         };
-        out.push(Reason::at(Code::HeldByProcess, function.bdf, holder.to_string(), hint));
+        out.push(Reason::at(Code::HeldByProcess, function.bdf, function.told(holder), hint));
     }
+}
+
+/// Where no driver of the host's has to let go, no holder can keep it from it.
+fn unheld(function: &Function, why: &Why) -> Option<Reason> {
+    let driver = function.host_driver()?;
+    let text = format!("not known: who holds it while {driver} has it ({why})");
+    let hint = match why {
+        Why::NotPermitted => "root sees it",
+        _ => "run where the host's processes are in sight, or let it go by name",
+    };
+    Some(Reason::at(Code::HoldersUnknown, function.bdf, text, hint))
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use model::function::{Bar, BarKind, PowerControl, ResetMethod, RuntimeStatus};
 use model::parse::config::{Capabilities, Config, Extended, HeaderKind, Msi, Msix, Pcie, PcieKind};
 use model::snapshot::{Iommu, Machine, ModuleState, Reserved};
-use model::usage::{Holder, Use};
+use model::usage::{Holder, Unseen, Use, UseKind};
 use model::{Bdf, Class, DeviceId, Fact, Function, Group, GroupId, Snapshot, VendorId, Why};
 
 pub struct Shape(pub Snapshot);
@@ -111,6 +111,11 @@ impl Shape {
 
     pub fn used(self, address: &str, usage: Use) -> Self {
         self.with(address, |function| function.uses.push(usage))
+    }
+
+    pub fn unseen(self, address: &str, kind: UseKind, why: Why) -> Self {
+        let unseen = Unseen { kind, path: "/proc/table".to_owned(), why };
+        self.with(address, |function| function.unseen.push(unseen))
     }
 
     pub fn held(self, address: &str, node: &str, program: &str, unit: Option<&str>) -> Self {

@@ -119,10 +119,10 @@ fn screen(machine: &mut Machine) {
             .interrupt(1, 60)
             .caps([pm(), msi(1, false)])
             .boot_vga(true)
-            .framebuffer(0, 3 * MIB, "BOOTFB")
             .resets("bus"),
     );
     machine.card("0000:06:00.0", 0, &[("VGA-1", "connected", "enabled")]);
+    machine.console("0000:06:00.0", "astdrmfb");
 }
 
 fn in_use(machine: &mut Machine) {

@@ -109,10 +109,10 @@ fn board(machine: &mut Machine) {
             .interrupt(1, 142)
             .caps([express(Kind::Integrated, true, None), msi(1, false), pm()])
             .boot_vga(true)
-            .resets("flr pm")
-            .framebuffer(2, 8 * MIB, "BOOTFB"),
+            .resets("flr pm"),
     );
     machine.card("0000:00:02.0", 0, &[("HDMI-A-1", "connected", "enabled")]);
+    machine.console("0000:00:02.0", "i915drmfb");
     let usb = chipset("0000:00:14.0", (0x8086, 0xa36d), 0x0c0330).driver("xhci_hcd");
     machine.add(on_board(usb.group(3).memory64(0, 64 * KIB).interrupt(1, 125).multifunction()));
     let memory = function("0000:00:14.2", (0x8086, 0xa36f), 0x050000);

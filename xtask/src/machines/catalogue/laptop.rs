@@ -80,10 +80,10 @@ fn screen(machine: &mut Machine) {
             .interrupt(1, 139)
             .caps([express(Kind::Integrated, true, None), msi(1, false), pm()])
             .boot_vga(true)
-            .resets("flr pm")
-            .framebuffer(2, 8 * MIB, "BOOTFB"),
+            .resets("flr pm"),
     );
     machine.card("0000:00:02.0", 1, &[("eDP-1", "connected", "enabled")]);
+    machine.console("0000:00:02.0", "i915drmfb");
 }
 
 fn board(machine: &mut Machine) {
@@ -135,7 +135,6 @@ fn in_use(machine: &mut Machine) {
     let crypt =
         [("dm/name", "volume1"), ("dm/uuid", "CRYPT-uuid1"), ("size", "1950162944"), ("ro", "0")];
     machine.volume("dm-0", (253, 0), &crypt, &["nvme0n1p3"]);
-    machine.screen("simple-framebuffer.0", "simple-framebuffer");
     let wireless = machine.path("0000:03:00.0");
     machine.interface(&wireless, "wlp3s0", 3, true);
     machine.network(&["wlp3s0"]);

@@ -35,7 +35,7 @@ fn card(machine: &mut Machine) {
     };
     machine.add(
         part(function("0000:01:00.0", (0x10de, 0x13c2), 0x030000))
-            .driver("nouveau")
+            .driver("nvidia")
             .memory32(0, 16 * MIB)
             .prefetchable(1, 256 * MIB)
             .prefetchable(3, 32 * MIB)
@@ -56,7 +56,10 @@ fn card(machine: &mut Machine) {
             .caps([pm(), msi(1, false), express(Kind::Endpoint, false, Some(link(3, 16)))])
             .extended([aer()]),
     );
-    machine.card("0000:01:00.0", 0, &[("DVI-I-1", "connected", "enabled")]);
+    // Without modesetting the driver leaves the console to the firmware's screen.
+    machine.card("0000:01:00.0", 1, &[]);
+    machine.screen("simple-framebuffer.0", "simple-framebuffer");
+    machine.nvidia("0000:01:00.0", "NVIDIA GeForce GTX 970", 0);
 }
 
 fn board(machine: &mut Machine) {
