@@ -26,7 +26,7 @@ use crate::Engine;
 use crate::assignment::Holdings;
 use crate::bind::{BindRequest, Report, To, bind_intent};
 use crate::error::Error;
-use crate::guest::{against_memory, host_devices};
+use crate::guest::{Observed, against_memory, host_devices};
 use crate::instances::Instance;
 use crate::name::Name;
 use crate::recover::Recovered;
@@ -130,7 +130,8 @@ impl Engine {
         let (own, rest): (Vec<Bdf>, Vec<Bdf>) = intent.devices.iter().partition(|bdf| has(bdf));
         let named = with_groups(snapshot, &own);
         let mut against = holdings.against_giving(guest, &named, &named);
-        against.extend(against_memory(instance, &devices, snapshot));
+        let at = Observed { root: &self.root, snapshot };
+        against.extend(against_memory(at, instance, &devices));
         if against.is_empty() {
             against.extend(self.against_room(instance, &devices));
         }

@@ -1,30 +1,35 @@
 //! What was asked for, as a hypervisor is told it.
 //!
-//! In: a request, the snapshot, the instance's folder. Out: a [`GuestSpec`],
-//! [`HostFacts`], and the images to lay a layer over. Files are looked at,
-//! programs are asked what they are; nothing is made.
+//! In: a request, the machine that is looked at, the instance's folder. Out: a
+//! [`GuestSpec`], [`HostFacts`], and the images to lay a layer over. Files are
+//! looked at, programs are asked what they are; nothing is made. A plan for
+//! another machine is made of what is below its root: what this one has
+//! (processor, KVM, hugepages, firmware, limits) is not mixed in.
+
+mod facts;
+mod memory;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use host::paths::Root;
-use host::process::resident;
 use host::run::{CommandRunner, stderr_tail};
 use hypervisors::machine::{
     Console, Disk, DiskFormat, Firmware, Machine, Network, Numa, SparePorts,
 };
-use hypervisors::memory::{self, HostMemory};
-use hypervisors::qemu::{Version, disk, firmware, version};
+use hypervisors::qemu::{disk, firmware};
 use hypervisors::{GuestSpec, HostDevice, HostFacts, HostFunction, Reserve};
-use model::parse::machine::address_bits;
 use model::port::{Cmd, Output, Runner};
 use model::reason::{Code, Reason};
 use model::{Bdf, Snapshot};
 
 use crate::error::Error;
-use crate::instances::{Files, Instance, InstanceSpec};
+use crate::instances::Files;
 use crate::present;
 use crate::request::{NetworkRequest, RunRequest};
+
+pub(crate) use facts::ask;
+pub(crate) use memory::{against_memory, memory_for};
 
 /// A layer to be made before the guest starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,22 +47,30 @@ pub(crate) struct Wanted {
     pub overlay: Option<Overlay>,
 }
 
-/// What a request means on this machine.
+/// The machine that a guest is planned for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Observed<'a> {
+    pub root: &'a Root,
+    pub snapshot: &'a Snapshot,
+}
+
+/// What a request means on a machine.
 pub(crate) fn wanted(
+    at: Observed<'_>,
     request: &RunRequest,
-    snapshot: &Snapshot,
     devices: Vec<HostDevice>,
     files: &Files,
 ) -> Result<Wanted, Error> {
-    let machine = machine(request, snapshot)?;
+    let snapshot = at.snapshot;
+    let machine = machine(at, request)?;
     let uuid = random_uuid()?;
     let mut spec = GuestSpec::new(request.name.as_str(), &uuid, machine, request.memory);
     spec.accel = request.accel;
     spec.cpus = request.cpus;
     spec.hide_kvm = request.hide_kvm;
-    spec.memory.hugepages = request.hugepages;
     spec.memory.numa = numa(snapshot, &devices);
-    spec.firmware = firmware(request, files)?;
+    spec.memory.hugepages = memory::hugepages(at.root, request, spec.memory.numa);
+    spec.firmware = firmware(at.root, request, files)?;
     spec.kernel = request.kernel.clone();
     spec.network = network(&request.network, &uuid);
     spec.devices = devices;
@@ -73,7 +86,7 @@ pub(crate) fn wanted(
         format: DiskFormat::Qcow2,
         read_only: false,
     }));
-    let facts = facts(request, snapshot, &spec)?;
+    let facts = facts::facts(at, request, &spec)?;
     Ok(Wanted { spec, facts, overlay })
 }
 
@@ -97,13 +110,16 @@ fn room(snapshot: &Snapshot, least: Reserve) -> Reserve {
     Reserve::for_any(&devices).max_of(least)
 }
 
-fn machine(request: &RunRequest, snapshot: &Snapshot) -> Result<Machine, Error> {
-    let made = match &request.machine {
-        Some(name) => Machine::named(name),
-        None => match snapshot.machine.arch.known() {
-            Some(arch) => Machine::for_arch(arch),
-            None => Machine::for_arch(std::env::consts::ARCH),
-        },
+fn machine(at: Observed<'_>, request: &RunRequest) -> Result<Machine, Error> {
+    let made = match (&request.machine, at.snapshot.machine.arch.known()) {
+        (Some(name), _) => Machine::named(name),
+        (None, Some(arch)) => Machine::for_arch(arch),
+        (None, None) if at.root.is_real() => Machine::for_arch(std::env::consts::ARCH),
+        (None, None) => {
+            let text = "the machine's architecture is not known, and so not what to emulate";
+            let hint = "--machine-type names it: q35 for x86, pseries for POWER";
+            Err(Reason::machine(Code::Unsupported, text, hint))
+        }
     };
     made.map_err(Error::refused)
 }
@@ -123,11 +139,11 @@ fn numa(snapshot: &Snapshot, devices: &[HostDevice]) -> Option<Numa> {
         .then_some(Numa { node: first, strict: false })
 }
 
-fn firmware(request: &RunRequest, files: &Files) -> Result<Firmware, Error> {
+fn firmware(root: &Root, request: &RunRequest, files: &Files) -> Result<Firmware, Error> {
     if !request.uefi {
         return Ok(Firmware::Default);
     }
-    let folder = Root::real().qemu_firmware();
+    let folder = root.qemu_firmware();
     let mut paths: Vec<PathBuf> = match fs::read_dir(&folder) {
         Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
         Err(_) => Vec::new(),
@@ -136,13 +152,16 @@ fn firmware(request: &RunRequest, files: &Files) -> Result<Firmware, Error> {
     let texts: Vec<String> =
         paths.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
     let Some(installed) = firmware::choose(texts.iter().map(String::as_str)) else {
-        let text = format!("no UEFI for guests is described in {}", folder.display());
+        let text = format!("no UEFI for guests is described in {}", root.shown(&folder));
         let hint = "install OVMF (Debian: ovmf, Fedora: edk2-ovmf)";
         return Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)));
     };
     let (code, template) = (installed.code, installed.template);
-    present::file(&code)?;
-    present::file(&template)?;
+    // A recording has what describes it, and not the firmware itself.
+    if root.is_real() {
+        present::file(&code)?;
+        present::file(&template)?;
+    }
     Ok(Firmware::Ovmf { code, template, nvram: files.nvram() })
 }
 
@@ -187,47 +206,6 @@ fn overlay(image: &Path, files: &Files) -> Result<Overlay, Error> {
     }
 }
 
-fn facts(request: &RunRequest, snapshot: &Snapshot, spec: &GuestSpec) -> Result<HostFacts, Error> {
-    let program = match &request.program {
-        Some(program) => program.display().to_string(),
-        None => spec.machine.kind().program().to_owned(),
-    };
-    let (output, sandbox) = asked(&program)?;
-    let version = Version::parse(&output.stdout)
-        .ok_or_else(|| Error::NotQemu { program: program.clone() })?;
-    let iommu = snapshot.machine.iommu.known();
-    Ok(HostFacts {
-        program,
-        version,
-        sandbox,
-        kvm: kvm_opens(),
-        iommu_bits: iommu.and_then(|iommu| iommu.address_width.known().copied()),
-        cpu_bits: cpu_bits(),
-    })
-}
-
-/// The answer about its version, and whether the program can confine itself.
-fn asked(program: &str) -> Result<(Output, bool), Error> {
-    let cmd = version::ask(program);
-    let output = CommandRunner.run(&cmd)?;
-    match output.status {
-        Some(0) => Ok((output, true)),
-        _ if version::lacks_sandbox(&output.stderr) => {
-            Ok((run_well(&version::ask_unconfined(program))?, false))
-        }
-        _ => Err(failed(&cmd, &output)),
-    }
-}
-
-/// Whether this process may use KVM.
-fn kvm_opens() -> bool {
-    fs::OpenOptions::new().read(true).write(true).open(Root::real().kvm()).is_ok()
-}
-
-fn cpu_bits() -> Option<u8> {
-    address_bits(&fs::read_to_string(Root::real().cpuinfo()).ok()?).ok()
-}
-
 /// Runs a command that has to succeed.
 pub(crate) fn run_well(cmd: &Cmd) -> Result<Output, Error> {
     let output = CommandRunner.run(cmd)?;
@@ -239,47 +217,4 @@ pub(crate) fn run_well(cmd: &Cmd) -> Result<Output, Error> {
 
 fn failed(cmd: &Cmd, output: &Output) -> Error {
     Error::Command { cmd: cmd.to_string(), said: stderr_tail(output).to_owned() }
-}
-
-/// What the machine has for a guest's memory.
-pub(crate) fn host_memory(spec: &GuestSpec, snapshot: &Snapshot) -> HostMemory {
-    HostMemory {
-        available: snapshot.machine.memory_available.known().copied(),
-        free_hugepages: spec.memory.hugepages.and_then(free_hugepages),
-        lock_limit: lock_limit(),
-    }
-}
-
-/// What speaks in memory against giving a running guest devices: the first
-/// one makes the hypervisor pin all of it. What the guest's process has
-/// already counts as available; hugepages were taken at its start.
-pub(crate) fn against_memory(
-    instance: &Instance,
-    devices: &[HostDevice],
-    snapshot: &Snapshot,
-) -> Vec<Reason> {
-    let arch = snapshot.machine.arch.known().map_or(std::env::consts::ARCH, String::as_str);
-    let Ok(machine) = Machine::for_arch(arch) else { return Vec::new() };
-    let held = host_devices(snapshot, &instance.devices);
-    let InstanceSpec { memory, hugepages, .. } = instance.spec;
-    let mut spec = GuestSpec::new(instance.name.as_str(), "", machine, memory);
-    spec.memory.hugepages = hugepages;
-    spec.devices = held.into_iter().chain(devices.iter().cloned()).collect();
-    let resident = instance.process.and_then(|process| resident(&Root::real(), process.pid));
-    let host = host_memory(&spec, snapshot);
-    let available = host.available.map(|free| free.saturating_add(resident.unwrap_or_default()));
-    memory::check(&spec, &HostMemory { available, free_hugepages: None, ..host })
-}
-
-fn free_hugepages(size: u64) -> Option<u64> {
-    let text = fs::read_to_string(Root::real().hugepages(size).join("free_hugepages")).ok()?;
-    text.trim().parse::<u64>().ok()?.checked_mul(size)
-}
-
-/// Root may lock what it wants (CAP_IPC_LOCK).
-fn lock_limit() -> Option<u64> {
-    if rustix::process::geteuid().is_root() {
-        return None;
-    }
-    rustix::process::getrlimit(rustix::process::Resource::Memlock).current
 }

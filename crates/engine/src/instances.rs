@@ -16,6 +16,9 @@ use crate::store::{Event, InstanceRow, InstanceState, Process, Store};
 use crate::turn::boot_id;
 use crate::watch::runs;
 
+/// The longest path of a Unix socket, its final zero not counted (unix(7)).
+const SOCKET_PATH: usize = 107;
+
 /// An instance as it is now.
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -48,6 +51,10 @@ pub struct InstanceSpec {
     pub memory: u64,
     /// Of which hugepages it is made, in bytes.
     pub hugepages: Option<u64>,
+    /// The machine that is emulated, by the hypervisor's name for it.
+    pub machine: String,
+    /// It has a virtual IOMMU; `None` in rows of older versions.
+    pub viommu: Option<bool>,
     pub cpus: u32,
     pub image: Option<PathBuf>,
     pub kernel: Option<PathBuf>,
@@ -95,6 +102,16 @@ impl Files {
     /// What the supervisor said, where no systemd keeps it.
     pub fn supervisor_log(&self) -> PathBuf {
         self.0.join("supervisor.log")
+    }
+
+    /// Paths of sockets that the kernel would not take are refused; those
+    /// of the others are no longer.
+    pub(crate) fn check_sockets(&self) -> Result<(), Error> {
+        let long = |socket: &PathBuf| socket.as_os_str().len() > SOCKET_PATH;
+        match [self.supervisor_monitor(), self.console()].into_iter().find(long) {
+            Some(path) => Err(Error::SocketPath { path }),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn overlay(&self) -> PathBuf {

@@ -76,7 +76,7 @@ pub use error::Error;
 pub use instances::{Files, Instance, InstanceSpec};
 pub use name::Name;
 pub use recover::{Recovered, Unfinished};
-pub use request::{Grace, NetworkRequest, RunRequest};
+pub use request::{Grace, Hugepages, NetworkRequest, RunRequest};
 pub use run::{RunPlan, Started};
 pub use state::StateDir;
 pub use stop::Ended;

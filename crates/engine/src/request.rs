@@ -37,8 +37,7 @@ pub struct RunRequest {
     pub container: Container,
     pub spare: SparePorts,
     pub hide_kvm: bool,
-    /// Take the memory from hugepages of this size in bytes.
-    pub hugepages: Option<u64>,
+    pub hugepages: Hugepages,
     /// Refusals that the user named and lets go.
     pub overrides: BTreeSet<Code>,
     /// Whether services that others feel may be stopped.
@@ -47,6 +46,18 @@ pub struct RunRequest {
     pub program: Option<PathBuf>,
     /// Appended to the hypervisor's command line as they are.
     pub extra: Vec<String>,
+}
+
+/// Whether the memory comes from the host's hugepages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hugepages {
+    /// When all of it is free in one pool, near the devices.
+    Auto,
+    Off,
+    /// Of the host's usual size.
+    On,
+    /// Of this size in bytes.
+    Size(u64),
 }
 
 /// The network of an instance.
@@ -82,7 +93,7 @@ impl RunRequest {
             container: Container::Vfio,
             spare: SparePorts::default(),
             hide_kvm: false,
-            hugepages: None,
+            hugepages: Hugepages::Auto,
             overrides: BTreeSet::new(),
             stop_services: false,
             program: None,

@@ -11,13 +11,11 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hypervisors::memory;
 use hypervisors::qemu::disk;
 use hypervisors::{Backend, FileCopy, Rendered, Start};
 use model::intent::Bind;
@@ -27,7 +25,7 @@ use model::{Code, Reason, Snapshot};
 use crate::Engine;
 use crate::bind::{Ready, Report, To};
 use crate::error::Error;
-use crate::guest::{Overlay, Wanted, host_devices, host_memory, run_well, wanted};
+use crate::guest::{Observed, Overlay, Wanted, ask, host_devices, memory_for, run_well, wanted};
 use crate::instances::{Instance, InstanceSpec};
 use crate::name::Name;
 use crate::present;
@@ -44,8 +42,6 @@ const APPEARANCE: Duration = Duration::from_secs(30);
 const NOW: Grace = Grace { guest: Duration::ZERO, hypervisor: Duration::from_secs(120) };
 /// Between two looks at how far the start is.
 const LOOK: Duration = Duration::from_millis(10);
-/// The longest path of a Unix socket, its final zero not counted (unix(7)).
-const SOCKET_PATH: usize = 107;
 
 /// What `run` would do.
 #[derive(Debug)]
@@ -142,16 +138,14 @@ impl Engine {
         let devices = self.run_intent(request, snapshot)?.devices;
         let devices = host_devices(snapshot, &devices);
         let files = self.files(&request.name);
-        for socket in [files.supervisor_monitor(), files.console()] {
-            if socket.as_os_str().as_bytes().len() > SOCKET_PATH {
-                return Err(Error::SocketPath { path: socket });
-            }
-        }
+        files.check_sockets()?;
         present::check(request, &self.root)?;
-        let wanted = wanted(request, snapshot, devices, &files)?;
-        let rendered = named(&request.on)?.render(&wanted.spec, &wanted.facts)?;
-        let reasons = memory::check(&wanted.spec, &host_memory(&wanted.spec, snapshot));
-        Ok((wanted, rendered, reasons))
+        let at = Observed { root: &self.root, snapshot };
+        let wanted = wanted(at, request, devices, &files)?;
+        let mut rendered = named(&request.on)?.render(&wanted.spec, &wanted.facts)?;
+        let (note, against) = memory_for(at, &wanted.spec);
+        rendered.notes.extend(note);
+        Ok((wanted, rendered, against))
     }
 
     /// Waits until the guest runs, has run, or will not.
@@ -221,6 +215,9 @@ impl Turn<'_> {
             let hint = "it shows what would be started";
             return Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)));
         };
+        if wanted.facts.version.is_none() {
+            ask(&program)?;
+        }
         let intent = self.engine.run_intent(request, &snapshot)?;
         let guest = request.name.as_str();
         let (state, owner) = (AssignmentState::Held, None);
@@ -231,7 +228,9 @@ impl Turn<'_> {
             program,
             args,
             memory: request.memory,
-            hugepages: request.hugepages,
+            hugepages: wanted.spec.memory.hugepages,
+            machine: wanted.spec.machine.name().to_owned(),
+            viommu: Some(wanted.spec.has_iommu()),
             cpus: request.cpus,
             image: wanted.overlay.as_ref().map(|overlay| overlay.base.clone()),
             kernel: request.kernel.as_ref().map(|kernel| kernel.kernel.clone()),

@@ -5,6 +5,7 @@
 mod desk;
 
 mod commands;
+mod elsewhere;
 mod hints;
 
 mod looking;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
-use engine::{NetworkRequest, RunRequest};
+use engine::{Hugepages, NetworkRequest, RunRequest};
 use hypervisors::machine::{Accel, Container, Forward, GuestIommu, Kernel};
 
 use crate::error::Error;
@@ -70,9 +70,10 @@ pub struct Shape {
     #[arg(long, value_enum, default_value_t = Switch::Auto, num_args = 0..=1, default_missing_value = "on")]
     viommu: Switch,
 
-    /// Take its memory from hugepages of this size
-    #[arg(long, value_name = "SIZE", num_args = 0..=1, default_missing_value = "2M", value_parser = size::parse)]
-    hugepages: Option<u64>,
+    /// Take its memory from hugepages: `auto`, `on`, `off`, or a size as in 1G;
+    /// `auto` is when enough are free near the devices
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, default_value = "auto", default_missing_value = "on", value_parser = hugepages)]
+    hugepages: Hugepages,
 
     /// Use /dev/iommu in place of the VFIO container
     #[arg(long)]
@@ -174,6 +175,18 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(path).map_err(|source| Error::Io { doing: doing(), source })
 }
 
+fn hugepages(text: &str) -> Result<Hugepages, String> {
+    match text {
+        "auto" => Ok(Hugepages::Auto),
+        "on" => Ok(Hugepages::On),
+        "off" => Ok(Hugepages::Off),
+        size => match size::parse(size) {
+            Ok(bytes) if bytes.is_power_of_two() => Ok(Hugepages::Size(bytes)),
+            _ => Err("it is `auto`, `on`, `off`, or the size of a page, as in 2M".to_owned()),
+        },
+    }
+}
+
 fn network(text: &str) -> Result<NetworkRequest, &'static str> {
     match text.split_once(':') {
         Some(("tap", interface)) if !interface.is_empty() => {
@@ -208,6 +221,21 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(network(text).ok(), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn pages() {
+        for (text, want) in [
+            ("auto", Some(Hugepages::Auto)),
+            ("on", Some(Hugepages::On)),
+            ("off", Some(Hugepages::Off)),
+            ("1G", Some(Hugepages::Size(1 << 30))),
+            ("3M", None),
+            ("", None),
+            ("yes", None),
+        ] {
+            assert_eq!(hugepages(text).ok(), want, "{text:?}");
         }
     }
 
