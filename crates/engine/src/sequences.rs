@@ -40,6 +40,8 @@ enum Trouble {
     Settles(bool),
     /// The machine is restarted before it.
     Reboot,
+    /// A drive is pulled out before it, and plugged in again.
+    Replug,
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -64,6 +66,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         2 => at().prop_map(Trouble::DiesUnseen),
         2 => any::<bool>().prop_map(Trouble::Settles),
         1 => Just(Trouble::Reboot),
+        1 => Just(Trouble::Replug),
     ]
 }
 
@@ -104,6 +107,10 @@ impl World {
             Trouble::DiesUnseen(nth) => self.host.kill(Moment::After(nth)),
             Trouble::Settles(true) => self.host.settle(),
             Trouble::Settles(false) => self.host.settle_without_effect(),
+            Trouble::Replug => {
+                self.host.vanish(DEVICES[2]);
+                self.host = self.host.clone().nvme(DEVICES[2]);
+            }
             Trouble::Reboot => {
                 self.boots += 1;
                 let id = format!("{:08}-0000-0000-0000-000000000000", self.boots);
