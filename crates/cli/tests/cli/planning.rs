@@ -146,3 +146,44 @@ fn a_qemu_without_seccomp_is_used_with_a_note() {
     assert!(!said.out.contains("-sandbox"), "{said}");
     assert!(said.err.contains("[no_sandbox]"), "{said}");
 }
+
+/// A drive, a network card and a graphics card that the host uses, on a
+/// machine that does not tell it: "none found" would be a wrong value.
+#[test]
+fn what_cannot_be_read_is_refused_and_let_go_by_name() {
+    for (path, device, field) in [
+        ("proc/1/mountinfo", "02:00.0", "uses.disk"),
+        ("proc/net/route", "04:00.0", "uses.network"),
+        ("proc/iomem", "01:00.0", "uses.screen"),
+    ] {
+        let host = desktop();
+        std::fs::remove_file(host.root().join(path)).unwrap();
+        let refused = on(&host, &["bind", device, "--dry-run"]);
+        assert_eq!(refused.code, Some(3), "{refused}");
+        assert!(refused.err.contains("[uses_unknown]"), "{refused}");
+        let named = on(&host, &["bind", device, "--dry-run", "--override", "uses_unknown"]);
+        assert_eq!(named.code, Some(0), "{named}");
+        let shown = on(&host, &["show", device]);
+        assert!(shown.out.contains("unknown: ") && !shown.out.contains("none found"), "{shown}");
+        let json = on(&host, &["show", device, "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+        assert_eq!(json["unknown"][field], "this kernel does not say");
+        // Whoever lists is told as well, and may go on.
+        let listed = on(&host, &["list"]);
+        let address = format!("0000:{device}");
+        let row = listed.out.lines().find(|line| line.starts_with(&address)).unwrap();
+        assert!(row.contains("uses_unknown"), "{listed}");
+    }
+}
+
+#[test]
+fn a_driver_is_not_taken_from_holders_that_are_out_of_sight() {
+    let host = desktop();
+    let files = host.root().join("proc/1/fd");
+    std::fs::remove_dir_all(&files).unwrap();
+    let refused = on(&host, &["bind", "03:00.0", "--dry-run"]);
+    assert_eq!(refused.code, Some(3), "{refused}");
+    assert!(refused.err.contains("[holders_unknown]"), "{refused}");
+    let named = on(&host, &["bind", "03:00.0", "--dry-run", "--override", "holders_unknown"]);
+    assert_eq!(named.code, Some(0), "{named}");
+}
