@@ -17,10 +17,20 @@ use crate::bdf::Bdf;
 pub enum Step {
     /// Load a kernel module.
     LoadModule { module: String },
-    /// Stop a systemd unit that holds a device.
-    StopUnit { unit: String },
-    /// Start a systemd unit again.
-    StartUnit { unit: String },
+    /// Stop a systemd unit that holds a device, together with the units that
+    /// would start it again (sockets, paths, timers).
+    StopUnit {
+        unit: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        triggers: Vec<String>,
+    },
+    /// Start a systemd unit again, together with these. In one go, for a
+    /// socket cannot be started when its service runs already.
+    StartUnit {
+        unit: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        triggers: Vec<String>,
+    },
     /// Take a function from its driver.
     Unbind { bdf: Bdf, driver: String },
     /// Say which driver alone may bind a function; `None` clears it.
@@ -66,8 +76,12 @@ impl Step {
             Self::ProbeAny { .. } => {
                 return Undo::None("the kernel chose the driver and would choose it again");
             }
-            Self::StopUnit { unit } => Self::StartUnit { unit: unit.clone() },
-            Self::StartUnit { unit } => Self::StopUnit { unit: unit.clone() },
+            Self::StopUnit { unit, triggers } => {
+                Self::StartUnit { unit: unit.clone(), triggers: triggers.clone() }
+            }
+            Self::StartUnit { unit, triggers } => {
+                Self::StopUnit { unit: unit.clone(), triggers: triggers.clone() }
+            }
             Self::Unbind { bdf, driver } => Self::Probe { bdf: *bdf, driver: driver.clone() },
             Self::Probe { bdf, driver } => Self::Unbind { bdf: *bdf, driver: driver.clone() },
             Self::SetDriverOverride { bdf, from, to } => {
@@ -116,12 +130,24 @@ impl Step {
     }
 }
 
+/// Units that go with another.
+struct With<'a>(&'a [String]);
+
+impl fmt::Display for With<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => Ok(()),
+            units => write!(f, " with {}", units.join(", ")),
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoadModule { module } => write!(f, "load module {module}"),
-            Self::StopUnit { unit } => write!(f, "stop {unit}"),
-            Self::StartUnit { unit } => write!(f, "start {unit}"),
+            Self::StopUnit { unit, triggers } => write!(f, "stop {unit}{}", With(triggers)),
+            Self::StartUnit { unit, triggers } => write!(f, "start {unit}{}", With(triggers)),
             Self::Unbind { bdf, driver } => write!(f, "unbind {bdf} from {driver}"),
             Self::SetDriverOverride { bdf, to: Some(to), .. } => {
                 write!(f, "set driver_override of {bdf} to {to}")

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::fs;
+use std::path::Path;
+
 use model::parse::{
-    attribute, iomem, iommu, link, machine, modalias, mounts, network, pci_ids, process, resource,
-    unit,
+    attribute, config, console, drm, iomem, iommu, link, machine, modalias, mounts, network,
+    pci_ids, process, recording, resource, unit,
 };
 use proptest::prelude::*;
 
@@ -31,6 +34,13 @@ const SAMPLES: &[&str] = &[
     "Id=a.service\nRequiredBy=b.service c.service\nActiveState=active\n\nId=b.service\n",
     "-1",
     "254:0",
+    "processor\t: 0\naddress sizes\t: 46 bits physical, 48 bits virtual\n\nprocessor\t: 1\n",
+    "  command tgid dev master a uid magic\n  gnome-shell 1893 0 y y 1000 0\n",
+    "(M) frame buffer device\n",
+    "root=/dev/sda2 ro console=ttyS0,115200n8 fbcon=font:8x8,map:01\n",
+    "tty0 ttyS0\n",
+    "CapEff:\t000001ffffffffff\n",
+    "Node 0 MemTotal:       24682416 kB\n",
 ];
 
 /// Pieces of samples, joined by noise.
@@ -63,6 +73,8 @@ proptest! {
         let _ = attribute::nvidia_minor(&text);
         let _ = modalias::parse(&text);
         let _ = (link::owner(&text), link::upstream(&text), link::name(&text));
+        link::functions(&text).for_each(drop);
+        let _ = attribute::malformed(&text);
     }
 
     #[test]
@@ -79,17 +91,42 @@ proptest! {
         let _ = iomem::framebuffers(&text);
         let _ = machine::meminfo(&text, "MemTotal");
         let _ = machine::lists_module(&text, "vfio_pci");
+        let _ = machine::address_bits(&text);
+        let _ = machine::processor_arch(&text);
+        let _ = machine::node_meminfo(&text, "MemTotal");
     }
 
     #[test]
     fn uses(text in garbage()) {
         mounts::mounts(&text).for_each(drop);
         mounts::swaps(&text).for_each(drop);
-        let routes = network::routes(&text);
+        let routes = network::routes(&text).unwrap_or_default();
         let _ = network::ipv4(&network::local_addresses(&text), &routes);
         let _ = (network::ipv6(&text), network::ipv6_defaults(&text));
+        let _ = (process::has_capability(&text, 14), process::locked_memory(&text));
         let _ = (process::start_time(&text), process::state(&text), process::unit(&text));
         prop_assert!(unit::units(&text).iter().all(|unit| !unit.id.is_empty()));
+    }
+
+    #[test]
+    fn screens(text in garbage()) {
+        let _ = (console::drawer(&text), console::mapped(&text));
+        let _ = (console::is_on_screen(&text), console::boots_on_screen(&text));
+        if let Ok(masters) = drm::masters(&text) {
+            prop_assert!(masters.len() < text.lines().count());
+        }
+    }
+
+    #[test]
+    fn recordings(text in garbage(), bytes: Vec<u8>) {
+        let _ = (recording::check_relative(&text), recording::check_absolute(&text));
+        let _ = (recording::check_target(&text), recording::check_link(&text, &text));
+        let _ = (recording::unescape(&text), recording::from_hex(&text));
+        let _ = (recording::key_value(&text), recording::shorten(&text));
+        let _ = (recording::is_text(&bytes), config::is_virtual_function(&bytes));
+        let mut out = String::new();
+        recording::escape(&bytes, &mut out);
+        recording::to_hex(&bytes, &mut out);
     }
 
     #[test]
@@ -103,4 +140,25 @@ proptest! {
         }
         let _ = (names.class(Class(class)), names.class(Class(0x03_0000)));
     }
+}
+
+/// Who adds a parser adds it to these files.
+#[test]
+fn no_parser_is_left_out() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |name: &str| fs::read_to_string(here.join("tests").join(name)).unwrap();
+    let tests = ["garbage.rs", "recording_formats.rs", "config_space.rs"].map(text).concat();
+    let mut count = 0;
+    for entry in fs::read_dir(here.join("src/parse")).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(source) = fs::read_to_string(&path) else { continue };
+        let module = path.file_stem().unwrap().to_str().unwrap();
+        for line in source.lines().filter_map(|line| line.strip_prefix("pub fn ")) {
+            let name = line.split(['(', '<']).next().unwrap();
+            let called = ["(", "::"].map(|end| format!("{module}::{name}{end}"));
+            assert!(called.iter().any(|call| tests.contains(call)), "{module}::{name}");
+            count += 1;
+        }
+    }
+    assert!(count > 40, "only {count} parsers were found");
 }

@@ -101,12 +101,12 @@ fn services_are_stopped_with_consent_only() {
     let consent = Bind { stop_services: true, ..bind(&["0000:01:00.0"]) };
     let plan = planned(&shape, consent).unwrap();
     let unit = "nvidia-persistenced.service".to_owned();
-    assert_eq!(plan.steps[0], Step::StopUnit { unit: unit.clone() });
+    assert_eq!(plan.steps[0], Step::StopUnit { unit: unit.clone(), triggers: vec![] });
     let mut done = plan.steps;
     done.truncate(2);
     let unbound = shape.with("0000:01:00.0", |f| f.driver = Fact::Known(None));
     let back = release(&unbound, &["0000:01:00.0"], done);
-    assert_eq!(back.steps.last(), Some(&Step::StartUnit { unit }), "exactly what was stopped");
+    assert_eq!(back.steps.last(), Some(&Step::StartUnit { unit, triggers: vec![] }), "exactly what was stopped");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn logind_is_not_stopped_for_the_screen_that_it_holds_for_a_session() {
     let steps = planned(&shape, consent).unwrap().steps;
     let stopped = steps.iter().filter(|step| matches!(step, Step::StopUnit { .. }));
     let unit = "lightdm.service".to_owned();
-    assert_eq!(stopped.collect::<Vec<_>>(), [&Step::StopUnit { unit }]);
+    assert_eq!(stopped.collect::<Vec<_>>(), [&Step::StopUnit { unit, triggers: vec![] }]);
 }
 
 #[test]

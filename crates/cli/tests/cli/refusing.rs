@@ -132,7 +132,7 @@ fn what_makes_no_sense_is_told_once() {
     let said = on(&host, &["list"]);
     assert_eq!(said.code, Some(0), "{said}");
     let about = |name: &str| said.err.lines().filter(|line| line.contains(name)).count();
-    for name in ["mountinfo", "swaps", "iomem", "pci/devices"] {
+    for name in ["mountinfo", "swaps", "iomem", "route", "pci/devices"] {
         assert_eq!(about(name), 1, "{name}: {said}");
     }
     assert!(said.err.contains("and 29 more like it"), "{said}");

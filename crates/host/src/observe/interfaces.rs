@@ -90,6 +90,25 @@ fn is_up(folder: &Folder, name: &str) -> bool {
     }
 }
 
+/// What a table of the network says; nothing, where it is not known.
+fn table<T: Default>(
+    root: &Root,
+    uses: &mut Uses<'_>,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, Why>,
+) -> T {
+    let path = root.net_table(name);
+    match read::text(&path).and_then(|text| parse(&text)) {
+        Ok(found) => found,
+        // A kernel without IPv6 has no tables of it.
+        Err(Why::NotProvided) if name.contains('6') => T::default(),
+        Err(why) => {
+            uses.missed(UseKind::Network, &path, why);
+            T::default()
+        }
+    }
+}
+
 /// Which interfaces have addresses, and which lead everywhere.
 struct Addressed {
     addresses: Vec<Address>,
@@ -98,20 +117,8 @@ struct Addressed {
 
 impl Addressed {
     fn read(root: &Root, uses: &mut Uses<'_>) -> Self {
-        let mut table = |name: &str| {
-            let path = root.net_table(name);
-            match read::text(&path) {
-                Ok(text) => text,
-                Err(why) => {
-                    // A kernel without IPv6 has no tables of it.
-                    if why != Why::NotProvided || !name.contains('6') {
-                        uses.missed(UseKind::Network, &path, why);
-                    }
-                    String::new()
-                }
-            }
-        };
-        let routes = network::routes(&table("route"));
+        let routes = table(root, uses, "route", network::routes);
+        let mut table = |name: &str| table(root, uses, name, |text| Ok(text.to_owned()));
         let local = network::local_addresses(&table("fib_trie"));
         let mut addresses = network::ipv4(&local, &routes);
         addresses.extend(network::ipv6(&table("if_inet6")));

@@ -118,14 +118,14 @@ impl AttrWriter for Forgetful {
 #[test]
 fn units_that_fail() {
     let host = host();
-    let start = |unit: &str| apply(&host, &Step::StartUnit { unit: unit.into() });
+    let start = |unit: &str| apply(&host, &Step::StartUnit { unit: unit.into(), triggers: vec![] });
     let mut texts = vec![text(&host, &failed(start("missing.service")))];
     host.refuse(On::command("systemctl start"), Errno::IO);
     texts.push(text(&host, &failed(start("sleeper.service"))));
     host.hang(On::command("systemctl start"));
     texts.push(text(&host, &failed(start("sleeper.service"))));
     texts.push(text(&host, &failed(start("--force"))));
-    let stop = apply(&host, &Step::StopUnit { unit: "missing.service".into() });
+    let stop = apply(&host, &Step::StopUnit { unit: "missing.service".into(), triggers: vec![] });
     assert_eq!(stop, Outcome::Already, "what is not there does not run");
     insta::assert_snapshot!(texts.join("\n"), @r"
     `systemctl start missing.service` ended with status 5: Failed to start missing.service: Unit missing.service not found.

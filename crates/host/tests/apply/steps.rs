@@ -14,8 +14,8 @@ fn every_kind_of_step_is_done_once_and_undone_exactly() {
         choose(NVME, None, Some("vfio-pci")),
         power(NVME, "auto", "on"),
         d3cold(NVME, true, false),
-        Step::StopUnit { unit: "nvidia-persistenced.service".into() },
-        Step::StartUnit { unit: "sleeper.service".into() },
+        Step::StopUnit { unit: "nvidia-persistenced.service".into(), triggers: vec![] },
+        Step::StartUnit { unit: "sleeper.service".into(), triggers: vec![] },
     ];
     for step in before_all {
         let host = host();

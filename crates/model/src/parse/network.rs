@@ -3,10 +3,13 @@
 //! In: `route`, `fib_trie`, `if_inet6` and `ipv6_route`. Out: the addresses of
 //! each interface, and which of them lead everywhere. Text and not netlink,
 //! so that a recording says the same as the machine. Lines that make no sense
-//! say nothing.
+//! say nothing, but for routes, one of which the host may hang on.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::fact::Why;
+use crate::parse::attribute::malformed;
 
 /// One IPv4 route of the main table (`/proc/net/route`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +46,22 @@ impl Route {
     }
 }
 
-/// `/proc/net/route`, usable routes only.
-pub fn routes(text: &str) -> Vec<Route> {
-    text.lines().skip(1).filter_map(route).collect()
+/// `/proc/net/route`, usable routes only. A row that makes no sense may be
+/// the way to everywhere, so that the whole table is not known then.
+pub fn routes(text: &str) -> Result<Vec<Route>, Why> {
+    let mut lines = text.lines();
+    // Before the first route was ever made there is not even a heading
+    // (`fib_route_seq_start()` in net/ipv4/fib_trie.c).
+    let Some(heading) = lines.next() else { return Ok(Vec::new()) };
+    if !heading.starts_with("Iface") {
+        return Err(malformed(heading));
+    }
+    let rows = lines.map(|line| route(line).ok_or_else(|| malformed(line)));
+    Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-fn route(line: &str) -> Option<Route> {
+/// A row: a route, or one that is not usable.
+fn route(line: &str) -> Option<Option<Route>> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [interface, destination, gateway, flags, _, _, _, mask, ..] = words[..] else {
         return None;
@@ -58,12 +71,13 @@ fn route(line: &str) -> Option<Route> {
     // The bytes of the address in memory order, printed as one number: the
     // first byte stands last on the little-endian machines that have VFIO.
     let address = |text| Some(Ipv4Addr::from(u32::from_str_radix(text, 16).ok()?.to_le_bytes()));
-    usable.then_some(Route {
+    let route = Route {
         interface: interface.to_owned(),
         destination: address(destination)?,
         mask: address(mask)?,
         gateway: address(gateway)?,
-    })
+    };
+    Some(usable.then_some(route))
 }
 
 /// The machine's own IPv4 addresses (`/proc/net/fib_trie`), without loopback.
@@ -131,6 +145,14 @@ fn ipv6_default(line: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_table_with_a_row_that_makes_no_sense_is_not_known() {
+        assert_eq!(routes(""), Ok(Vec::new()));
+        for text in ["garbage\n", "Iface\tDestination\neth0\t00000000\n"] {
+            assert!(matches!(routes(text), Err(Why::Malformed(_))), "{text:?}");
+        }
+    }
+
     const ROUTES: &str = "\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
@@ -161,7 +183,7 @@ Local:
 
     #[test]
     fn ipv4_addresses_find_their_interface() {
-        let routes = routes(ROUTES);
+        let routes = routes(ROUTES).unwrap();
         assert_eq!(routes.len(), 3);
         assert!(routes[0].is_default() && routes[0].interface == "eth0");
         let local = local_addresses(TRIE);

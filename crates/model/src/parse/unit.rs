@@ -1,7 +1,7 @@
 //! What `systemctl show` says of units: `Key=value` lines, an empty line
 //! between two units (systemctl(1)).
 
-/// A unit, and which ones systemd stops together with it.
+/// A unit, which ones systemd stops together with it, and which start it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unit {
     pub id: String,
@@ -9,10 +9,13 @@ pub struct Unit {
     /// The other ends of `Requires=`, `Requisite=`, `BindsTo=` and `PartOf=`
     /// (systemd.unit(5)).
     pub dependents: Vec<String>,
+    /// Units that start it when something happens (`TriggeredBy=`): its
+    /// socket when somebody connects, a path, a timer.
+    pub triggers: Vec<String>,
 }
 
 /// The properties that [`units`] reads.
-pub const PROPERTIES: &str = "Id,ActiveState,RequiredBy,RequisiteOf,BoundBy,ConsistsOf";
+pub const PROPERTIES: &str = "Id,ActiveState,RequiredBy,RequisiteOf,BoundBy,ConsistsOf,TriggeredBy";
 
 /// Every unit that has a name; what is not understood is left out.
 pub fn units(text: &str) -> Vec<Unit> {
@@ -29,6 +32,9 @@ pub fn units(text: &str) -> Vec<Unit> {
             "RequiredBy" | "RequisiteOf" | "BoundBy" | "ConsistsOf" => {
                 unit.dependents.extend(value.split_whitespace().map(str::to_owned));
             }
+            "TriggeredBy" => {
+                unit.triggers.extend(value.split_whitespace().map(str::to_owned));
+            }
             _ => {}
         }
     }
@@ -43,9 +49,10 @@ mod tests {
     #[test]
     fn units_and_who_goes_down_with_them() {
         let text = "Id=dcgm.service\nRequiredBy=a.service b.service\nBoundBy=\n\
-                    ConsistsOf=c.service\nActiveState=active\n\nId=a.service\nActiveState=failed\n";
+                    ConsistsOf=c.service\nTriggeredBy=dcgm.socket\nActiveState=active\n\nId=a.service\nActiveState=failed\n";
         let dependents = ["a.service", "b.service", "c.service"].map(str::to_owned).into();
-        let dcgm = Unit { id: "dcgm.service".to_owned(), active: true, dependents };
+        let triggers = vec!["dcgm.socket".to_owned()];
+        let dcgm = Unit { id: "dcgm.service".to_owned(), active: true, dependents, triggers };
         let a = Unit { id: "a.service".to_owned(), ..Unit::default() };
         assert_eq!(units(text), [dcgm, a]);
     }

@@ -34,7 +34,7 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> 
     if !snapshot.machine.vfio_pci.is(&ModuleState::Present) && intent.driver == "vfio-pci" {
         steps.push(Step::LoadModule { module: "vfio-pci".to_owned() });
     }
-    steps.extend(quiet.units.into_iter().map(|unit| Step::StopUnit { unit }));
+    steps.extend(quiet.units.into_iter().map(|unit| Step::StopUnit { unit, triggers: Vec::new() }));
     for function in moving.functions() {
         steps.extend(move_one(function, &intent.driver));
     }
