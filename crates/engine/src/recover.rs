@@ -5,7 +5,8 @@
 //! completed; what an earlier boot did is void. A write that is still in the
 //! kernel is waited for by nobody: its group stays as it is. Twice is once.
 //!
-//! Read-only verbs do none of this; they ask [`Engine::unfinished`] and say so.
+//! Verbs that only look do none of this (docs/decisions/0010): `recover
+//! --dry-run` asks [`Engine::unfinished`].
 
 use std::thread;
 use std::time::{Duration, Instant};
