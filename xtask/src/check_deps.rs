@@ -97,7 +97,7 @@ fn literals(file: &Path, text: &str) -> Vec<String> {
     if file == Path::new(PATHS) || OTHER_MACHINES.iter().any(elsewhere) {
         return Vec::new();
     }
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default().lines().enumerate();
+    let code = without_tests(text).lines().enumerate();
     let written =
         code.filter(|(_, line)| !line.trim_start().starts_with("//") && names_place(line));
     written
@@ -105,6 +105,17 @@ fn literals(file: &Path, text: &str) -> Vec<String> {
             format!("{}:{}: a path of the machine; {PATHS} knows those", file.display(), index + 1)
         })
         .collect()
+}
+
+/// What stands before the module of tests at a file's end. A declaration or an import for tests alone ends nothing.
+fn without_tests(text: &str) -> &str {
+    const TESTS: &str = "#[cfg(test)]\n";
+    let begins = |at: &usize| {
+        let next = text[at + TESTS.len()..].lines().next().unwrap_or_default();
+        next.starts_with("mod ") && next.ends_with('{')
+    };
+    let at = text.match_indices(TESTS).map(|(at, _)| at).find(begins);
+    &text[..at.unwrap_or(text.len())]
 }
 
 /// Whether a string literal in this line begins with a place of the machine.
@@ -119,6 +130,12 @@ fn names_place(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_behind_an_import_for_tests_is_looked_at() {
+        let text = "#[cfg(test)]\nmod sequences;\ncode\n#[cfg(test)]\nmod tests {\n}\n";
+        assert_eq!(without_tests(text), "#[cfg(test)]\nmod sequences;\ncode\n");
+    }
 
     #[test]
     fn places_are_found_in_literals_only() {
