@@ -98,17 +98,16 @@ impl Engine {
     ) -> Result<Plan, Refusal> {
         let mut plan = plan_with(snapshot, &Intent::Bind(intent.clone()), reasons)?;
         let stopped = |step: &Step| match step {
-            Step::StopUnit { unit } => Some(unit.clone()),
+            Step::StopUnit { unit, .. } => Some(unit.clone()),
             _ => None,
         };
         let Some(first) = plan.steps.iter().position(|step| stopped(step).is_some()) else {
             return Ok(plan);
         };
         let asked: Vec<String> = plan.steps.iter().filter_map(stopped).collect();
-        let order = self.applier.stop_order(&asked);
-        let others = order.iter().filter(|unit| !asked.contains(unit));
-        plan.notes.extend(others.map(|unit| goes_down_too(unit)));
-        let steps = order.into_iter().map(|unit| Step::StopUnit { unit });
+        let steps = self.applier.stop_order(&asked);
+        let others = steps.iter().filter_map(stopped).filter(|unit| !asked.contains(unit));
+        plan.notes.extend(others.map(|unit| goes_down_too(&unit)));
         plan.steps.splice(first..first + asked.len(), steps);
         Ok(plan)
     }

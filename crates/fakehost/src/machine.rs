@@ -39,6 +39,8 @@ pub(crate) struct Machine {
     pub units: BTreeMap<String, bool>,
     /// Units, and a unit that each cannot be without.
     pub needs: Vec<(String, String)>,
+    /// Sockets, and the unit that each starts when somebody connects.
+    pub triggers: Vec<(String, String)>,
     /// Processes that stay when their unit stops.
     pub lingering: BTreeSet<u32>,
     /// Processes that went with their unit.
@@ -70,6 +72,7 @@ impl Machine {
             dozing: BTreeSet::new(),
             units: BTreeMap::new(),
             needs: Vec::new(),
+            triggers: Vec::new(),
             lingering: BTreeSet::new(),
             away: BTreeMap::new(),
             minors: 0,

@@ -29,6 +29,14 @@ impl FakeHost {
         })
     }
 
+    /// A socket that starts a unit, to which somebody connects all the time.
+    #[must_use]
+    pub fn triggers(self, socket: &str, unit: &str) -> Self {
+        self.with(|state| {
+            state.machine.triggers.push((socket.to_owned(), unit.to_owned()));
+        })
+    }
+
     /// A process that stays when its unit stops (`KillMode=process`).
     #[must_use]
     pub fn lingers(self, pid: u32) -> Self {
@@ -47,15 +55,23 @@ impl Machine {
                 Some(true) => ended(0, "active\n", ""),
                 _ => ended(3, "inactive\n", ""),
             },
-            [verb @ ("start" | "stop"), unit] if !self.units.contains_key(*unit) => {
-                ended(5, "", &format!("Failed to {verb} {unit}: Unit {unit} not found.\n"))
-            }
-            ["start", unit] => {
-                self.start(unit);
-                ended(0, "", "")
-            }
-            ["stop", unit] => {
-                self.stop(unit);
+            [verb @ ("start" | "stop"), units @ ..] => {
+                if let Some(unit) = units.iter().find(|unit| !self.units.contains_key(**unit)) {
+                    return ended(
+                        5,
+                        "",
+                        &format!("Failed to {verb} {unit}: Unit {unit} not found.\n"),
+                    );
+                }
+                if let Some(busy) = units.iter().find(|unit| *verb == "start" && self.is_busy(unit))
+                {
+                    return ended(1, "", &format!("Job for {busy} failed.\n"));
+                }
+                match *verb {
+                    "start" => units.iter().for_each(|unit| self.start(unit)),
+                    _ => units.iter().for_each(|unit| self.stop(unit)),
+                }
+                self.connect();
                 ended(0, "", "")
             }
             ["show", first, units @ ..] if first.starts_with(SHOWN) => {
@@ -64,6 +80,22 @@ impl Machine {
             }
             _ => ended(1, "", &format!("Unknown command verb '{}'.\n", args.join(" "))),
         }
+    }
+
+    /// A socket is not started while the service behind it runs
+    /// (`socket_start()` in systemd's src/core/socket.c).
+    fn is_busy(&self, unit: &str) -> bool {
+        let active = |unit: &str| self.units.get(unit) == Some(&true);
+        let mut behind = self.triggers.iter().filter(|(socket, _)| socket == unit);
+        !active(unit) && behind.any(|(_, unit)| active(unit))
+    }
+
+    /// Somebody connects to every socket there is.
+    fn connect(&mut self) {
+        let active = |(socket, _): &&(String, String)| self.units.get(socket) == Some(&true);
+        let behind: Vec<String> =
+            self.triggers.iter().filter(active).map(|(_, unit)| unit.clone()).collect();
+        behind.iter().for_each(|unit| self.start(unit));
     }
 
     fn start(&mut self, unit: &str) {
@@ -96,7 +128,12 @@ impl Machine {
     fn show(&self, unit: &str) -> String {
         let state = if self.units.get(unit) == Some(&true) { "active" } else { "inactive" };
         let needing = self.needing(unit).join(" ");
-        format!("Id={unit}\nRequiredBy={needing}\nBoundBy=\nConsistsOf=\nActiveState={state}\n")
+        let triggers = self.triggers.iter().filter(|(_, own)| own == unit);
+        let triggers: Vec<&str> = triggers.map(|(socket, _)| socket.as_str()).collect();
+        let triggers = triggers.join(" ");
+        format!(
+            "Id={unit}\nRequiredBy={needing}\nBoundBy=\nConsistsOf=\nTriggeredBy={triggers}\nActiveState={state}\n"
+        )
     }
 
     fn needing(&self, unit: &str) -> Vec<String> {

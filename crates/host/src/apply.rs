@@ -85,8 +85,8 @@ impl Applier {
     pub fn apply(&mut self, step: &Step) -> Outcome {
         let result = match step {
             Step::LoadModule { module } => self.load_module(module),
-            Step::StopUnit { unit } => self.stop_unit(unit),
-            Step::StartUnit { unit } => self.start_unit(unit),
+            Step::StopUnit { unit, triggers } => self.stop_unit(unit, triggers),
+            Step::StartUnit { unit, triggers } => self.start_unit(unit, triggers),
             Step::Unbind { bdf, driver } => self.unbind(*bdf, driver),
             Step::SetDriverOverride { bdf, from, to } => {
                 self.set_driver_override(*bdf, from.as_deref(), to.as_deref())

@@ -23,7 +23,7 @@ fn unbind(text: &str) -> (Step, Option<GroupId>) {
 }
 
 fn stop(unit: &str) -> (Step, Option<GroupId>) {
-    (Step::StopUnit { unit: unit.to_owned() }, None)
+    (Step::StopUnit { unit: unit.to_owned(), triggers: vec![] }, None)
 }
 
 fn assignment(text: &str, group: u32, guest: &str) -> Assignment {

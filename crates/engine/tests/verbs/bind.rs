@@ -2,6 +2,7 @@
 
 use engine::BindRequest;
 use fakehost::On;
+use model::Step;
 use rustix::io::Errno;
 
 use crate::given::*;
@@ -92,6 +93,29 @@ fn what_depends_on_a_stopped_service_comes_back_with_it() {
         assert_eq!(given.host.is_active(unit), Some(true), "{unit}");
     }
     assert_eq!(given.host.is_active("idle.service"), Some(false));
+    assert_eq!(as_before(&before.diff(&given.host.snapshot_tree())), [""; 0]);
+}
+
+/// A client that connects again at once does not bring the service back.
+#[test]
+fn a_service_is_stopped_with_its_socket_and_both_come_back() {
+    let (service, socket, idle) =
+        ("nvidia-persistenced.service", "nvidia-persistenced.socket", "idle.socket");
+    let host = machine()
+        .unit(socket, true)
+        .unit(idle, false)
+        .triggers(socket, service)
+        .triggers(idle, service);
+    let given = Given { host, ..Given::new() };
+    let before = given.host.snapshot_tree();
+    let report = given.engine().bind(&request(&[GPU])).unwrap();
+    let stop = report.steps.iter().find(|step| matches!(step, Step::StopUnit { .. }));
+    let stop = stop.unwrap().to_string();
+    assert_eq!(stop, "stop nvidia-persistenced.service with nvidia-persistenced.socket");
+    let active = |unit: &str| given.host.is_active(unit);
+    assert_eq!([service, socket, idle].map(active), [Some(false); 3]);
+    given.engine().release(&typed(&[GPU])).unwrap();
+    assert_eq!([service, socket, idle].map(active), [Some(true), Some(true), Some(false)]);
     assert_eq!(as_before(&before.diff(&given.host.snapshot_tree())), [""; 0]);
 }
 
