@@ -106,7 +106,11 @@ fn services_are_stopped_with_consent_only() {
     done.truncate(2);
     let unbound = shape.with("0000:01:00.0", |f| f.driver = Fact::Known(None));
     let back = release(&unbound, &["0000:01:00.0"], done);
-    assert_eq!(back.steps.last(), Some(&Step::StartUnit { unit, triggers: vec![] }), "exactly what was stopped");
+    assert_eq!(
+        back.steps.last(),
+        Some(&Step::StartUnit { unit, triggers: vec![] }),
+        "exactly what was stopped"
+    );
 }
 
 #[test]

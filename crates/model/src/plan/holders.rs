@@ -22,7 +22,8 @@ pub struct Recipe {
 }
 
 /// Services that hold devices as their purpose, and what others feel when
-/// they stop.
+/// they stop. Which unit is stopped is not decided here: the processes that
+/// hold the device do that (docs/decisions/0011).
 pub const RECIPES: &[Recipe] = &[
     Recipe {
         unit: "nvidia-persistenced",
@@ -34,6 +35,14 @@ pub const RECIPES: &[Recipe] = &[
     Recipe {
         unit: "nvidia-powerd",
         felt: "it shares out power among the processor and every NVIDIA card",
+    },
+    Recipe {
+        unit: "nvidia-fabricmanager",
+        felt: "it runs the links between the NVIDIA cards of the host",
+    },
+    Recipe {
+        unit: "multipathd",
+        felt: "it keeps the disks of the host reachable that have several paths",
     },
     Recipe { unit: "display-manager", felt: "it ends the desktops of its users" },
     Recipe { unit: "gdm", felt: "it ends the desktops of its users" },
