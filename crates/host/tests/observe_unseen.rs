@@ -156,3 +156,30 @@ fn without_their_class_devices_of_a_driver_are_in_doubt() {
     assert_eq!(kinds("0000:03:00.0"), [UseKind::Network]);
     assert_eq!(kinds("0000:04:00.0"), []);
 }
+
+#[test]
+fn a_container_sees_its_own() {
+    let failed = |what| Why::Failed(format!("the host's {what} are out of this container's sight"));
+    let why = |snapshot: &Snapshot, bdf| unseen(snapshot, bdf).pop().map(|(.., why)| why);
+    let machine = || {
+        let (dir, tree) = desk();
+        let other = Device::endpoint("0000:04:00.0", (0x1b36, 0x0010), 0x02_0000);
+        tree.add(&Device { driver: Some("e1000e"), ..other });
+        tree.link("proc/self/ns/pid", "pid:[4026531836]");
+        (dir, tree)
+    };
+    let (_dir, tree) = machine();
+    let snapshot = seen(&tree);
+    assert_eq!([DISK.0, CARD.0, "0000:04:00.0"].map(|bdf| why(&snapshot, bdf)), [None, None, None]);
+    // A network of its own: the host's cards have no interface in it.
+    tree.link("proc/1/ns/net", "net:[4026531840]").link("proc/self/ns/net", "net:[4026532999]");
+    let snapshot = seen(&tree);
+    assert_eq!(why(&snapshot, DISK.0), None);
+    assert_eq!(why(&snapshot, "0000:04:00.0"), Some(failed("interfaces")));
+    // Processes of its own: so are the first one's mounts.
+    let (_dir, tree) = desk();
+    tree.link("proc/self/ns/pid", "pid:[4026532999]");
+    let snapshot = seen(&tree);
+    assert_eq!(why(&snapshot, DISK.0), Some(failed("mounts")));
+    assert_eq!(why(&snapshot, CARD.0), Some(failed("interfaces")));
+}

@@ -12,6 +12,7 @@ use model::parse::{link, mounts};
 use model::usage::{Use, UseKind};
 use model::{Bdf, Why};
 
+use super::sight;
 use super::uses::Uses;
 use crate::paths::Root;
 use crate::read::{self, Buffer, Folder};
@@ -158,6 +159,11 @@ pub(super) fn uses(root: &Root, blocks: &Blocks, uses: &mut Uses<'_>) {
             let part = Use::Member { block: blocks.label(member), of: blocks.label(name) };
             uses.add(blocks.owners(member), &part);
         }
+    }
+    if let Ok(proc) = Folder::open(&root.processes())
+        && let Err(why) = sight::mounts(&proc)
+    {
+        uses.missed(UseKind::Disk, &root.processes(), why);
     }
     let mounts = mounted(root, uses);
     let mut lost = None;

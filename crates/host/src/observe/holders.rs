@@ -14,13 +14,9 @@ use model::{Bdf, Fact, Function, Why};
 
 use super::blocks::Blocks;
 use super::nodes::Nodes;
-use super::parallel;
+use super::{parallel, sight};
 use crate::paths::Root;
 use crate::read::{Buffer, Folder};
-
-/// The first namespace of processes (`PROC_PID_INIT_INO` of
-/// include/linux/proc_ns.h): in another one the host's are out of sight.
-const HOST_NAMESPACE: &str = "pid:[4026531836]";
 
 /// Find the holders of all functions.
 pub(super) fn holders(root: &Root, nodes: &Nodes, functions: &mut BTreeMap<Bdf, Function>) {
@@ -76,12 +72,7 @@ fn group_of(root: &Root, bdf: Bdf) -> Option<GroupId> {
 
 fn scan(root: &Root, nodes: &Nodes) -> Result<BTreeMap<Bdf, Vec<Holder>>, Why> {
     let folder = Folder::open(&root.processes())?;
-    let mut buffer = Buffer::default();
-    if let Ok(namespace) = folder.link("self/ns/pid", &mut buffer)
-        && namespace != HOST_NAMESPACE
-    {
-        return Err(Why::Failed("the host's processes are out of this container's sight".into()));
-    }
+    sight::processes(&folder)?;
     // Where others' processes are hidden (`hidepid`), the first one is, too;
     // and a recording that looked at processes has it.
     folder.folder("1/fd")?;

@@ -11,6 +11,7 @@ use model::parse::{attribute, link};
 use model::usage::{Use, UseKind};
 use model::{Bdf, Why};
 
+use super::sight;
 use super::uses::Uses;
 use crate::paths::Root;
 use crate::read::{self, Buffer, Folder};
@@ -24,6 +25,11 @@ const OVS: &str = "ovs-system";
 /// The use of every function's interfaces.
 pub(super) fn uses(root: &Root, uses: &mut Uses<'_>) {
     let path = root.class("net");
+    if let Ok(proc) = Folder::open(&root.processes())
+        && let Err(why) = sight::network(&proc)
+    {
+        uses.unlisted(UseKind::Network, &path, why);
+    }
     let folder = match Folder::open(&path) {
         Ok(folder) => folder,
         Err(why) => return uses.unlisted(UseKind::Network, &path, why),

@@ -18,6 +18,7 @@ mod functions;
 mod groups;
 mod machine;
 mod overrides;
+mod sight;
 
 mod blocks;
 mod consoles;
