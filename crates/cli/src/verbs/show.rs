@@ -82,7 +82,7 @@ fn weight_word(reason: &Reason) -> &'static str {
     match reason.weight() {
         Weight::Note => "note",
         Weight::Condition => "condition",
-        Weight::Unsure => "not known",
+        Weight::Unsure => "unsure",
         Weight::Override => "unless overridden",
         Weight::Blocks => "blocked",
     }
