@@ -15,6 +15,8 @@ use crate::read;
 
 /// More than the kernel says in any of these files.
 const MOST: usize = 4096;
+/// How often to look again at a thread that was taken down while it was looked at.
+const LOOKS: usize = 8;
 
 /// The start time of a process, in clock ticks after boot; `None` when there
 /// is no such process.
@@ -26,11 +28,27 @@ pub fn start_time(root: &Root, pid: u32) -> io::Result<Option<u64>> {
 /// Whether the process that had this pid and start time still runs. A zombie
 /// does not: it holds nothing and does nothing, only its parent has not
 /// looked yet.
+///
+/// What the kernel says of a process is what it says of its first thread.
+/// That one may have ended while others live and hold all that the process
+/// has: while they are on their way out, or while one of them becomes
+/// another program and takes the first one's place (`de_thread()`, fs/exec.c).
 pub fn is_alive(root: &Root, process: Child) -> io::Result<bool> {
-    let Some(stat) = stat(root, process.pid)? else { return Ok(false) };
-    let start_time = process::start_time(&stat).ok_or_else(|| garbled(process.pid))?;
-    let state = process::state(&stat).ok_or_else(|| garbled(process.pid))?;
-    Ok(start_time == process.start_time && !['Z', 'X'].contains(&state))
+    for _ in 0..LOOKS {
+        let Some(stat) = stat(root, process.pid)? else { return Ok(false) };
+        let garbled = || garbled(process.pid);
+        let start_time = process::start_time(&stat).ok_or_else(garbled)?;
+        let state = process::state(&stat).ok_or_else(garbled)?;
+        let threads = process::threads(&stat).ok_or_else(garbled)?;
+        match (state, threads) {
+            _ if start_time != process.start_time => return Ok(false),
+            // Taken down just now: the process is gone, or is another thread.
+            ('Z' | 'X', 0) => {}
+            ('Z' | 'X', threads) => return Ok(threads > 1),
+            _ => return Ok(true),
+        }
+    }
+    Ok(false)
 }
 
 /// Bytes of memory that a process has in use now (`VmRSS`, proc_pid_status(5)).

@@ -10,13 +10,15 @@ use model::port::Child;
 fn a_recorded_process() {
     let folder = tempfile::tempdir().unwrap();
     let root = Root::new(folder.path());
-    let tail = "1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 1 2 3";
-    for (pid, comm, state, alive) in [
-        (10, "passthru", 'D', true),
-        (11, "a) Z (b", 'S', true),
-        (12, "passthru", 'Z', false),
-        (13, "passthru", 'X', false),
+    for (pid, comm, state, threads, alive) in [
+        (10, "passthru", 'D', 1, true),
+        (11, "a) Z (b", 'S', 1, true),
+        (12, "passthru", 'Z', 1, false),
+        (13, "passthru", 'X', 1, false),
+        (14, "qemu-system-x86", 'Z', 4, true),
+        (15, "passthru", 'X', 0, false),
     ] {
+        let tail = format!("1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 {threads} 0 4711 1 2 3");
         let process = folder.path().join(format!("proc/{pid}"));
         std::fs::create_dir_all(&process).unwrap();
         std::fs::write(process.join("stat"), format!("{pid} ({comm}) {state} {tail}\n")).unwrap();

@@ -105,6 +105,7 @@ proptest! {
         let _ = (network::ipv6(&text), network::ipv6_defaults(&text));
         let _ = (process::has_capability(&text, 14), process::locked_memory(&text));
         let _ = (process::start_time(&text), process::state(&text), process::unit(&text));
+        let _ = process::threads(&text);
         prop_assert!(unit::units(&text).iter().all(|unit| !unit.id.is_empty()));
     }
 

@@ -18,6 +18,12 @@ pub fn state(stat: &str) -> Option<char> {
     letters.next().filter(|_| letters.next().is_none())
 }
 
+/// How many threads it has: field 20 of `stat`, 0 once it is being taken down.
+pub fn threads(stat: &str) -> Option<usize> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(20 - 3)?.parse().ok()
+}
+
 /// The number of the capability to lock memory without a limit (capabilities(7)).
 pub const CAP_IPC_LOCK: u32 = 14;
 
@@ -64,8 +70,9 @@ mod tests {
         assert_eq!(start_time(plain), Some(4711));
         let odd = "1234 (a) b (c)) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 1 2 3";
         assert_eq!(start_time(odd), Some(4711));
+        assert_eq!((threads(plain), threads(odd)), (Some(1), Some(1)));
         for text in ["", "1 (x", "1 (x) S 1 1", ")"] {
-            assert_eq!(start_time(text), None, "{text:?}");
+            assert_eq!((start_time(text), threads(text)), (None, None), "{text:?}");
         }
     }
 
