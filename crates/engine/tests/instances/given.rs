@@ -10,17 +10,19 @@ use fakehost::{FakeHost, TreeSnapshot};
 use hypervisors::machine::Accel;
 use tempfile::TempDir;
 
+use crate::limit::{Limit, end};
 use crate::program;
 
 pub const NVME: &str = "0000:66:00.0";
 pub const EDU: &str = "0000:67:00.0";
 
 /// Whoever waits, waits no longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Given {
     pub host: FakeHost,
     pub state: TempDir,
+    limit: Limit,
 }
 
 impl Given {
@@ -31,13 +33,20 @@ impl Given {
             .nvme(NVME)
             .edu(EDU)
             .loaded("vfio-pci");
-        Self { host, state: tempfile::tempdir().unwrap() }
+        Self::on(host)
+    }
+
+    pub fn on(host: FakeHost) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let limit = Limit::new(state.path(), host.root());
+        Self { host, state, limit }
     }
 
     pub fn engine(&self) -> Engine {
         program::engine(self.state.path(), self.host.root())
             .probe_wait(Duration::ZERO)
             .patience(PATIENCE)
+            .interrupted_by(self.limit.flag())
     }
 
     /// `run` as a process of its own.
@@ -85,11 +94,7 @@ impl Given {
 impl Drop for Given {
     /// Nothing is left running, whatever became of the test.
     fn drop(&mut self) {
-        for instance in self.engine().instances().unwrap_or_default() {
-            for process in [instance.supervisor, instance.process].into_iter().flatten() {
-                kill(process, "KILL");
-            }
-        }
+        self.engine().instances().unwrap_or_default().iter().for_each(end);
     }
 }
 

@@ -6,6 +6,7 @@ mod death;
 mod given;
 mod hotplug;
 mod life;
+mod limit;
 mod program;
 mod qemu;
 mod start;

@@ -87,7 +87,7 @@ fn a_device_that_comes_into_doubt_is_left_alone_when_the_start_is_taken_back() {
 fn spare_ports_have_room_for_the_largest_device_of_the_machine() {
     const GPU_MEMORY: u64 = 128 << 30;
     let host = FakeHost::new().accelerator("0000:65:00.0").edu(EDU).loaded("vfio-pci");
-    let given = Given { host, state: tempfile::tempdir().unwrap() };
+    let given = Given::on(host);
     let mut asked = request("one", &[EDU]);
     asked.spare.count = 1;
     let plan = given.engine().plan_run(&asked).unwrap();
