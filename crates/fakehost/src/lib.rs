@@ -71,6 +71,7 @@ mod runner;
 mod units;
 
 mod snapshot;
+mod visitor;
 
 pub use host::FakeHost;
 pub use inject::{Killed, Moment, On, Op, until_killed};
@@ -80,6 +81,7 @@ pub use runner::FakeRunner;
 pub use rustix::io::Errno;
 pub use snapshot::{Entry, TreeSnapshot};
 pub use spec::{BarKind, BarSpec, Express, FunctionSpec, MsiSpec, MsixSpec, Offer, SriovSpec};
+pub use visitor::Visitor;
 
 /// Specifications of devices by name, to change before they are added.
 pub mod devices {

@@ -6,13 +6,12 @@
 //! Without them it does nothing.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use engine::spawn::{DETACH, GUEST, SUPERVISE};
 use engine::{Engine, Error, Name, Process, StateDir};
-use fakehost::FakeHost;
+use fakehost::Visitor;
 use host::paths::Root;
-use model::port::{AttrWriter, Cmd, Output, RunError, Runner, Showed, Wrote};
 
 use crate::given::request;
 
@@ -26,41 +25,10 @@ pub fn args(state: &Path, root: &Path) -> Vec<OsString> {
 
 /// An engine for a pretended machine that other processes change as well.
 pub fn engine(state: &Path, root: &Path) -> Engine {
-    let doors = || Box::new(Doors(root.to_owned()));
+    let doors = || Box::new(Visitor::new(root).knowing("nvme", (0x144d, 0xa808)));
     let program = std::env::current_exe().unwrap();
     Engine::new(Root::new(root), StateDir::new(state), doors(), doors())
         .own_program(program, args(state, root))
-}
-
-/// The doors to a machine of which nothing is remembered: each change begins
-/// with what is there. All changes are made under the engine's lock.
-#[derive(Debug)]
-struct Doors(PathBuf);
-
-impl Doors {
-    fn host(&self) -> FakeHost {
-        // A driver knows its devices whether it has one now or not.
-        FakeHost::from_dir(&self.0).driver("nvme", &[(0x144d, 0xa808)])
-    }
-}
-
-impl AttrWriter for Doors {
-    fn write(&mut self, path: &Path, value: &str) -> Wrote {
-        self.host().kernel().write(path, value)
-    }
-
-    fn read(&mut self, path: &Path) -> Showed {
-        match std::fs::read(path) {
-            Ok(content) => Showed::Content(content),
-            Err(error) => Showed::failed(error.raw_os_error().unwrap_or_default()),
-        }
-    }
-}
-
-impl Runner for Doors {
-    fn run(&mut self, cmd: &Cmd) -> Result<Output, RunError> {
-        self.host().runner().run(cmd)
-    }
 }
 
 #[test]

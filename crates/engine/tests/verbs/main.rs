@@ -8,5 +8,7 @@ mod doubt;
 mod failure;
 mod given;
 mod gone;
+mod killed;
 mod names;
+mod random;
 mod reset;
