@@ -114,16 +114,16 @@ impl Turn<'_> {
     }
 
     /// Settles what was on its way to or from a living guest when whoever
-    /// saw to it died.
-    pub fn settle_hand_overs(&mut self, name: &Name) -> Result<(), Error> {
+    /// saw to it died. Says whether the guest's hypervisor was heard.
+    pub fn settle_hand_overs(&mut self, name: &Name) -> Result<bool, Error> {
         let abandoned = abandoned(&self.store, name)?;
         if abandoned.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let monitor = self.engine.files(name).supervisor_monitor();
         let answer = backend().connect(&monitor, &ANSWER.into()).and_then(|mut guest| guest.held());
         // Without an answer nothing is known: the next turn asks again.
-        let Ok(has) = answer else { return Ok(()) };
+        let Ok(has) = answer else { return Ok(false) };
         let there = self.present(&abandoned, &has);
         let (arrived, gone): (Vec<&Assignment>, Vec<&Assignment>) =
             abandoned.iter().partition(|held| there.contains(&held.bdf));
@@ -132,10 +132,10 @@ impl Turn<'_> {
         let arrived: Vec<Bdf> = arrived.map(|held| held.bdf).collect();
         self.store.set_assignments(&arrived, AssignmentState::Held, None)?;
         let gone: Vec<Bdf> = gone.into_iter().map(|held| held.bdf).collect();
-        match gone.is_empty() {
-            true => Ok(()),
-            false => self.release_held(name.as_str(), Some(&gone)),
+        if !gone.is_empty() {
+            self.release_held(name.as_str(), Some(&gone))?;
         }
+        Ok(true)
     }
 
     /// Those functions that a guest has.

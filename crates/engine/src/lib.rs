@@ -46,6 +46,7 @@ pub mod stop;
 pub mod spawn;
 pub mod supervise;
 
+mod ear;
 mod gone;
 mod guest;
 mod present;

@@ -27,6 +27,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Engine;
 use crate::aftermath::abandoned;
+use crate::ear::Ear;
 use crate::error::Error;
 use crate::name::Name;
 use crate::request::Grace;
@@ -133,36 +134,41 @@ impl Engine {
     /// Waits for the guest's end, and meanwhile releases what it lets go of
     /// later than somebody waited. Says whether somebody asked for its end.
     fn attend(&mut self, name: &Name, watched: &Watched, calls: &mut Calls) -> Result<bool, Error> {
-        // One that an earlier passthru started has no such socket.
-        let mut ear = backend().listen(&self.files(name).events(), &TRY.into()).ok();
-        // What it let go of while nobody listened is seen to at once.
-        let mut again = Some(Instant::now());
+        let mut ear = Ear::new(self.files(name).events());
+        // When to see to what it let go of.
+        let mut due = Some(Instant::now());
         loop {
+            // What it let go of while nobody listened is seen to as well.
+            if ear.open() || due.is_some_and(|due| due <= Instant::now()) {
+                due = self.settle_again(name);
+            }
             let mut fds = vec![calls.pipe.as_fd()];
-            fds.extend(ear.as_ref().map(|ear| ear.as_fd()));
-            if watched.wait(&fds, again)? == Woken::Ended {
+            fds.extend(ear.fd());
+            let until = [due, ear.due()].into_iter().flatten().min();
+            if watched.wait(&fds, until)? == Woken::Ended {
                 return Ok(false);
             }
             if calls.take() {
                 return Ok(true);
             }
-            let heard = ear.as_mut().map(|ear| ear.let_go());
-            if let Some(Err(_)) = heard {
-                ear = None;
-            }
-            let due = again.is_some_and(|again| again <= Instant::now());
-            if due || matches!(heard, Some(Ok(true))) {
-                let settled = self.settle_let_go(name);
-                again = settled.is_err().then(|| Instant::now() + RETRY);
+            if ear.hears() {
+                due = Some(Instant::now());
             }
         }
     }
 
+    /// When to try once more to release what the guest let go of.
+    fn settle_again(&mut self, name: &Name) -> Option<Instant> {
+        let settled = self.settle_let_go(name);
+        (!matches!(settled, Ok(true))).then(|| Instant::now() + RETRY)
+    }
+
     /// Releases what the guest let go of when nobody waited for it any more.
-    fn settle_let_go(&mut self, name: &Name) -> Result<(), Error> {
+    /// Says whether it is known what that was.
+    fn settle_let_go(&mut self, name: &Name) -> Result<bool, Error> {
         let store = Store::open(&self.state)?;
         if abandoned(&store, name)?.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         drop(store);
         self.turn("instance unplug")?.settle_hand_overs(name)
