@@ -21,15 +21,13 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct Ear {
     socket: PathBuf,
     listener: Option<Box<dyn Listener>>,
-    /// When to try to connect. Never, when there is nothing to connect to:
-    /// guests that an earlier passthru started have no such socket.
+    /// When to try to connect.
     due: Option<Instant>,
 }
 
 impl Ear {
     pub fn new(socket: PathBuf) -> Self {
-        let due = socket.exists().then(Instant::now);
-        Self { socket, listener: None, due }
+        Self { socket, listener: None, due: Some(Instant::now()) }
     }
 
     /// Connects if it is time to. Says whether it listens from now on:

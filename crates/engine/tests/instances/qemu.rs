@@ -58,8 +58,11 @@ fn program() {
         devices: Mutex::new(devices.filter(|(id, ..)| !id.is_empty()).collect()),
         clients: Mutex::default(),
     });
-    for socket in sockets {
-        let (listener, qemu) = (UnixListener::bind(socket).unwrap(), Arc::clone(&qemu));
+    // All are there before any is answered, as QEMU's are.
+    let listeners: Vec<UnixListener> =
+        sockets.iter().map(|socket| UnixListener::bind(socket).unwrap()).collect();
+    for listener in listeners {
+        let qemu = Arc::clone(&qemu);
         thread::spawn(move || listener.incoming().flatten().for_each(|it| qemu.serve(&it)));
     }
     let mut ends = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM]).unwrap();
