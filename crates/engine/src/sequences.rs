@@ -2,29 +2,64 @@
 //! machine: whatever dies, hangs or fails in between, no function and no
 //! group ever has two guests, and in the end everything is the host's again.
 
-use std::collections::BTreeMap;
+mod guests;
+mod rules;
+
 use std::time::Duration;
 
 use fakehost::{Errno, FakeHost, Moment, On, until_killed};
+use guests::Guests;
 use host::paths::Root;
+use model::Bdf;
 use model::intent::Bind;
 use proptest::prelude::*;
 
 use crate::bind::To;
-use crate::store::{AssignmentState, Store};
-use crate::{BindRequest, Engine, Error, StateDir};
+use crate::store::{AssignmentState, Process, Store};
+use crate::{BindRequest, Engine, Error, Name, StateDir};
 
 const DEVICES: [&str; 4] = ["0000:65:00.0", "0000:65:00.1", "0000:66:00.0", "0000:67:00.0"];
 const DRIVERS: [Option<&str>; 4] = [Some("nvidia"), Some("snd_hda_intel"), Some("nvme"), None];
 const GUESTS: [&str; 2] = ["a", "b"];
 
+/// The process that saw to a hand-over: of another that had this number.
+const DEAD: Process = Process { pid: 1, start_time: u64::MAX >> 1 };
+
 #[derive(Clone, Debug)]
 enum Deed {
-    Give { guest: usize, device: usize },
-    TakeBack { guest: usize, device: usize },
-    End { guest: usize },
-    Bind { device: usize },
-    Release { device: usize },
+    Give {
+        guest: usize,
+        device: usize,
+    },
+    TakeBack {
+        guest: usize,
+        device: usize,
+    },
+    /// An attachment whose process died while the hypervisor was at it.
+    Offer {
+        guest: usize,
+        device: usize,
+        arrives: bool,
+    },
+    /// A detachment whose process died while the guest was asked.
+    Ask {
+        guest: usize,
+        device: usize,
+        leaves: bool,
+    },
+    /// What the guest's supervisor, or the next verb, does about these.
+    Settle {
+        guest: usize,
+    },
+    End {
+        guest: usize,
+    },
+    Bind {
+        device: usize,
+    },
+    Release {
+        device: usize,
+    },
     Recover,
 }
 
@@ -49,6 +84,11 @@ fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         4 => (guest.clone(), device.clone()).prop_map(|(guest, device)| Deed::Give { guest, device }),
         2 => (guest.clone(), device.clone()).prop_map(|(guest, device)| Deed::TakeBack { guest, device }),
+        3 => (guest.clone(), device.clone(), any::<bool>())
+            .prop_map(|(guest, device, arrives)| Deed::Offer { guest, device, arrives }),
+        3 => (guest.clone(), device.clone(), any::<bool>())
+            .prop_map(|(guest, device, leaves)| Deed::Ask { guest, device, leaves }),
+        3 => guest.clone().prop_map(|guest| Deed::Settle { guest }),
         1 => guest.prop_map(|guest| Deed::End { guest }),
         2 => device.clone().prop_map(|device| Deed::Bind { device }),
         2 => device.prop_map(|device| Deed::Release { device }),
@@ -84,13 +124,31 @@ fn machine() -> FakeHost {
 
 struct World {
     host: FakeHost,
-    state: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    guests: Guests,
     boots: u32,
 }
 
 impl World {
+    fn new() -> Self {
+        let (host, folder) = (machine(), tempfile::tempdir().unwrap());
+        let state = StateDir::new(folder.path());
+        state.make().unwrap();
+        drop(Store::open(&state).unwrap());
+        let socket = |guest: &str| {
+            state.make_instance(&name(guest)).unwrap();
+            crate::Files::new(state.instance(&name(guest))).supervisor_monitor()
+        };
+        let guests = GUESTS.map(|guest| (guest.to_owned(), socket(guest)));
+        Self { host, folder, guests: Guests::new(guests.into()), boots: 0 }
+    }
+
+    fn state(&self) -> StateDir {
+        StateDir::new(self.folder.path())
+    }
+
     fn engine(&self) -> Engine {
-        let state = StateDir::new(self.state.path());
+        let state = self.state();
         let (kernel, runner) = (Box::new(self.host.kernel()), Box::new(self.host.runner()));
         Engine::new(Root::new(self.host.root()), state, kernel, runner)
             .probe_wait(Duration::ZERO)
@@ -109,10 +167,12 @@ impl World {
             Trouble::Settles(false) => self.host.settle_without_effect(),
             Trouble::Replug => {
                 self.host.vanish(DEVICES[2]);
+                self.guests.leaves(bdf(2));
                 self.host = self.host.clone().nvme(DEVICES[2]);
             }
             Trouble::Reboot => {
                 self.boots += 1;
+                GUESTS.iter().for_each(|guest| self.guests.ends(guest));
                 let id = format!("{:08}-0000-0000-0000-000000000000", self.boots);
                 self.host = machine();
                 let path = self.host.root().join("proc/sys/kernel/random/boot_id");
@@ -124,66 +184,77 @@ impl World {
     fn carry_out(&self, deed: &Deed) -> Result<(), Error> {
         let mut engine = self.engine();
         let typed = |device: usize| vec![DEVICES[device].to_owned()];
-        match deed {
-            Deed::Give { guest, device } => give(&mut engine, GUESTS[*guest], *device),
-            Deed::TakeBack { guest, device } => {
-                let function = DEVICES[*device].parse().unwrap();
-                engine.turn("detach")?.release_held(GUESTS[*guest], Some(&[function]))
+        match *deed {
+            Deed::Give { guest, device } => {
+                give(&mut engine, GUESTS[guest], device, (AssignmentState::Held, None))?;
+                self.guests.arrives(GUESTS[guest], bdf(device));
+                Ok(())
             }
-            Deed::End { guest } => engine.turn("end")?.release_held(GUESTS[*guest], None),
+            Deed::Offer { guest, device, arrives } => {
+                let to = (AssignmentState::Attaching, Some(DEAD));
+                give(&mut engine, GUESTS[guest], device, to)?;
+                if arrives {
+                    self.guests.arrives(GUESTS[guest], bdf(device));
+                }
+                Ok(())
+            }
+            Deed::Ask { guest, device, leaves } => self.ask(GUESTS[guest], device, leaves),
+            Deed::Settle { guest } => {
+                engine.turn("settle")?.settle_hand_overs(&name(GUESTS[guest])).map(drop)
+            }
+            Deed::TakeBack { guest, device } => {
+                if self.has(GUESTS[guest], device) {
+                    self.guests.leaves(bdf(device));
+                }
+                engine.turn("detach")?.release_held(GUESTS[guest], Some(&[bdf(device)]))
+            }
+            Deed::End { guest } => {
+                self.guests.ends(GUESTS[guest]);
+                engine.turn("end")?.release_held(GUESTS[guest], None)
+            }
             Deed::Bind { device } => {
-                let request = BindRequest { devices: typed(*device), ..BindRequest::default() };
+                let request = BindRequest { devices: typed(device), ..BindRequest::default() };
                 engine.bind(&request).map(drop)
             }
-            Deed::Release { device } => engine.release(&typed(*device)).map(drop),
+            Deed::Release { device } => engine.release(&typed(device)).map(drop),
             Deed::Recover => engine.recover().map(drop),
         }
     }
 
-    /// The one rule, by the database and by the machine.
-    fn check(&self) -> Result<(), TestCaseError> {
-        let state = StateDir::new(self.state.path());
-        let Some(store) = Store::open_reading(&state).unwrap() else { return Ok(()) };
-        let boot_id = crate::turn::boot_id(&Root::new(self.host.root())).unwrap();
-        let mut guests: BTreeMap<u32, String> = BTreeMap::new();
-        for held in store.assignments().unwrap() {
-            if held.boot_id != boot_id {
-                continue;
+    /// What `detach` does until its process dies.
+    fn ask(&self, guest: &str, device: usize, leaves: bool) -> Result<(), Error> {
+        let mut engine = self.engine();
+        let mut turn = engine.turn("detach")?;
+        if turn.holdings()?.of(guest).contains(&bdf(device)) {
+            let state = AssignmentState::Detaching;
+            turn.store.set_assignments(&[bdf(device)], state, Some(DEAD))?;
+            if leaves {
+                self.guests.leaves(bdf(device));
             }
-            let other = guests.insert(held.group.0, held.guest.clone());
-            prop_assert!(other.is_none_or(|other| other == held.guest), "group {}", held.group);
         }
         Ok(())
     }
 
-    /// Everybody gives back what they have; then the machine is as it was.
-    fn end(&mut self) -> Result<(), TestCaseError> {
-        self.prepare(Trouble::Settles(true));
-        self.host.calm();
-        self.engine().recover().unwrap();
-        for guest in GUESTS {
-            self.engine().turn("end").unwrap().release_held(guest, None).unwrap();
-        }
-        for device in DEVICES {
-            self.engine().release(&[device.to_owned()]).unwrap();
-        }
-        for (device, driver) in DEVICES.into_iter().zip(DRIVERS) {
-            let now = self.host.driver_of(device);
-            prop_assert_eq!(now.as_deref(), driver, "{}", device);
-            let chosen = self.host.attribute(device, "driver_override");
-            prop_assert_eq!(chosen.as_deref(), Some("(null)"), "{}", device);
-        }
-        let state = StateDir::new(self.state.path());
-        let store = Store::open(&state).unwrap();
-        prop_assert_eq!(store.bindings().unwrap(), []);
-        prop_assert_eq!(store.assignments().unwrap(), []);
-        prop_assert_eq!(store.unfinished().unwrap(), []);
-        Ok(())
+    fn has(&self, guest: &str, device: usize) -> bool {
+        self.guests.all().get(guest).is_some_and(|has| has.contains(&bdf(device)))
     }
 }
 
+fn bdf(device: usize) -> Bdf {
+    DEVICES[device].parse().unwrap()
+}
+
+fn name(guest: &str) -> Name {
+    guest.parse().unwrap()
+}
+
 /// What `run` and `attach` do, but for the guest.
-fn give(engine: &mut Engine, guest: &str, device: usize) -> Result<(), Error> {
+fn give(
+    engine: &mut Engine,
+    guest: &str,
+    device: usize,
+    (state, owner): (AssignmentState, Option<Process>),
+) -> Result<(), Error> {
     let mut turn = engine.turn("attach")?;
     let mut snapshot = turn.observe()?;
     let intent = Bind {
@@ -192,7 +263,7 @@ fn give(engine: &mut Engine, guest: &str, device: usize) -> Result<(), Error> {
         overrides: Default::default(),
         stop_services: false,
     };
-    let to = To { guest, state: AssignmentState::Held, owner: None, against: Vec::new() };
+    let to = To { guest, state, owner, against: Vec::new() };
     let ready = turn.may_bind(&mut snapshot, &intent, Some(&to))?;
     turn.carry_out_bind(ready).map(drop)
 }
@@ -202,16 +273,16 @@ proptest! {
 
     #[test]
     fn a_device_never_has_two_guests(deeds in proptest::collection::vec((deed(), trouble()), 1..16)) {
-        let mut world =
-            World { host: machine(), state: tempfile::tempdir().unwrap(), boots: 0 };
+        let mut world = World::new();
         for (deed, trouble) in &deeds {
             world.prepare(*trouble);
-            match until_killed(|| world.carry_out(deed)) {
-                // Refused, failed or dead: all of it may be. The rule holds.
-                Ok(Ok(()) | Err(Error::Refused(_) | Error::Failed(_))) | Err(_) => {}
-                Ok(Err(other)) => prop_assert!(false, "{deed:?}: {other}"),
-            }
-            world.check()?;
+            let done = match until_killed(|| world.carry_out(deed)) {
+                Ok(Ok(())) => true,
+                // Refused, failed or dead: all of it may be. The rules hold.
+                Ok(Err(Error::Refused(_) | Error::Failed(_))) | Err(_) => false,
+                Ok(Err(other)) => return Err(TestCaseError::fail(format!("{deed:?}: {other}"))),
+            };
+            world.check(deed, done)?;
         }
         world.end()?;
     }
