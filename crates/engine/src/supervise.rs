@@ -196,10 +196,11 @@ impl Engine {
             // or waits (`-S`), it has started.
             if let Ok(state) = connected.and_then(|mut guest: Box<dyn Guest>| guest.state()) {
                 let mut store = Store::open(&self.state)?;
-                store.set_running(name)?;
+                // Before it is said to run: whoever waits for that reads it.
                 if state != "running" {
                     store.event(name.as_str(), &format!("started, and is in the state {state}"))?;
                 }
+                store.set_running(name)?;
                 return Ok(false);
             }
             if Instant::now() > claim && !self.is_claimed(name)? {
