@@ -4,7 +4,6 @@
 //! look at its tables.
 
 use std::fs;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -34,39 +33,40 @@ pub(super) fn create(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// SQLite takes an empty file for a new database (see [`create`] for why it
-/// never is one here), and fills up a last page that was cut short with zeros.
-pub(super) fn refuse_short(path: &Path) -> Result<(), Error> {
-    let failed = |error| Error::file(path, error);
-    // Looked at before it is opened: a FIFO would wait for a writer.
-    let found = fs::metadata(path).map_err(failed)?;
+/// SQLite takes an empty file for a new database; see [`create`] for why it
+/// never is one here. The file is not opened for this: closing it would drop
+/// the locks that other connections of this process have on it (fcntl(2)
+/// locks belong to the process; sqlite.org/howtocorrupt.html, 2.2).
+pub(super) fn refuse_empty(path: &Path) -> Result<(), Error> {
+    let found = fs::metadata(path).map_err(|error| Error::file(path, error))?;
+    // A FIFO would wait for a writer.
     if !found.is_file() {
-        return Err(failed(std::io::Error::other("it is no regular file")));
+        return Err(Error::file(path, std::io::Error::other("it is no regular file")));
     }
-    let length = found.len();
-    let file = fs::File::open(path).map_err(failed)?;
-    let mut head = [0; 18];
-    let begins = match file.read_exact_at(&mut head, 0) {
-        Ok(()) => head.starts_with(b"SQLite format 3\0"),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => false,
-        Err(error) => return Err(failed(error)),
-    };
-    // The page size: two bytes from offset 16 on, big-endian, 1 for 65536
-    // (sqlite.org/fileformat.html, 1.3.2).
-    let page = match u64::from(u16::from_be_bytes([head[16], head[17]])) {
-        1 => 65536,
-        page => page,
-    };
-    if begins && page >= 512 && length.is_multiple_of(page) {
-        return Ok(());
+    match found.len() {
+        0 => Err(damaged(path, "it is empty".to_owned())),
+        _ => Ok(()),
     }
-    let short = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
-    let text = match begins {
-        _ if length == 0 => "it is empty".to_owned(),
-        true => format!("it holds {length} bytes, which is no whole number of pages"),
-        false => format!("its {length} bytes do not begin as a database does"),
-    };
-    Err(Error::store(path, rusqlite::Error::SqliteFailure(short, Some(text))))
+}
+
+/// SQLite fills up a last page that was cut short with zeros.
+pub(super) fn refuse_short(db: &Connection, path: &Path) -> Result<(), Error> {
+    let length = fs::metadata(path).map_err(|error| Error::file(path, error))?.len();
+    let page: i64 = db
+        .pragma_query_value(None, "page_size", |row| row.get(0))
+        .map_err(|source| Error::store(path, source))?;
+    match u64::try_from(page) {
+        Ok(page) if length.is_multiple_of(page) => Ok(()),
+        _ => Err(damaged(
+            path,
+            format!("it holds {length} bytes, which is no whole number of pages"),
+        )),
+    }
+}
+
+fn damaged(path: &Path, text: String) -> Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+    Error::store(path, rusqlite::Error::SqliteFailure(code, Some(text)))
 }
 
 /// A state directory that lost its database is not a new one.

@@ -33,7 +33,7 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 use crate::error::Error;
 use crate::state::StateDir;
-use file::{create, exists, refuse_orphans, refuse_short};
+use file::{create, exists, refuse_empty, refuse_orphans, refuse_short};
 use words::words;
 
 pub use bindings::{Assignment, AssignmentState, Binding};
@@ -96,7 +96,7 @@ impl Store {
     }
 
     fn connect(path: PathBuf, flags: OpenFlags) -> Result<Self, Error> {
-        refuse_short(&path)?;
+        refuse_empty(&path)?;
         let opened = Connection::open_with_flags(&path, flags);
         let db = opened.map_err(|source| Error::store(&path, source))?;
         let store = Self { db, path };
@@ -109,6 +109,8 @@ impl Store {
         };
         set().map_err(|source| Error::store(&store.path, source))?;
         let version = store.version()?;
+        // Its header has been read by now: the size of its pages is known.
+        refuse_short(&store.db, &store.path)?;
         if version > schema::MIGRATIONS.len() {
             let path = store.path;
             return Err(Error::StateNewer {
