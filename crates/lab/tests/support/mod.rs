@@ -123,6 +123,20 @@ impl Host {
         self.wait_for(condition, Duration::from_secs(60)).unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// Whether the machine runs any command at all.
+    fn answers(&self) -> bool {
+        self.run_within("true", b"", Duration::from_secs(30)).is_ok_and(|output| output.success())
+    }
+
+    /// Where its processors are, for whoever wonders why it stopped.
+    fn processors(&self) -> String {
+        let order = serde_json::json!({"command-line": "info registers -a"});
+        match self.qmp("human-monitor-command", &order) {
+            Ok(said) => said.as_str().unwrap_or_default().to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
     /// All that a scenario must leave as it found it.
     #[track_caller]
     fn state(&self) -> BTreeSet<String> {
@@ -223,19 +237,25 @@ pub fn main(topology: &str, scenarios: &[Scenario]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     println!("\nrunning {} scenarios on {topology}", chosen.len());
-    let failed = run(&Host::start(topology), &chosen);
+    let failed = run(topology, &chosen);
     println!("\n{} of {} scenarios failed", failed.len(), chosen.len());
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run<'a>(host: &Host, scenarios: &[&'a Scenario]) -> Vec<&'a str> {
+fn run<'a>(topology: &str, scenarios: &[&'a Scenario]) -> Vec<&'a str> {
     let mut failed = Vec::new();
-    // A machine that has not been used yet has no state directory, and its modules are not loaded.
-    host.sh("modprobe vfio-pci");
-    let before = host.state();
+    let (mut host, mut before) = begin(topology);
     for (name, scenario) in scenarios {
         let start = Instant::now();
-        let held = catch_unwind(AssertUnwindSafe(|| scenario(host))).is_ok();
+        let mut held = catch_unwind(AssertUnwindSafe(|| scenario(&host))).is_ok();
+        // An emulated machine can stop by itself (a timer that its emulator lost): then nothing in it answers, and
+        // the scenario is tried once more, on another. What passthru does to a machine, it does again.
+        if !held && !host.answers() {
+            println!("scenario {name} ... the lab host has stopped:\n{}", host.processors());
+            drop(host);
+            (host, before) = begin(topology);
+            held = catch_unwind(AssertUnwindSafe(|| scenario(&host))).is_ok();
+        }
         if !held {
             let _ = host.run(PUT_IN_ORDER);
         }
@@ -255,4 +275,13 @@ fn run<'a>(host: &Host, scenarios: &[&'a Scenario]) -> Vec<&'a str> {
         }
     }
     failed
+}
+
+/// A lab host, and what each scenario must leave it like.
+fn begin(topology: &str) -> (Host, BTreeSet<String>) {
+    let host = Host::start(topology);
+    // A machine that has not been used yet has no state directory, and its modules are not loaded.
+    host.sh("modprobe vfio-pci");
+    let before = host.state();
+    (host, before)
 }
