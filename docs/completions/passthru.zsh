@@ -192,9 +192,9 @@ uefi\:"OVMF, with variables of the guest'\''s own"))' \
 '--verbose[Say more about what is done]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':name -- The instance'\''s name:_default' \
+':name -- The instance'\''s name\: 1 to 63 of a-z, 0-9, `_`, `.` and `-`, the first a letter or a digit:_default' \
 '::image -- A disk image (qcow2, raw) or block device; it is never written, the guest gets a layer of its own over it:_files' \
-'*::extra -- Added to the hypervisor'\''s command line as they are:_default' \
+'*::extra -- Behind `--`\: added to the hypervisor'\''s command line as they are:_default' \
 && ret=0
 ;;
 (instance)

@@ -46,7 +46,7 @@ pub fn run(verb: &Lab) -> anyhow::Result<()> {
             Ok(())
         }
         Lab::Run { host, deadline, command } => {
-            run_command(host, &command.join(" "), Duration::from_secs(*deadline))
+            run_command(host, &shell_line(command), Duration::from_secs(*deadline))
         }
         Lab::Shell { host } => shell(&Hosts::find(host)?),
         Lab::Down { host: Some(host) } => Ok(lab::find(host)?.end()?),
@@ -54,6 +54,19 @@ pub fn run(verb: &Lab) -> anyhow::Result<()> {
             lab::running()?.iter().try_for_each(lab::Record::end).map_err(Into::into)
         }
         Lab::Ls => list(),
+    }
+}
+
+/// One word is a line of the lab host's shell; several are the words of one command, as they are.
+fn shell_line(words: &[String]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=,@%+".contains(&byte);
+    let quoted = |word: &String| match !word.is_empty() && word.bytes().all(plain) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    match words {
+        [line] => line.clone(),
+        words => words.iter().map(quoted).collect::<Vec<_>>().join(" "),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use model::Bdf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -21,7 +22,7 @@ pub struct Name(String);
 /// Why a text is no name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "`{0}` is not a name: 1 to 63 of a-z, 0-9, `_`, `.` and `-`, the first a letter or a digit"
+    "`{0}` is not a name: 1 to 63 of a-z, 0-9, `_`, `.` and `-`, the first a letter or a digit, and no address"
 )]
 pub struct NameError(pub String);
 
@@ -41,7 +42,9 @@ impl FromStr for Name {
         let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let first = text.as_bytes().first().is_some_and(plain);
         let all = text.bytes().all(|byte| plain(&byte) || b"_.-".contains(&byte));
-        if first && all && text.len() <= Self::LONGEST {
+        // An address can be written as `pci_0000_65_00_0`: nothing else may be called that.
+        let address = Bdf::parse_typed(text).is_ok();
+        if first && all && !address && text.len() <= Self::LONGEST {
             Ok(Self(text.to_owned()))
         } else {
             Err(NameError(text.to_owned()))
@@ -94,6 +97,8 @@ mod tests {
             ("a,b", false),
             ("ä", false),
             ("a\n", false),
+            ("pci_0000_65_00_0", false),
+            ("pci_net", true),
         ] {
             assert_eq!(text.parse::<Name>().is_ok(), want, "{text:?}");
         }

@@ -57,7 +57,10 @@ fn plan(
         return Err(Refusal { reasons }.into());
     };
     let mut reasons = holdings.against(None, &with_groups(snapshot, &[bdf]));
-    reasons.extend(against(function));
+    let held = !reasons.is_empty();
+    // Its holder is the guest then, and nobody should be told to end that process.
+    let again = |reason: &Reason| held && reason.code == Code::HeldByProcess;
+    reasons.extend(against(function).into_iter().filter(|reason| !again(reason)));
     match reasons.is_empty() {
         true => Ok(Plan { steps: vec![Step::Reset { bdf }], notes: notes(function) }),
         false => Err(Refusal { reasons }.into()),

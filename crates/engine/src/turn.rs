@@ -129,10 +129,19 @@ pub(crate) fn plan_with(
         Ok(plan) if reasons.is_empty() => Ok(plan),
         Ok(_) => Err(Refusal { reasons }),
         Err(refusal) => {
-            reasons.extend(refusal.reasons);
+            // A guest of ours is known by its name; that some process has the device open says the same again.
+            let told: Vec<_> = held(&reasons).collect();
+            let again =
+                |reason: &Reason| reason.code == Code::Assigned && told.contains(&reason.at);
+            reasons.extend(refusal.reasons.into_iter().filter(|reason| !again(reason)));
             Err(Refusal { reasons })
         }
     }
+}
+
+/// Where guests hold something.
+fn held(reasons: &[Reason]) -> impl Iterator<Item = Option<Bdf>> {
+    reasons.iter().filter(|reason| reason.code == Code::Assigned).map(|reason| reason.at)
 }
 
 /// Functions with their groups.

@@ -204,6 +204,12 @@ impl Function {
     }
 }
 
+/// Whether a driver hands devices to guests, or keeps them for one: VFIO's, Xen's
+/// `pciback`, `pci-stub`.
+pub fn is_for_guests(driver: &str) -> bool {
+    is_vfio_driver(driver) || ["pciback", "xen-pciback", "pci-stub"].contains(&driver)
+}
+
 /// Whether a driver is vfio-pci or a variant of it (`mlx5_vfio_pci`, `nvgrace_gpu_vfio_pci`).
 pub fn is_vfio_driver(driver: &str) -> bool {
     driver == "vfio-pci" || driver.ends_with("_vfio_pci") || driver.ends_with("-vfio-pci")

@@ -332,9 +332,27 @@ fn what_the_host_does_with_it_is_not_guessed() {
         for named in [card, "0000:01:00.1"] {
             let refused = planned(&shape, bind(&[named]));
             assert!(refused.is_err());
-            assert_eq!(codes(&refused), [Code::UsesUnknown]);
+            let mut want = vec![Code::UsesUnknown];
+            // Why a device is spoken of that nobody named.
+            want.extend((named != card).then_some(Code::GroupCompany));
+            assert_eq!(codes(&refused), want);
         }
         let named = BTreeSet::from([Code::UsesUnknown]);
         assert!(planned(&shape, Bind { overrides: named, ..bind(&[card]) }).is_ok());
+    }
+}
+
+#[test]
+fn only_a_driver_that_hands_devices_to_guests_is_bound() {
+    let card = "0000:01:00.0";
+    for driver in ["", "nvme", "../../x", "vfio"] {
+        let refused =
+            planned(&consumer_card(), Bind { driver: driver.to_owned(), ..bind(&[card]) });
+        assert!(refused.is_err(), "{driver}");
+        assert_eq!(codes(&refused), [Code::Unsupported], "{driver}");
+    }
+    for driver in ["vfio-pci", "mlx5_vfio_pci", "pci-stub", "pciback"] {
+        let plan = planned(&consumer_card(), Bind { driver: driver.to_owned(), ..bind(&[card]) });
+        assert!(plan.is_ok(), "{driver}: {plan:?}");
     }
 }

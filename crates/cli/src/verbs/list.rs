@@ -21,8 +21,9 @@ use crate::wire::ListJson;
 /// The verdict is `yes`, `with` the members of its IOMMU group that must go
 /// along, or `no`, each followed by codes: what has to be minded behind the
 /// first two, what stands in the way behind the last. `passthru show` explains
-/// them, and has mere notes as well. Listing needs no privilege and never
-/// wakes a device.
+/// them, and has mere notes as well. Which processes hold a device is looked at
+/// by `show` and by every plan only. Listing needs no privilege and never wakes
+/// a device.
 #[derive(Debug, Args)]
 pub struct List {
     /// Bridges and host bridges too, which always stay with the host

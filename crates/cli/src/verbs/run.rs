@@ -27,7 +27,7 @@ use crate::output::{json, print};
 /// fails takes everything back.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The instance's name
+    /// The instance's name: 1 to 63 of a-z, 0-9, `_`, `.` and `-`, the first a letter or a digit
     name: Name,
 
     /// A device to hand over: address, registered name, or vendor:device

@@ -6,7 +6,7 @@ use super::holders::{Quiesce, is_vfio_driver, quiesce};
 use super::{Plan, Refusal};
 use crate::bdf::Bdf;
 use crate::fact::Why;
-use crate::function::{Function, PowerControl};
+use crate::function::{Function, PowerControl, is_for_guests};
 use crate::intent::Bind;
 use crate::reason::{Code, Reason, Weight};
 use crate::snapshot::{ModuleState, Snapshot};
@@ -18,6 +18,9 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> 
     if intent.devices.is_empty() {
         return Ok(Plan::default());
     }
+    if !is_for_guests(&intent.driver) {
+        return Err(Refusal { reasons: vec![no_driver_for_guests(&intent.driver)] });
+    }
     let moving = Moving::groups_of(snapshot, &intent.devices);
     let mut quiet = Quiesce::default();
     for function in moving.functions().flat_map(|function| moving.lost_with(function)) {
@@ -25,10 +28,15 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> 
     }
     let mut reasons = against(&moving, intent);
     reasons.extend(quiet.refusals);
-    let (refused, notes): (Vec<_>, Vec<_>) =
+    let (mut refused, notes): (Vec<_>, Vec<_>) =
         reasons.into_iter().partition(|reason| refuses(reason, intent));
     if !refused.is_empty() {
-        return Err(Refusal { reasons: refused });
+        // Of a device that nobody named, it must be told why it is spoken of.
+        let named = |reason: &Reason| reason.at.is_none_or(|at| intent.devices.contains(&at));
+        if !refused.iter().all(named) {
+            refused.extend(companions(&moving, &intent.devices));
+        }
+        return Err(Refusal { reasons: refused.into_iter().map(with_way_out).collect() });
     }
     let mut steps = Vec::new();
     if !snapshot.machine.vfio_pci.is(&ModuleState::Present) && intent.driver == "vfio-pci" {
@@ -39,6 +47,22 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> 
         steps.extend(move_one(function, &intent.driver));
     }
     Ok(Plan { steps, notes })
+}
+
+fn no_driver_for_guests(driver: &str) -> Reason {
+    let text = format!("`{driver}` is no driver that hands devices to guests");
+    let hint = "vfio-pci is, and so are its variants (`mlx5_vfio_pci`), pci-stub and pciback";
+    Reason::machine(Code::Unsupported, text, hint)
+}
+
+/// A reason that a bind's user may let go says how.
+fn with_way_out(mut reason: Reason) -> Reason {
+    let code = reason.code;
+    if code.can_be_overridden() {
+        let before = if reason.hint.is_empty() { "" } else { "; " };
+        reason.hint += &format!("{before}`--override {code}` lets it go");
+    }
+    reason
 }
 
 /// Everything that speaks against it or is worth knowing, each once.

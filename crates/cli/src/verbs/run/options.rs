@@ -95,7 +95,7 @@ pub struct Shape {
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
 
-    /// Added to the hypervisor's command line as they are
+    /// Behind `--`: added to the hypervisor's command line as they are
     #[arg(last = true, value_name = "ARG")]
     extra: Vec<String>,
 }
