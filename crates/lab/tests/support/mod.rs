@@ -128,13 +128,22 @@ impl Host {
         self.run_within("true", b"", Duration::from_secs(30)).is_ok_and(|output| output.success())
     }
 
-    /// Where its processors are, for whoever wonders why it stopped.
+    /// Where its processors are and what their timers do, for whoever wonders why it stopped.
     fn processors(&self) -> String {
-        let order = serde_json::json!({"command-line": "info registers -a"});
-        match self.qmp("human-monitor-command", &order) {
-            Ok(said) => said.as_str().unwrap_or_default().to_owned(),
-            Err(error) => error.to_string(),
+        let mut told = String::new();
+        let orders =
+            ["info status", "info registers -a", "info lapic 0", "info lapic 1", "info pic"];
+        for order in orders {
+            let arguments = serde_json::json!({"command-line": order});
+            let said = match self.qmp("human-monitor-command", &arguments) {
+                Ok(said) => said.as_str().unwrap_or_default().to_owned(),
+                Err(error) => error.to_string(),
+            };
+            // Of the registers, those that say where it is.
+            let is_of_use = |line: &&str| order != "info registers -a" || line.contains("RIP=");
+            told.extend(said.lines().filter(is_of_use).map(|line| format!("{line}\n")));
         }
+        told
     }
 
     /// All that a scenario must leave as it found it.
