@@ -9,24 +9,12 @@ use host::observe::{Depth, observe};
 use host::paths::Root;
 use model::usage::{Unseen, UseKind};
 use model::{Snapshot, Why};
-use support::tree::{Device, Tree};
+use support::tree::{Device, Tree, unused as machine};
 
 const DISK: (&str, u32) = ("0000:01:00.0", 0x01_0802);
 const OTHER: (&str, u32) = ("0000:02:00.0", 0x01_0802);
 const CARD: (&str, u32) = ("0000:03:00.0", 0x02_0000);
 const SCREEN: (&str, u32) = ("0000:65:00.0", 0x03_0000);
-
-fn machine(devices: &[(&str, u32)]) -> (tempfile::TempDir, Tree) {
-    let dir = tempfile::tempdir().unwrap();
-    let tree = Tree::new(dir.path());
-    for (bdf, class) in devices {
-        tree.add(&Device::endpoint(bdf, (0x1b36, 0x0010), *class));
-    }
-    tree.file("proc/1/mountinfo", "").file("proc/iomem", "");
-    tree.file("proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-    tree.file("proc/net/route", "Iface\tDestination\n").file("proc/net/fib_trie", "");
-    (dir, tree)
-}
 
 fn seen(tree: &Tree) -> Snapshot {
     observe(&Root::new(tree.path()), Depth::Listing)

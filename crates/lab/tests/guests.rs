@@ -159,8 +159,8 @@ fn hugepages_and_an_iommu_of_its_own(host: &Host) {
     host.sh("echo 0 > /proc/sys/vm/nr_hugepages");
 }
 
-/// Firmware with a device, by software emulation: OVMF ends QEMU's own emulation of nested virtualization (in which a
-/// lab host runs KVM) with an assertion, `bql_locked()`, when it writes the task priority register.
+/// Firmware with a device, by software emulation: with KVM, the QEMU 10 that plays the lab host ended at an assertion
+/// (`tcg_handle_interrupt: bql_locked()`) when it was tried.
 fn firmware_in_software(host: &Host) {
     host.sh("truncate -s 16M /root/empty.raw");
     host.ok(&format!(

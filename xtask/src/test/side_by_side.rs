@@ -84,8 +84,7 @@ fn twice_if_stopped(package: &str, file: &str) -> anyhow::Result<()> {
 enum Ended {
     Well,
     Badly(ExitStatus),
-    /// An emulated machine stood still, which its emulator does now and then (every processor halted, and the timer
-    /// that should wake them is lost).
+    /// An emulated machine stood still, which happens now and then: all its processors halt, and none wakes.
     Stopped,
 }
 

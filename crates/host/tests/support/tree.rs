@@ -190,3 +190,16 @@ impl Tree {
         self.file(&format!("sys/{folder}/reserved_regions"), msi);
     }
 }
+
+/// A machine with these endpoints (address and class), of which the host uses none.
+pub fn unused(devices: &[(&str, u32)]) -> (tempfile::TempDir, Tree) {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = Tree::new(dir.path());
+    for (bdf, class) in devices {
+        tree.add(&Device::endpoint(bdf, (0x1b36, 0x0010), *class));
+    }
+    tree.file("proc/1/mountinfo", "").file("proc/iomem", "");
+    tree.file("proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+    tree.file("proc/net/route", "Iface\tDestination\n").file("proc/net/fib_trie", "");
+    (dir, tree)
+}

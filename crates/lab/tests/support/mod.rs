@@ -257,7 +257,7 @@ fn run<'a>(topology: &str, scenarios: &[&'a Scenario]) -> Vec<&'a str> {
     for (name, scenario) in scenarios {
         let start = Instant::now();
         let mut held = catch_unwind(AssertUnwindSafe(|| scenario(&host))).is_ok();
-        // An emulated machine can stop by itself (a timer that its emulator lost): then nothing in it answers, and
+        // An emulated machine can stop by itself (all its processors halt, and none wakes): nothing in it answers, and
         // the scenario is tried once more, on another. What passthru does to a machine, it does again.
         if !held && !host.answers() {
             println!("scenario {name} ... the lab host has stopped:\n{}", host.processors());
