@@ -45,17 +45,17 @@ impl Context {
             (None, Some(dir)) => below(dir)?,
             (None, None) => Root::real(),
         };
-        // A recording has no state, and what it holds in that place is not
-        // opened; but paths of it are shown.
-        let state = global.state.unwrap_or_else(|| match replay {
-            Some(_) => root.shown(&root.at(StateDir::DEFAULT)).into(),
-            None => root.at(StateDir::DEFAULT),
-        });
-        // Processes that are started with it run in another folder.
-        let state = std::path::absolute(&state).unwrap_or(state);
+        let state = match (global.state, &replay) {
+            (None, Some(_)) => StateDir::elsewhere(),
+            (path, _) => {
+                let path = path.unwrap_or_else(|| root.at(StateDir::DEFAULT));
+                // Processes that are started with it run in another folder.
+                StateDir::new(std::path::absolute(&path).unwrap_or(path))
+            }
+        };
         let look = Look::of_stdout();
         let Global { json, verbose, .. } = global;
-        Ok(Self { root, _replay: replay, state: StateDir::new(state), json, verbose, look })
+        Ok(Self { root, _replay: replay, state, json, verbose, look })
     }
 
     /// What is to be left alone when the machine is looked at. Who cannot

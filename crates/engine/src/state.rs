@@ -26,6 +26,8 @@ use crate::name::Name;
 #[derive(Clone, Debug)]
 pub struct StateDir {
     path: PathBuf,
+    /// On a machine that is not here: the path is shown and never opened.
+    elsewhere: bool,
 }
 
 impl StateDir {
@@ -34,7 +36,17 @@ impl StateDir {
 
     /// Names the directory; nothing is made or read.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), elsewhere: false }
+    }
+
+    /// The directory on a machine of which there is a recording only: paths
+    /// of it are as they would be there, and it holds nothing.
+    pub fn elsewhere() -> Self {
+        Self { path: Self::DEFAULT.into(), elsewhere: true }
+    }
+
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.elsewhere
     }
 
     /// The directory itself.

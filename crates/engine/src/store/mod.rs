@@ -78,7 +78,7 @@ impl Store {
     /// passthru has never changed anything here.
     pub fn open_reading(state: &StateDir) -> Result<Option<Self>, Error> {
         let path = state.database();
-        if !exists(&path)? {
+        if state.is_elsewhere() || !exists(&path)? {
             return Ok(None);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
