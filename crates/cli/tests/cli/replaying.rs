@@ -88,18 +88,20 @@ fn a_link_that_is_none_says_why() {
 #[test]
 fn a_dry_run_on_a_recording_shows_paths_of_that_machine() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let copy = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    // Longer than the path of a socket may be: where a recording lies here says nothing about the paths there.
+    let copy = dir.path().join("a".repeat(120));
+    std::fs::create_dir(&copy).unwrap();
     for entry in folder.join("../../machines/lab-basic").read_dir().unwrap() {
         let path = entry.unwrap().path();
-        std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+        std::fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
     }
-    let (lab, qemu) = (copy.path().to_str().unwrap(), folder.join("tests/cli/qemu"));
+    let (lab, qemu) = (copy.to_str().unwrap(), folder.join("tests/cli/qemu"));
     let args = ["run", "vm1", "--dry-run", "-d", "01:00.0", "--kernel", "Cargo.toml"];
     let said =
         passthru(&[&args[..], &["--program", qemu.to_str().unwrap(), "--machine", lab]].concat());
     assert_eq!(said.code, Some(0), "{said}");
     assert!(said.out.contains("sysfsdev=/sys/bus/pci/devices/0000:01:00.0,"), "{said}");
-    let state = format!("path={lab}:/var/lib/passthru/instances/vm1/console.sock,");
-    assert!(said.out.contains(&state), "{said}");
+    assert!(said.out.contains("path=/var/lib/passthru/instances/vm1/console.sock,"), "{said}");
     assert!(!said.to_string().contains("passthru-replay"), "{said}");
 }
