@@ -154,11 +154,20 @@ impl Host {
 }
 
 /// Drivers, overrides and power of all functions, network names and disks; what guests there are; what is unfinished.
-const STATE: &str = r"
-cd /sys/bus/pci/devices
+/// It is asked for after each scenario: a process for each attribute would take most of the time of many.
+const STATE: &str = r#"
+devices=/sys/bus/pci/devices
+cd $devices
 for function in *; do
-    echo $function $(basename $(readlink $function/driver || echo -)) $(cat $function/driver_override) \
-        $(cat $function/power/control) $(cat $function/d3cold_allowed 2>/dev/null) vfs $(cat $function/sriov_numvfs 2>/dev/null)
+    line=$function
+    cd -P $function/driver 2>/dev/null && line="$line ${PWD##*/}"
+    cd $devices
+    for attribute in driver_override power/control d3cold_allowed sriov_numvfs; do
+        value=
+        test -e $function/$attribute && read -r value <$function/$attribute
+        line="$line $attribute=$value"
+    done
+    echo "$line"
 done
 bound() { ls -d /sys/bus/pci/drivers/nvme/0000:* 2>/dev/null | wc -l; }
 until test $(ls /dev/nvme*n1 2>/dev/null | wc -l) = $(bound); do sleep 0.1; done
@@ -166,7 +175,7 @@ echo /dev/vfio: $(ls /dev/vfio 2>/dev/null)
 echo mounts: $(grep -c /mnt /proc/mounts)
 echo processes: $(pgrep -x 'qemu-system-x86' | wc -l)
 passthru instance list
-passthru recover --dry-run";
+passthru recover --dry-run"#;
 
 /// After a scenario that failed half way, for the sake of those that come after it.
 const PUT_IN_ORDER: &str = r"
