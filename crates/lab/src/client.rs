@@ -26,21 +26,28 @@ impl Client {
         Ok(Self { stream, frames: Frames::default(), next_id: now })
     }
 
-    /// Sends a request and waits for its answer; `TimedOut` when none comes.
-    pub fn ask(&mut self, op: Op, body: &[u8], within: Duration) -> io::Result<(Answer, Vec<u8>)> {
-        let until = Instant::now() + within;
+    /// Sends a request; [`Client::hear`] gets its answer.
+    pub fn send(&mut self, op: Op, body: &[u8], within: Duration) -> io::Result<()> {
         self.next_id += 1;
-        let id = self.next_id;
         self.stream.set_write_timeout(Some(within))?;
-        write_frame(&mut self.stream, &Request { id, op }, body).map_err(blocked_is_late)?;
+        let request = Request { id: self.next_id, op };
+        write_frame(&mut self.stream, &request, body).map_err(blocked_is_late)
+    }
+
+    /// Waits for the answer to the last request; `TimedOut` when there is none by then, or when there was no sign of
+    /// life for `silence`.
+    pub fn hear(&mut self, until: Instant, silence: Duration) -> io::Result<(Answer, Vec<u8>)> {
+        let mut silent = Instant::now() + silence;
         let mut piece = vec![0; 64 << 10];
         loop {
             while let Some((reply, body)) = self.frames.take::<Reply>() {
-                if reply.id == id {
-                    return Ok((reply.answer, body));
+                match reply.answer {
+                    _ if reply.id != self.next_id => {}
+                    Answer::Alive => silent = Instant::now() + silence,
+                    answer => return Ok((answer, body)),
                 }
             }
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.min(silent).saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }

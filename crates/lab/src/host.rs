@@ -1,11 +1,11 @@
 //! A running lab host, as a value: commands go in, their output comes out. Dropping the value ends the machine,
 //! and so does the end of the process that holds it; only `lab up` leaves one behind.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use hypervisors::qemu::Qmp;
 use serde_json::Value;
@@ -18,10 +18,12 @@ use crate::qemu::{self, CONSOLE, CONSOLE_LOG, Life, QEMU_LOG, SHARE};
 use crate::record::{self, Record};
 use crate::topology::Topology;
 use crate::wire::{Answer, Op};
-use crate::{disk, share};
+use crate::{disk, share, stall};
 
-/// From QEMU's start to the agent's first answer; emulated on a busy machine this is most of a minute.
+/// From QEMU's start to the agent's first answer.
 const BOOT: Duration = Duration::from_secs(240);
+/// Emulated on a busy machine it takes less than this.
+const BOOT_USUAL: Duration = Duration::from_secs(60);
 /// For a command that nobody gave a deadline.
 const USUAL: Duration = Duration::from_secs(120);
 /// What the agent may need beyond a command's own deadline to kill it and to answer.
@@ -240,9 +242,9 @@ impl LabHost {
     fn ask(&self, op: Op, body: &[u8], within: Duration) -> Result<(Answer, Vec<u8>)> {
         let mut line = self.client.lock().unwrap_or_else(|poison| poison.into_inner());
         let result = match line.as_mut() {
-            Some(client) => client.ask(op, body, within),
+            Some(client) => self.converse(client, op, body, within),
             None => Client::connect(&self.record.dir())
-                .and_then(|client| line.insert(client).ask(op, body, within)),
+                .and_then(|client| self.converse(line.insert(client), op, body, within)),
         };
         // After a failure what is on the line belongs to nobody: the next one starts afresh.
         result.map_err(|error| {
@@ -251,25 +253,49 @@ impl LabHost {
         })
     }
 
+    /// One request and its answer, from a machine that is woken should it stand still.
+    fn converse(
+        &self,
+        client: &mut Client,
+        op: Op,
+        body: &[u8],
+        within: Duration,
+    ) -> io::Result<(Answer, Vec<u8>)> {
+        let until = Instant::now() + within;
+        client.send(op, body, within)?;
+        let mut rescues = stall::RESCUES.iter();
+        loop {
+            let heard = client.hear(until, stall::SILENCE);
+            let silent = matches!(&heard, Err(error) if error.kind() == io::ErrorKind::TimedOut);
+            match rescues.next() {
+                Some(rescue) if silent && Instant::now() < until => rescue(self),
+                _ => return heard,
+            }
+        }
+    }
+
     /// Waits for an agent's answer, from another start of the machine than `not_boot`.
     fn wait_for_agent(&self, not_boot: Option<&str>, within: Duration) -> Result<()> {
-        let until = Instant::now() + within;
+        let start = Instant::now();
+        let (mut rescues, mut patience) = (stall::RESCUES.iter(), BOOT_USUAL);
         loop {
             match self.ask(Op::Ping, b"", Duration::from_secs(3)) {
                 Ok((Answer::Pong { boot_id }, _)) if Some(boot_id.as_str()) != not_boot => {
                     return Ok(());
                 }
                 Err(error @ Error::Died { .. }) => return Err(error),
-                Ok(_) | Err(_) if Instant::now() < until => {
-                    std::thread::sleep(Duration::from_millis(100));
+                _ if start.elapsed() > within => return Err(self.silent(within)),
+                _ if start.elapsed() > patience => {
+                    patience += BOOT_USUAL;
+                    rescues.next().inspect(|rescue| rescue(self));
                 }
-                Ok(_) | Err(_) => return Err(self.silent(within)),
+                _ => std::thread::sleep(Duration::from_millis(100)),
             }
         }
     }
 
-    fn explain(&self, error: &std::io::Error, within: Duration) -> Error {
-        if error.kind() == std::io::ErrorKind::TimedOut || self.record.is_up() {
+    fn explain(&self, error: &io::Error, within: Duration) -> Error {
+        if error.kind() == io::ErrorKind::TimedOut || self.record.is_up() {
             return self.silent(within);
         }
         let qemu = fs::read_to_string(self.record.dir().join(QEMU_LOG)).unwrap_or_default();

@@ -23,6 +23,7 @@ mod qemu;
 mod record;
 mod share;
 mod socket;
+mod stall;
 mod topology;
 pub mod wire;
 

@@ -6,6 +6,7 @@
 //! writing to what the caller hands in.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,11 @@ pub enum Op {
     Read { path: String },
 }
 
-/// What the agent says; a body comes with `Ended` (standard output, then standard error) and `Content`.
+/// How often the agent says that it still works on a request.
+pub const ALIVE: Duration = Duration::from_secs(2);
+
+/// What the agent says; a body comes with `Ended` (standard output, then standard error) and `Content`. `Alive` is
+/// no answer yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
     pub id: u64,
@@ -42,6 +47,7 @@ pub struct Reply {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
+    Alive,
     Pong { boot_id: String },
     Ended { code: Option<i32>, signal: Option<i32>, timed_out: bool, stdout_len: usize },
     Written,

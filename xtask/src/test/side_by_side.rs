@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::io::Write;
-use std::process::ExitStatus;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
@@ -25,7 +24,7 @@ pub fn run(package: &str) -> anyhow::Result<()> {
         for _ in 0..LANES {
             scope.spawn(|| {
                 while let Some(file) = next(&files) {
-                    if let Err(error) = twice_if_stopped(package, &file) {
+                    if let Err(error) = run_file(package, &file) {
                         push(&failed, format!("{file}: {error:#}"));
                     }
                 }
@@ -66,42 +65,15 @@ fn test_files(package: &str) -> anyhow::Result<Vec<String>> {
     Ok(files.into_iter().map(|(_, name)| name).collect())
 }
 
-/// A lab host that stood still says nothing about what was tested: then it is done once more.
-fn twice_if_stopped(package: &str, file: &str) -> anyhow::Result<()> {
-    let mut ended = run_file(package, file)?;
-    if let Ended::Stopped = ended {
-        eprintln!("── {package}: {file} once more: its lab host had stopped");
-        ended = run_file(package, file)?;
-    }
-    match ended {
-        Ended::Well => Ok(()),
-        Ended::Badly(status) => bail!("failed ({status})"),
-        Ended::Stopped => bail!("its lab host stopped twice"),
-    }
-}
-
-/// How a test file ended.
-enum Ended {
-    Well,
-    Badly(ExitStatus),
-    /// An emulated machine stood still, which happens now and then: all its processors halt, and none wakes.
-    Stopped,
-}
-
-/// What the lab says of a machine that does not answer any more.
-const SILENT: &str = "did not answer within";
-
-fn run_file(package: &str, file: &str) -> anyhow::Result<Ended> {
+fn run_file(package: &str, file: &str) -> anyhow::Result<()> {
     let start = Instant::now();
     let output = shell::cargo_quietly(&["test", "--quiet", "--package", package, "--test", file])?;
     let mut out = std::io::stderr().lock();
     writeln!(out, "── {package}: {file}, {:.1} s", start.elapsed().as_secs_f64())?;
     out.write_all(&output.stdout)?;
     out.write_all(&output.stderr)?;
-    let silent = |said: &[u8]| String::from_utf8_lossy(said).contains(SILENT);
-    Ok(match output.status.success() {
-        true => Ended::Well,
-        false if silent(&output.stdout) || silent(&output.stderr) => Ended::Stopped,
-        false => Ended::Badly(output.status),
-    })
+    match output.status.success() {
+        true => Ok(()),
+        false => bail!("failed ({})", output.status),
+    }
 }

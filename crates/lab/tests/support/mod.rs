@@ -23,6 +23,9 @@ pub const NVME: &str = "0000:03:00.0";
 pub const REFUSED: i32 = 3;
 pub const IN_DOUBT: i32 = 4;
 
+/// Names the lab host that is up.
+const LENT: &str = "PASSTHRU_LAB_HOST";
+
 /// A name to select it by, and what it does.
 pub type Scenario = (&'static str, fn(&Host));
 
@@ -43,11 +46,15 @@ impl Deref for Host {
 impl Host {
     /// Boots a topology, or takes the lab host that is up.
     pub fn start(topology: &str) -> Self {
-        let host = match std::env::var("PASSTHRU_LAB_HOST") {
+        let host = match std::env::var(LENT) {
             Ok(name) => Lab::find(&name).inspect(|host| host.refresh().unwrap()),
             Err(_) => Lab::start(topology),
         };
         Self { host: host.unwrap_or_else(|error| panic!("{error}")) }
+    }
+
+    fn is_lent() -> bool {
+        std::env::var_os(LENT).is_some()
     }
 
     /// A shell command that must succeed; its output without the last line feed.
@@ -126,24 +133,6 @@ impl Host {
     /// Whether the machine runs any command at all.
     fn answers(&self) -> bool {
         self.run_within("true", b"", Duration::from_secs(30)).is_ok_and(|output| output.success())
-    }
-
-    /// Where its processors are and what their timers do, for whoever wonders why it stopped.
-    fn processors(&self) -> String {
-        let mut told = String::new();
-        let orders =
-            ["info status", "info registers -a", "info lapic 0", "info lapic 1", "info pic"];
-        for order in orders {
-            let arguments = serde_json::json!({"command-line": order});
-            let said = match self.qmp("human-monitor-command", &arguments) {
-                Ok(said) => said.as_str().unwrap_or_default().to_owned(),
-                Err(error) => error.to_string(),
-            };
-            // Of the registers, those that say where it is.
-            let is_of_use = |line: &&str| order != "info registers -a" || line.contains("RIP=");
-            told.extend(said.lines().filter(is_of_use).map(|line| format!("{line}\n")));
-        }
-        told
     }
 
     /// All that a scenario must leave as it found it.
@@ -266,10 +255,10 @@ fn run<'a>(topology: &str, scenarios: &[&'a Scenario]) -> Vec<&'a str> {
     for (name, scenario) in scenarios {
         let start = Instant::now();
         let mut held = catch_unwind(AssertUnwindSafe(|| scenario(&host))).is_ok();
-        // An emulated machine can stop by itself (all its processors halt, and none wakes): nothing in it answers, and
-        // the scenario is tried once more, on another. What passthru does to a machine, it does again.
+        // An emulated machine can stand still by itself (see the lab's `stall`) and may not wake: the scenario is tried
+        // once more, on another. What passthru does to a machine, it does again.
         if !held && !host.answers() {
-            println!("scenario {name} ... the lab host has stopped:\n{}", host.processors());
+            println!("scenario {name} ... the lab host has stopped; once more");
             drop(host);
             (host, before) = begin(topology);
             held = catch_unwind(AssertUnwindSafe(|| scenario(&host))).is_ok();
@@ -292,7 +281,19 @@ fn run<'a>(topology: &str, scenarios: &[&'a Scenario]) -> Vec<&'a str> {
             break;
         }
     }
+    if catch_unwind(AssertUnwindSafe(|| assert_gone(host))).is_err() {
+        failed.push("the lab host ends");
+    }
     failed
+}
+
+/// A lab host ends with its value, and only its logs stay; one that was up before stays up.
+fn assert_gone(host: Host) {
+    let (name, logs, was_up) = (host.name().to_owned(), host.logs(), Host::is_lent());
+    drop(host);
+    assert_eq!(lab::running().unwrap().iter().any(|record| record.name == name), was_up);
+    assert!(logs.join("console.log").exists());
+    assert_eq!(logs.join("data.raw").exists(), was_up);
 }
 
 /// A lab host, and what each scenario must leave it like.

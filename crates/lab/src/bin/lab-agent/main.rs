@@ -8,10 +8,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::thread::sleep;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, sleep};
 use std::time::Duration;
 
-use lab::wire::{Answer, Frames, Op, PORT, Reply, Request, write_frame};
+use lab::wire::{ALIVE, Answer, Frames, Op, PORT, Reply, Request, write_frame};
 
 fn main() -> io::Result<()> {
     let mut port = open_port()?;
@@ -31,11 +32,27 @@ fn main() -> io::Result<()> {
         }
         frames.push(&piece[..len]);
         while let Some((request, body)) = frames.take::<Request>() {
-            let (answer, body) = answer(&request.op, &body);
+            let (answer, body) = saying_so(&port, request.id, || answer(&request.op, &body));
             // Whoever asked may be gone: the next one matters.
             let _ = write_frame(&mut port, &Reply { id: request.id, answer }, &body);
         }
     }
+}
+
+/// Says again and again that the machine is alive while something is done in it.
+fn saying_so<T>(port: &File, id: u64, work: impl FnOnce() -> T) -> T {
+    let (done, is_done) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut port = port;
+            while let Err(RecvTimeoutError::Timeout) = is_done.recv_timeout(ALIVE) {
+                let _ = write_frame(&mut port, &Reply { id, answer: Answer::Alive }, b"");
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
 }
 
 /// udev names the port a moment after the driver made it.
