@@ -67,17 +67,13 @@ pub(crate) fn start(topology: &Topology, image: &Image, dir: &Path, life: Life) 
     })
 }
 
-/// A timer that ticks by itself. Under emulation the wakeup of a one-shot timer is lost now and then; with nothing
-/// else to wake it, the whole machine then sleeps until the kernel's stall detector stirs, 21 s and more.
-const TICK: &str = "nohz=off highres=off";
-
 /// What all lab hosts have. Socket paths are relative: a path to a Unix socket may have 107 bytes only.
 fn fixed_args(topology: &Topology, image: &Image) -> Vec<String> {
     let kvm = std::env::var("PASSTHRU_LAB_ACCEL").is_ok_and(|accel| accel == "kvm");
     let (accel, cpu) =
         if kvm { ("kvm", "host") } else { ("tcg,thread=multi", topology.cpu.as_str()) };
     let cmdline = format!(
-        "root=LABEL=lab-root rw console=ttyS0 net.ifnames=0 systemd.show_status=0 loglevel=5 {TICK} {}",
+        "root=LABEL=lab-root rw console=ttyS0 net.ifnames=0 systemd.show_status=0 loglevel=5 {}",
         topology.cmdline
     );
     let pairs = [
