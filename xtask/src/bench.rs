@@ -17,6 +17,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
+use lab::{Lab, LabHost, Topology};
 
 pub use measure::{Args as MeasureArgs, run as measure};
 
@@ -59,6 +60,14 @@ impl Part {
             Self::Run => first_line::table(rounds),
         }
     }
+}
+
+/// A lab host with a processor for each side of a wait, as real machines have. Now and then one of two stands still
+/// (see the lab's `stall`): then the bench fails, and is run again.
+fn lab_host() -> Result<LabHost, lab::Error> {
+    let mut topology = Topology::named("basic")?;
+    topology.cpus = 2;
+    Lab::start_as(&topology)
 }
 
 /// Makes lab hosts run the optimised program.

@@ -114,8 +114,6 @@ pub enum Verb {
     Recover(verbs::recover::Recover),
     Record(verbs::record::Record),
     Completions(verbs::completions::Completions),
-    #[command(name = host::write::SUBCOMMAND, hide = true)]
-    Writer(verbs::inner::Writer),
     #[command(name = engine::spawn::SUPERVISE, hide = true)]
     Supervise(verbs::inner::Supervise),
     #[command(name = engine::spawn::DETACH, hide = true)]
@@ -147,7 +145,6 @@ impl Verb {
             Self::Reset(verb) => verb.exec(cx),
             Self::Recover(verb) => verb.exec(cx),
             Self::Record(verb) => verb.exec(cx),
-            Self::Writer(verb) => verb.exec(),
             Self::Supervise(verb) => verb.exec(cx),
             Self::Leave(verb) => verb.exec(cx),
             Self::Guest(verb) => verb.exec(cx),

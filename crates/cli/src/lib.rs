@@ -40,6 +40,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>, stdout_closed: bool) -> Ex
         output::stdout_was_closed();
     }
     let args: Vec<OsString> = args.into_iter().collect();
+    // Every verb that changes something starts this once more and waits for
+    // it: it is spared the command line of all the others.
+    if matches!(&args[..], [_, verb] if verb == host::write::SUBCOMMAND) {
+        let served = host::write::run_child();
+        let failed = |source| Error::Io { doing: "serve writes".to_owned(), source };
+        return served
+            .map_or_else(|source| error::report(&failed(source), false), |()| ExitCode::SUCCESS);
+    }
     match Cli::try_parse_from(&args) {
         Ok(cli) => {
             let json = cli.global.json;

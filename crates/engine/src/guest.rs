@@ -28,7 +28,7 @@ use crate::instances::Files;
 use crate::present;
 use crate::request::{NetworkRequest, RunRequest};
 
-pub(crate) use facts::ask;
+pub(crate) use facts::{Asking, ask};
 pub(crate) use memory::{against_memory, memory_for};
 
 /// A layer to be made before the guest starts.
@@ -60,6 +60,7 @@ pub(crate) fn wanted(
     request: &RunRequest,
     devices: Vec<HostDevice>,
     files: &Files,
+    asking: Option<Asking>,
 ) -> Result<Wanted, Error> {
     let snapshot = at.snapshot;
     let machine = machine(at, request)?;
@@ -86,7 +87,7 @@ pub(crate) fn wanted(
         format: DiskFormat::Qcow2,
         read_only: false,
     }));
-    let facts = facts::facts(at, request, &spec)?;
+    let facts = facts::facts(at, request, &spec, asking)?;
     Ok(Wanted { spec, facts, overlay })
 }
 

@@ -173,7 +173,7 @@ impl Engine {
     }
 
     fn observe_beside(&self, holdings: &Holdings) -> Snapshot {
-        observe(&self.root, Depth::Whole.sparing(&holdings.in_doubt()))
+        observe(&self.root, Depth::Plan.sparing(&holdings.in_doubt()))
     }
 
     /// Adds what only a plan about these functions needs. Reading it takes

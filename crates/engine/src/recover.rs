@@ -115,6 +115,9 @@ impl Engine {
 impl Turn<'_> {
     /// Settles everything that was cut off, as far as it can be.
     pub fn settle(&mut self) -> Result<Recovered, Error> {
+        if self.store.is_settled(&self.boot_id)? {
+            return Ok(Recovered::default());
+        }
         let voided = self.store.void_earlier_boots(&self.boot_id)?;
         let mut recovered = Recovered { voided, ..Recovered::default() };
         for plan in self.store.unfinished()? {

@@ -25,7 +25,9 @@ use model::{Code, Reason, Snapshot};
 use crate::Engine;
 use crate::bind::{Ready, Report, To};
 use crate::error::Error;
-use crate::guest::{Observed, Overlay, Wanted, ask, host_devices, memory_for, run_well, wanted};
+use crate::guest::{
+    Asking, Observed, Overlay, Wanted, ask, host_devices, memory_for, run_well, wanted,
+};
 use crate::instances::{Instance, InstanceSpec};
 use crate::name::Name;
 use crate::present;
@@ -89,8 +91,9 @@ impl Engine {
 
     /// What [`run`](Self::run) would do. Changes nothing.
     pub fn plan_run(&mut self, request: &RunRequest) -> Result<RunPlan, Error> {
+        let asking = Asking::begin(&self.root, request);
         let mut snapshot = self.observe();
-        let (_, rendered, against) = self.render(request, &snapshot)?;
+        let (_, rendered, against) = self.render(request, &snapshot, asking)?;
         self.refuse_existing(&request.name)?;
         let intent = self.run_intent(request, &snapshot)?;
         let (guest, holdings) = (request.name.as_str(), self.holdings()?);
@@ -101,8 +104,9 @@ impl Engine {
 
     /// Under the lock: everything up to the start of the hypervisor.
     fn make_ready(&mut self, request: &RunRequest) -> Result<Report, Error> {
+        let asking = Asking::begin(&self.root, request);
         let mut turn = self.turn("run")?;
-        let prepared = turn.prepare(request)?;
+        let prepared = turn.prepare(request, asking)?;
         let name = &request.name;
         let spec = serde_json::to_string(&prepared.spec)
             .map_err(|source| Error::InstanceSpec { name: name.clone(), source })?;
@@ -134,6 +138,7 @@ impl Engine {
         &self,
         request: &RunRequest,
         snapshot: &Snapshot,
+        asking: Option<Asking>,
     ) -> Result<(Wanted, Rendered, Vec<Reason>), Error> {
         let devices = self.run_intent(request, snapshot)?.devices;
         let devices = host_devices(snapshot, &devices);
@@ -141,7 +146,7 @@ impl Engine {
         files.check_sockets()?;
         present::check(request, &self.root)?;
         let at = Observed { root: &self.root, snapshot };
-        let wanted = wanted(at, request, devices, &files)?;
+        let wanted = wanted(at, request, devices, &files, asking)?;
         let mut rendered = named(&request.on)?.render(&wanted.spec, &wanted.facts)?;
         let (note, against) = memory_for(at, &wanted.spec);
         rendered.notes.extend(note);
@@ -204,12 +209,12 @@ impl Engine {
 
 impl Turn<'_> {
     /// Everything that can be known, and refused, before a change.
-    fn prepare(&mut self, request: &RunRequest) -> Result<Prepared, Error> {
+    fn prepare(&mut self, request: &RunRequest, asking: Option<Asking>) -> Result<Prepared, Error> {
         if self.store.instance(&request.name)?.is_some() {
             return Err(Error::InstanceExists(request.name.clone()));
         }
         let mut snapshot = self.observe()?;
-        let (wanted, rendered, against) = self.engine.render(request, &snapshot)?;
+        let (wanted, rendered, against) = self.engine.render(request, &snapshot, asking)?;
         let Start::Process { program, args } = rendered.start.clone() else {
             let text = format!("the hypervisor `{}` starts nothing", request.on);
             let hint = "it shows what would be started";

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::Context;
-use lab::Lab;
 
 use super::stats::{median, spread};
 use super::times::Times;
@@ -13,7 +12,7 @@ const SCRIPT: &str = include_str!("bind.sh");
 const ROUNDS: usize = 15;
 
 pub fn table(rounds: Option<usize>) -> anyhow::Result<String> {
-    let host = Lab::start("basic")?;
+    let host = super::lab_host()?;
     let rounds = rounds.unwrap_or(ROUNDS);
     let script = format!("ROUNDS={rounds}\n{SCRIPT}");
     // The slow case is a driverctl that hangs until its deadline, once.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use lab::{Lab, LabHost};
+use lab::LabHost;
 use serde_json::Value;
 
 use super::stats::{median, spread};
@@ -13,7 +13,7 @@ const SCRIPT: &str = include_str!("first_line.sh");
 const ROUNDS: usize = 7;
 
 pub fn table(rounds: Option<usize>) -> anyhow::Result<String> {
-    let host = Lab::start("basic")?;
+    let host = super::lab_host()?;
     let rounds = rounds.unwrap_or(ROUNDS);
     let script = format!("ROUNDS={rounds}\nHAND='{}'\n{SCRIPT}", by_hand(&host)?);
     let deadline = Duration::from_secs(120 + 120 * rounds as u64);

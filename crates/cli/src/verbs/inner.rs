@@ -6,10 +6,6 @@ use engine::{Name, Process};
 use crate::context::Context;
 use crate::error::Error;
 
-/// Write attributes of the kernel for another process
-#[derive(Debug, Args)]
-pub struct Writer {}
-
 /// What the subcommands about an instance are given.
 #[derive(Debug, Args)]
 pub struct From {
@@ -45,13 +41,6 @@ pub struct Guest {
 impl From {
     fn process(&self) -> Process {
         Process { pid: self.pid, start_time: self.start_time }
-    }
-}
-
-impl Writer {
-    pub fn exec(&self) -> Result<(), Error> {
-        host::write::run_child()
-            .map_err(|source| Error::Io { doing: "serve writes".to_owned(), source })
     }
 }
 

@@ -3,8 +3,11 @@
 //! In: the machine that is looked at, a guest. Out: [`HostFacts`]. The program
 //! is this machine's: for another one it is asked only if it was named.
 
+use std::env::consts::ARCH;
 use std::fs::{self, OpenOptions};
+use std::thread::{self, JoinHandle};
 
+use host::paths::Root;
 use host::run::CommandRunner;
 use hypervisors::machine::Machine;
 use hypervisors::qemu::{Version, version};
@@ -20,12 +23,13 @@ pub(super) fn facts(
     at: Observed<'_>,
     request: &RunRequest,
     spec: &GuestSpec,
+    asking: Option<Asking>,
 ) -> Result<HostFacts, Error> {
     let program = match &request.program {
         Some(program) => program.display().to_string(),
         None => spec.machine.kind().program().to_owned(),
     };
-    let known = about(at, request, &program)?;
+    let known = about(at, request, &program, asking)?;
     let iommu = at.snapshot.machine.iommu.known();
     Ok(HostFacts {
         program,
@@ -45,16 +49,48 @@ fn about(
     at: Observed<'_>,
     request: &RunRequest,
     program: &str,
+    asking: Option<Asking>,
 ) -> Result<Option<(Version, bool)>, Error> {
-    if request.program.is_some() {
-        return ask(program).map(Some);
-    }
-    if !at.root.is_real() {
+    if request.program.is_none() && !at.root.is_real() {
         return Ok(None);
     }
-    match ask(program) {
+    let answer = match asking.filter(|asking| asking.program == program) {
+        Some(asking) => asking.answer(),
+        None => ask(program),
+    };
+    if request.program.is_some() {
+        return answer.map(Some);
+    }
+    match answer {
         Err(Error::Run(RunError::Start { .. })) => Ok(None),
         known => known.map(Some),
+    }
+}
+
+/// The program that a guest will most likely run on, asked while the machine
+/// is looked at: each takes as long as the other.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    program: String,
+    answer: JoinHandle<Result<(Version, bool), Error>>,
+}
+
+impl Asking {
+    /// `None` where nobody is to be asked.
+    pub fn begin(root: &Root, request: &RunRequest) -> Option<Self> {
+        let program = match (&request.program, &request.machine) {
+            (Some(program), _) => program.display().to_string(),
+            (None, _) if !root.is_real() => return None,
+            (None, Some(name)) => Machine::named(name).ok()?.kind().program().to_owned(),
+            (None, None) => Machine::for_arch(ARCH).ok()?.kind().program().to_owned(),
+        };
+        let asked = program.clone();
+        Some(Self { program, answer: thread::spawn(move || ask(&asked)) })
+    }
+
+    fn answer(self) -> Result<(Version, bool), Error> {
+        // Asked once more should the thread have been lost.
+        self.answer.join().unwrap_or_else(|_| ask(&self.program))
     }
 }
 

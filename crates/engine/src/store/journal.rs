@@ -196,6 +196,24 @@ impl Store {
         })
     }
 
+    /// Whether nothing is unfinished, of an earlier boot, or about to run:
+    /// one look, so that most verbs are spared the others and a commit.
+    pub fn is_settled(&self, boot_id: &str) -> Result<bool, Error> {
+        self.read(|db| {
+            db.query_row(
+                "SELECT NOT EXISTS (SELECT 1 FROM plans
+                            WHERE state IN ('applying', 'undoing', 'in_doubt')
+                               OR (boot_id != ?1 AND verb = 'bind' AND state IN ('done', 'failed')))
+                    AND NOT EXISTS (SELECT 1 FROM assignments WHERE boot_id != ?1)
+                    AND NOT EXISTS (SELECT 1 FROM held_groups WHERE boot_id != ?1)
+                    AND NOT EXISTS (SELECT 1 FROM bindings WHERE boot_id != ?1)
+                    AND NOT EXISTS (SELECT 1 FROM instances WHERE state IN ('preparing', 'starting', 'running'))",
+                [boot_id],
+                |row| row.get(0),
+            )
+        })
+    }
+
     /// Voids everything of earlier boots: the kernel made its files anew and
     /// no process of then is left. Returns how many plans that were.
     pub fn void_earlier_boots(&mut self, boot_id: &str) -> Result<usize, Error> {

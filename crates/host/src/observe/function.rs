@@ -25,8 +25,8 @@ pub(super) struct Pass<'a> {
     pub grouped: bool,
 }
 
-/// Bytes of configuration space that a listing reads: on real hardware each
-/// register is a transaction, and what is above serves no verdict.
+/// Bytes of configuration space that serve a verdict: on real hardware each
+/// register is a transaction, and what is above serves identities and readers.
 const LISTED_CONFIG: usize = 256;
 const WHOLE_CONFIG: usize = 4096;
 
@@ -41,7 +41,7 @@ pub(super) fn function(pass: &Pass<'_>, bdf: Bdf, buffer: &mut Buffer) -> Option
             at.place(&name);
             at.configuration();
             at.resources();
-            if pass.look.depth == Depth::Whole {
+            if at.is_whole() {
                 at.settings();
             }
             at.function
@@ -67,6 +67,15 @@ struct At<'a> {
 }
 
 impl At<'_> {
+    /// Whether all of it is to be read. Known once it is known what it is.
+    fn is_whole(&self) -> bool {
+        match self.pass.look.depth {
+            Depth::Listing => false,
+            Depth::Plan => !self.function.stays(),
+            Depth::Whole => true,
+        }
+    }
+
     fn text(&mut self, name: &str) -> Result<&str, Why> {
         self.folder.text(name, self.buffer)
     }
@@ -156,15 +165,15 @@ impl At<'_> {
 
     /// What was read, and whether it is a virtual function if that can be said.
     fn read_config(&mut self) -> (Fact<Config>, Option<bool>) {
-        let listing = self.pass.look.depth == Depth::Listing;
-        let most = if listing { LISTED_CONFIG } else { WHOLE_CONFIG };
+        let whole = self.is_whole();
+        let most = if whole { WHOLE_CONFIG } else { LISTED_CONFIG };
         let bytes = match self.folder.bytes("config", most, self.buffer) {
             Ok(bytes) => bytes,
             Err(why) => return (Fact::Unknown(why), None),
         };
         let mut config = Config::parse(bytes);
         let vf = config.known().map(|_| config::is_virtual_function(bytes));
-        if listing
+        if !whole
             && let Fact::Known(Config { capabilities: Fact::Known(caps), .. }) = &mut config
             && caps.extended.known().is_none()
         {
@@ -173,10 +182,10 @@ impl At<'_> {
         (config, vf)
     }
 
-    /// Its ranges, resets and virtual functions. A listing does not need
+    /// Its ranges, resets and virtual functions. Nobody but a reader needs
     /// those of bridges, which are never passed through.
     fn resources(&mut self) {
-        if self.pass.look.depth == Depth::Listing && self.function.stays() {
+        if !self.is_whole() && self.function.stays() {
             return;
         }
         let resources = self.fact("resource", resource::parse);

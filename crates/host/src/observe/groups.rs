@@ -33,9 +33,9 @@ pub(super) fn groups(
     let groups = parallel::parts(&members, |part| {
         let mut buffer = Buffer::default();
         let group = |(id, members): &(GroupId, Vec<Bdf>)| {
-            // Of a group of bridges alone a listing needs no more than its members.
+            // Of a group of bridges alone a plan needs no more than its members.
             let stays = |member| functions.get(member).is_some_and(Function::stays);
-            let idle = depth == Depth::Listing && members.iter().all(stays);
+            let idle = depth != Depth::Whole && members.iter().all(stays);
             let read = |name: &str| match &folder {
                 _ if idle => Err(Why::NotObserved),
                 Ok(folder) => folder.text(&format!("{id}/{name}"), &mut buffer).map(str::to_owned),
@@ -55,7 +55,7 @@ fn group(
 ) -> Group {
     let reserved = read("reserved_regions").and_then(|text| reserved_regions(&text)).into();
     let domain = match depth {
-        Depth::Listing => Fact::Unknown(Why::NotObserved),
+        Depth::Listing | Depth::Plan => Fact::Unknown(Why::NotObserved),
         Depth::Whole => read("type").map(|text| text.trim().to_owned()).into(),
     };
     Group { id, members: members.to_vec(), domain, reserved }

@@ -9,7 +9,7 @@
 //! ```text
 //! functions ──▶ groups, machine
 //!     └──▶ what the host uses them for: blocks, interfaces, screens
-//!             └──▶ which processes hold them (Depth::Whole)
+//!             └──▶ which processes hold them (not for Depth::Listing)
 //! ```
 
 mod doubt;
@@ -50,6 +50,9 @@ pub enum Depth {
     /// What a list of devices with their verdicts needs. Facts beyond that
     /// are [`NotObserved`](model::Why::NotObserved).
     Listing,
+    /// What a plan needs: all of what can move, of bridges what a listing
+    /// has, and which processes hold what.
+    Plan,
     /// Everything.
     Whole,
 }
@@ -75,7 +78,7 @@ fn pass(root: &Root, look: Look<'_>, locked: &mut Locked<'_>) -> Snapshot {
     let Found { mut functions, vanished, mut gaps } = functions::functions(root, look);
     let groups = groups::groups(root, depth, &functions);
     let blocks = uses::uses(Uses::of(root, &mut functions, &mut gaps));
-    if depth == Depth::Whole {
+    if depth != Depth::Listing {
         overrides::overrides(root, &mut functions, locked);
         let nodes = Nodes::read(root, &blocks, &functions, &groups);
         holders::holders(root, &nodes, &mut functions);
