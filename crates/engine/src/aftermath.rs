@@ -82,7 +82,7 @@ impl Turn<'_> {
             (false, Some(owner)) => {
                 // The guest does well without one for a while: no reason
                 // for the verb at hand to fail.
-                if let Err(error) = self.engine.start_supervisor(&row.name, owner) {
+                if let Err(error) = self.engine.starter(&row.name, owner).start() {
                     let text = format!("it could not be given a supervisor: {error}");
                     self.store.event(row.name.as_str(), &text)?;
                 }

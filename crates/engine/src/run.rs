@@ -5,15 +5,15 @@
 //! went back: devices to the host, files away.
 //!
 //! ```text
-//! preparing ── files, bind ──▶ starting ── supervisor, hypervisor ──▶ running
-//!     └────────── anything fails ──────────┴──▶ released, forgotten
+//! preparing ── files, bind; supervisor ──▶ starting ── hypervisor ──▶ running
+//!     └───────────── anything fails ─────────────┴──▶ released, forgotten
 //! ```
 
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use hypervisors::qemu::disk;
@@ -32,6 +32,7 @@ use crate::instances::{Instance, InstanceSpec};
 use crate::name::Name;
 use crate::present;
 use crate::request::{Grace, RunRequest};
+use crate::spawn::Starter;
 use crate::stop::Ending;
 use crate::store::{AssignmentState, InstanceState, Store};
 use crate::target::resolve_all;
@@ -73,10 +74,9 @@ struct Prepared {
 impl Engine {
     /// Starts an instance and comes back when its guest runs.
     pub fn run(&mut self, request: &RunRequest) -> Result<Started, Error> {
-        let mut report = self.make_ready(request)?;
+        let (mut report, starting) = self.make_ready(request)?;
         let name = &request.name;
-        let started = self.start_supervisor(name, own_process()?);
-        let started = started.and_then(|()| self.await_start(name));
+        let started = starting.join().and_then(|()| self.await_start(name));
         if let Err(error) = started {
             return Err(match self.give_up(name) {
                 // Somebody is at work, who ends it, or the next verb does.
@@ -103,7 +103,7 @@ impl Engine {
     }
 
     /// Under the lock: everything up to the start of the hypervisor.
-    fn make_ready(&mut self, request: &RunRequest) -> Result<Report, Error> {
+    fn make_ready(&mut self, request: &RunRequest) -> Result<(Report, Starting), Error> {
         let asking = Asking::begin(&self.root, request);
         let mut turn = self.turn("run")?;
         let prepared = turn.prepare(request, asking)?;
@@ -111,11 +111,23 @@ impl Engine {
         let spec = serde_json::to_string(&prepared.spec)
             .map_err(|source| Error::InstanceSpec { name: name.clone(), source })?;
         let boot_id = turn.boot_id.clone();
-        turn.store.put_instance(name, &spec, &boot_id, own_process()?)?;
-        match turn.make_and_bind(name, prepared) {
-            Ok(mut report) => {
+        let own = own_process()?;
+        turn.store.put_instance(name, &spec, &boot_id, own)?;
+        let made = turn.engine.state.make_instance(name).and_then(|_| {
+            let starting = Starting::begin(name, turn.engine.starter(name, own));
+            match turn.make_and_bind(name, prepared) {
+                Ok(report) => Ok((report, starting)),
+                Err(error) => {
+                    // What it writes is not to come after what is removed.
+                    let _ = starting.join();
+                    Err(error)
+                }
+            }
+        });
+        match made {
+            Ok((mut report, starting)) => {
                 report.recovered = std::mem::take(&mut turn.recovered);
-                Ok(report)
+                Ok((report, starting))
             }
             Err(error) => {
                 turn.forget_instance(name)?;
@@ -245,7 +257,6 @@ impl Turn<'_> {
 
     /// Files first: they are undone by being removed, and fail sooner.
     fn make_and_bind(&mut self, name: &Name, prepared: Prepared) -> Result<Report, Error> {
-        self.engine.state.make_instance(name)?;
         if let Some(overlay) = &prepared.overlay {
             run_well(&disk::overlay(&overlay.base, overlay.format, &overlay.path))?;
         }
@@ -262,6 +273,25 @@ impl Turn<'_> {
         self.engine.state.remove_instance(name)?;
         self.store.delete_instance(name)?;
         released
+    }
+}
+
+/// A supervisor that is being started while devices are bound: each takes as
+/// long as the other.
+#[derive(Debug)]
+struct Starting {
+    name: Name,
+    thread: JoinHandle<Result<(), Error>>,
+}
+
+impl Starting {
+    fn begin(name: &Name, starter: Starter) -> Self {
+        Self { name: name.clone(), thread: thread::spawn(move || starter.start()) }
+    }
+
+    fn join(self) -> Result<(), Error> {
+        let lost = |_| Err(Error::NoSupervisor { name: self.name, text: String::new() });
+        self.thread.join().unwrap_or_else(lost)
     }
 }
 

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use host::paths::Root;
@@ -80,26 +80,35 @@ fn next_unit(name: &Name, from: Process) -> String {
     format!("passthru-{name}@{}.service", from.pid)
 }
 
-impl Engine {
-    /// Starts the supervisor of an instance, which takes over from the
-    /// process that saw to it until now, and does not wait for it.
-    pub(crate) fn start_supervisor(&self, name: &Name, from: Process) -> Result<(), Error> {
+/// Starts the supervisor of one instance, which takes over from the process
+/// that saw to it until now. It has all it needs and can be taken to a thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Starter {
+    own: OwnProgram,
+    name: Name,
+    from: Process,
+    log: PathBuf,
+}
+
+impl Starter {
+    /// Starts it, and does not wait for it.
+    pub fn start(&self) -> Result<(), Error> {
         if !self.own.systemd {
-            return self.spawn_detached(name, from);
+            return self.spawn_detached();
         }
-        let started = run_well(&self.systemd_run(name, from, &unit(name)));
+        let started = run_well(&self.systemd_run(&unit(&self.name)));
         started
-            .or_else(|_| run_well(&self.systemd_run(name, from, &next_unit(name, from))))
+            .or_else(|_| run_well(&self.systemd_run(&next_unit(&self.name, self.from))))
             .map(drop)
     }
 
     /// `KillMode=process`: when the supervisor is killed, its guest runs on.
-    fn systemd_run(&self, name: &Name, from: Process, unit: &str) -> Cmd {
+    fn systemd_run(&self, unit: &str) -> Cmd {
         let Grace { guest, hypervisor } = Grace::default();
         let stop = guest.as_secs() + hypervisor.as_secs() + 60;
         let mut args: Vec<String> = vec![
             format!("--unit={unit}"),
-            format!("--description=passthru instance {name}"),
+            format!("--description=passthru instance {}", self.name),
             "--collect".to_owned(),
             "--quiet".to_owned(),
             "--no-ask-password".to_owned(),
@@ -113,24 +122,32 @@ impl Engine {
         ];
         args.extend(self.own.args.iter().map(|arg| arg.to_string_lossy().into_owned()));
         args.push(SUPERVISE.to_owned());
-        args.extend(operands(name, from));
+        args.extend(operands(&self.name, self.from));
         Cmd::new("systemd-run", args)
     }
 
     /// Without systemd: a process that leaves the session and starts the
     /// supervisor, whose parent is then the first process of the machine.
-    fn spawn_detached(&self, name: &Name, from: Process) -> Result<(), Error> {
-        let log = self.open_log(&self.files(name).supervisor_log())?;
-        let mut command = self.own.command(DETACH, name, from);
+    fn spawn_detached(&self) -> Result<(), Error> {
+        let log = open_log(&self.log)?;
+        let mut command = self.own.command(DETACH, &self.name, self.from);
         let failed = |source| Error::file(&self.own.program, source);
         let status = command.stderr(log).status().map_err(failed)?;
         match status.success() {
             true => Ok(()),
             false => {
-                let text = crate::run::tail(&self.files(name).supervisor_log());
-                Err(Error::NoSupervisor { name: name.clone(), text })
+                let text = crate::run::tail(&self.log);
+                Err(Error::NoSupervisor { name: self.name.clone(), text })
             }
         }
+    }
+}
+
+impl Engine {
+    /// What starts the supervisor of an instance that `from` sees to.
+    pub(crate) fn starter(&self, name: &Name, from: Process) -> Starter {
+        let log = self.files(name).supervisor_log();
+        Starter { own: self.own.clone(), name: name.clone(), from, log }
     }
 
     /// The process in between: leaves its caller's session (and with it the
@@ -140,14 +157,14 @@ impl Engine {
         rustix::process::setsid().map_err(|errno| failed(errno.into()))?;
         rustix::process::chdir("/").map_err(|errno| failed(errno.into()))?;
         let mut command = self.own.command(SUPERVISE, name, from);
-        let log = self.open_log(&self.files(name).supervisor_log())?;
+        let log = open_log(&self.files(name).supervisor_log())?;
         command.stderr(log).spawn().map(drop).map_err(failed)
     }
+}
 
-    /// A log that is added to, for root's eyes only.
-    pub(crate) fn open_log(&self, path: &std::path::Path) -> Result<File, Error> {
-        let mut options = OpenOptions::new();
-        options.create(true).append(true).mode(0o600);
-        options.open(path).map_err(|error| Error::file(path, error))
-    }
+/// A log that is added to, for root's eyes only.
+pub(crate) fn open_log(path: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o600);
+    options.open(path).map_err(|error| Error::file(path, error))
 }

@@ -32,10 +32,10 @@ use crate::error::Error;
 use crate::name::Name;
 use crate::request::Grace;
 use crate::run::{backend, tail};
-use crate::spawn::GUEST;
+use crate::spawn::{GUEST, open_log};
 use crate::stop::Ending;
-use crate::store::{InstanceState, Process, Store};
-use crate::watch::{Watched, Woken, own_process, started};
+use crate::store::{InstanceRow, InstanceState, Process, Store};
+use crate::watch::{Watched, Woken, own_process, runs, started};
 
 /// Between two looks at a guest that is coming up.
 const LOOK: Duration = Duration::from_millis(10);
@@ -61,7 +61,7 @@ impl Engine {
         let mut calls = Calls::new()?;
         let own = own_process()?;
         let mut store = Store::open(&self.state)?;
-        let row = store.instance(name)?.ok_or_else(|| Error::NoInstance(name.clone()))?;
+        let Some(row) = prepared(&store, name, from, &mut calls)? else { return Ok(()) };
         if !row.state.is_live() || !store.take_over(name, from, own)? {
             return Ok(());
         }
@@ -91,7 +91,7 @@ impl Engine {
     }
 
     fn spawn_guest(&self, name: &Name, own: Process) -> Result<(Child, Process), Error> {
-        let log = self.open_log(&self.files(name).hypervisor_log())?;
+        let log = open_log(&self.files(name).hypervisor_log())?;
         let failed = |source| Error::file(&self.own.program, source);
         let also = log.try_clone().map_err(failed)?;
         let child = self
@@ -236,6 +236,26 @@ impl Engine {
             }
         }
     }
+}
+
+/// The instance, as soon as its devices are bound: its supervisor is started
+/// meanwhile. `None` when that comes to nothing, or nobody is at it any more.
+fn prepared(
+    store: &Store,
+    name: &Name,
+    from: Process,
+    calls: &mut Calls,
+) -> Result<Option<InstanceRow>, Error> {
+    while let Some(row) = store.instance(name)? {
+        if row.state != InstanceState::Preparing {
+            return Ok(Some(row));
+        }
+        if row.owner != Some(from) || calls.take() || !runs(from)? {
+            return Ok(None);
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(None)
 }
 
 /// How a guest's end is called.
