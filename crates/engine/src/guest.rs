@@ -8,6 +8,7 @@
 
 mod facts;
 mod memory;
+mod program;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,8 +29,8 @@ use crate::instances::Files;
 use crate::present;
 use crate::request::{NetworkRequest, RunRequest};
 
-pub(crate) use facts::{Asking, ask};
 pub(crate) use memory::{against_memory, memory_for};
+pub(crate) use program::{About, Asking, ask, remember};
 
 /// A layer to be made before the guest starts.
 #[derive(Clone, Debug, PartialEq, Eq)]

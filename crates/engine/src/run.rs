@@ -26,7 +26,8 @@ use crate::Engine;
 use crate::bind::{Ready, Report, To};
 use crate::error::Error;
 use crate::guest::{
-    Asking, Observed, Overlay, Wanted, ask, host_devices, memory_for, run_well, wanted,
+    About, Asking, Observed, Overlay, Wanted, ask, host_devices, memory_for, remember, run_well,
+    wanted,
 };
 use crate::instances::{Instance, InstanceSpec};
 use crate::name::Name;
@@ -91,7 +92,7 @@ impl Engine {
 
     /// What [`run`](Self::run) would do. Changes nothing.
     pub fn plan_run(&mut self, request: &RunRequest) -> Result<RunPlan, Error> {
-        let asking = Asking::begin(&self.root, request);
+        let asking = Asking::begin(&self.root, request, &self.state.programs());
         let mut snapshot = self.observe();
         let (_, rendered, against) = self.render(request, &snapshot, asking)?;
         self.refuse_existing(&request.name)?;
@@ -104,7 +105,7 @@ impl Engine {
 
     /// Under the lock: everything up to the start of the hypervisor.
     fn make_ready(&mut self, request: &RunRequest) -> Result<(Report, Starting), Error> {
-        let asking = Asking::begin(&self.root, request);
+        let asking = Asking::begin(&self.root, request, &self.state.programs());
         let mut turn = self.turn("run")?;
         let prepared = turn.prepare(request, asking)?;
         let name = &request.name;
@@ -232,8 +233,13 @@ impl Turn<'_> {
             let hint = "it shows what would be started";
             return Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)));
         };
-        if wanted.facts.version.is_none() {
-            ask(&program)?;
+        match wanted.facts.version {
+            // It says why not.
+            None => drop(ask(&program)?),
+            Some(version) => {
+                let about = About { version, sandbox: wanted.facts.sandbox };
+                remember(&self.engine.state.programs(), &program, about);
+            }
         }
         let intent = self.engine.run_intent(request, &snapshot)?;
         let guest = request.name.as_str();

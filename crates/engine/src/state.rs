@@ -4,6 +4,7 @@
 //! /var/lib/passthru/            0700
 //! ├── state.db                  registered devices, journal, instances
 //! ├── lock                      held by whoever applies a plan
+//! ├── programs.json             versions of hypervisors; may be removed
 //! └── instances/NAME/           0700, one per instance
 //!     ├── qmp.sock              control                 ├── overlay.qcow2
 //!     ├── supervisor.sock       the same, for recovery  ├── qemu.log
@@ -62,6 +63,11 @@ impl StateDir {
     /// The lock.
     pub fn lock(&self) -> PathBuf {
         self.path.join("lock")
+    }
+
+    /// What hypervisors' programs said of themselves.
+    pub fn programs(&self) -> PathBuf {
+        self.path.join("programs.json")
     }
 
     /// The folder of all instances.
