@@ -2,9 +2,10 @@
 
 mod side_by_side;
 
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 
 use crate::shell::cargo;
 
@@ -18,6 +19,9 @@ pub struct Args {
 enum Suite {
     /// Cargo, with these arguments.
     Cargo(&'static [&'static str]),
+    /// What emulated machines start from. It is begun before all else, beside which it is made: the one waits for
+    /// packages, the other for the compiler.
+    Image,
     /// The tests in emulated machines, several at a time.
     Lab,
 }
@@ -38,8 +42,8 @@ const SUITES: &[(&str, Suite)] = &[
             "warnings",
         ]),
     ),
-    ("image", Suite::Cargo(&["xtask", "lab", "build"])),
     ("tests", Suite::Cargo(&["test", "--quiet", "--workspace", "--exclude", "lab"])),
+    ("image", Suite::Image),
     ("lab", Suite::Lab),
     ("demo", Suite::Cargo(&["xtask", "demo"])),
 ];
@@ -47,8 +51,10 @@ const SUITES: &[(&str, Suite)] = &[
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut took = Vec::new();
     let mut failed = Vec::new();
+    let wanted = |name: &str| args.only.as_ref().is_none_or(|only| name.contains(only));
+    let mut image = wanted("image").then(|| thread::spawn(lab::Image::ensure));
     for (name, suite) in SUITES {
-        if args.only.as_ref().is_some_and(|only| !name.contains(only)) {
+        if !wanted(name) {
             continue;
         }
         let start = Instant::now();
@@ -56,6 +62,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             Suite::Cargo(command) => {
                 eprintln!("── {name}: cargo {}", command.join(" "));
                 cargo(command)
+            }
+            Suite::Image => {
+                eprintln!("── {name}: waiting until it is made");
+                made(image.take())
             }
             Suite::Lab => {
                 eprintln!("── {name}: cargo test -p lab, {} at a time", side_by_side::LANES);
@@ -73,4 +83,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         eprintln!("{name:<12} {:>6.1} s", time.as_secs_f64());
     }
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+fn made(image: Option<JoinHandle<lab::Result<lab::Image>>>) -> anyhow::Result<()> {
+    let Some(image) = image else { return Ok(()) };
+    image.join().map_err(|_| anyhow!("the thread that makes it was lost"))?.map(drop)?;
+    // What it holds beyond packages is built by the same cargo as all else: one at a time.
+    Ok(lab::prepare()?)
 }
