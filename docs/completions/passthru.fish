@@ -44,10 +44,6 @@ complete -c passthru -n "__fish_passthru_needs_command" -f -a "reset" -d 'Reset 
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "recover" -d 'Finish or undo what was interrupted'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "record" -d 'Record this machine as text that `--machine` and umockdev can replay'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "completions" -d 'Print completions for a shell'
-complete -c passthru -n "__fish_passthru_needs_command" -f -a "__writer" -d 'Write attributes of the kernel for another process'
-complete -c passthru -n "__fish_passthru_needs_command" -f -a "__supervise" -d 'See an instance through to its end'
-complete -c passthru -n "__fish_passthru_needs_command" -f -a "__detach" -d 'Leave the caller\'s session and start a supervisor'
-complete -c passthru -n "__fish_passthru_needs_command" -f -a "__guest" -d 'Become an instance\'s hypervisor'
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
@@ -265,27 +261,3 @@ complete -c passthru -n "__fish_passthru_using_subcommand completions" -l state 
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c passthru -n "__fish_passthru_using_subcommand __writer" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __writer" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __writer" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __writer" -l json -d 'Print JSON, errors included'
-complete -c passthru -n "__fish_passthru_using_subcommand __writer" -s v -l verbose -d 'Say more about what is done'
-complete -c passthru -n "__fish_passthru_using_subcommand __writer" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -l json -d 'Print JSON, errors included'
-complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -s v -l verbose -d 'Say more about what is done'
-complete -c passthru -n "__fish_passthru_using_subcommand __supervise" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c passthru -n "__fish_passthru_using_subcommand __detach" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __detach" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __detach" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __detach" -l json -d 'Print JSON, errors included'
-complete -c passthru -n "__fish_passthru_using_subcommand __detach" -s v -l verbose -d 'Say more about what is done'
-complete -c passthru -n "__fish_passthru_using_subcommand __detach" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c passthru -n "__fish_passthru_using_subcommand __guest" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __guest" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __guest" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand __guest" -l json -d 'Print JSON, errors included'
-complete -c passthru -n "__fish_passthru_using_subcommand __guest" -s v -l verbose -d 'Say more about what is done'
-complete -c passthru -n "__fish_passthru_using_subcommand __guest" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -378,7 +378,7 @@ _arguments "${_arguments_options[@]}" : \
 '--verbose[Say more about what is done]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'::out -- A folder that exists, or a file that does not; else standard output:_files' \
+'::out -- A folder without a recording, or a file that does not exist; else standard output:_files' \
 && ret=0
 ;;
 (completions)
@@ -392,63 +392,6 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':shell -- The shell:(bash elvish fish powershell zsh)' \
-&& ret=0
-;;
-(__writer)
-_arguments "${_arguments_options[@]}" : \
-'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
-'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--json[Print JSON, errors included]' \
-'-v[Say more about what is done]' \
-'--verbose[Say more about what is done]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-&& ret=0
-;;
-(__supervise)
-_arguments "${_arguments_options[@]}" : \
-'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
-'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--json[Print JSON, errors included]' \
-'-v[Say more about what is done]' \
-'--verbose[Say more about what is done]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-':name -- The instance:_default' \
-':pid -- The process that saw to it until now:_default' \
-':start_time -- Its start time:_default' \
-&& ret=0
-;;
-(__detach)
-_arguments "${_arguments_options[@]}" : \
-'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
-'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--json[Print JSON, errors included]' \
-'-v[Say more about what is done]' \
-'--verbose[Say more about what is done]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-':name -- The instance:_default' \
-':pid -- The process that saw to it until now:_default' \
-':start_time -- Its start time:_default' \
-&& ret=0
-;;
-(__guest)
-_arguments "${_arguments_options[@]}" : \
-'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
-'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--json[Print JSON, errors included]' \
-'-v[Say more about what is done]' \
-'--verbose[Say more about what is done]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-':name -- The instance:_default' \
-':pid -- The process that saw to it until now:_default' \
-':start_time -- Its start time:_default' \
 && ret=0
 ;;
         esac
@@ -472,32 +415,8 @@ _passthru_commands() {
 'recover:Finish or undo what was interrupted' \
 'record:Record this machine as text that \`--machine\` and umockdev can replay' \
 'completions:Print completions for a shell' \
-'__writer:Write attributes of the kernel for another process' \
-'__supervise:See an instance through to its end' \
-'__detach:Leave the caller'\''s session and start a supervisor' \
-'__guest:Become an instance'\''s hypervisor' \
     )
     _describe -t commands 'passthru commands' commands "$@"
-}
-(( $+functions[_passthru__subcmd____detach_commands] )) ||
-_passthru__subcmd____detach_commands() {
-    local commands; commands=()
-    _describe -t commands 'passthru __detach commands' commands "$@"
-}
-(( $+functions[_passthru__subcmd____guest_commands] )) ||
-_passthru__subcmd____guest_commands() {
-    local commands; commands=()
-    _describe -t commands 'passthru __guest commands' commands "$@"
-}
-(( $+functions[_passthru__subcmd____supervise_commands] )) ||
-_passthru__subcmd____supervise_commands() {
-    local commands; commands=()
-    _describe -t commands 'passthru __supervise commands' commands "$@"
-}
-(( $+functions[_passthru__subcmd____writer_commands] )) ||
-_passthru__subcmd____writer_commands() {
-    local commands; commands=()
-    _describe -t commands 'passthru __writer commands' commands "$@"
 }
 (( $+functions[_passthru__subcmd__attach_commands] )) ||
 _passthru__subcmd__attach_commands() {

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -88,15 +89,36 @@ fn man_pages() -> anyhow::Result<Vec<File>> {
 }
 
 fn pages_of(command: &clap::Command, name: &str, files: &mut Vec<File>) -> anyhow::Result<()> {
-    let mut text = Vec::new();
-    // The name in full (`passthru-bind`) was set when the command was built.
-    clap_mangen::Man::new(command.clone()).render(&mut text)?;
-    files.push((Path::new("docs/man").join(format!("{name}.1")), text));
-    let shown = |sub: &&clap::Command| !sub.is_hide_set() && sub.get_name() != "help";
-    for sub in command.get_subcommands().filter(shown) {
+    files.push((Path::new("docs/man").join(format!("{name}.1")), page_of(command)?));
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
         pages_of(sub, &format!("{name}-{}", sub.get_name()), files)?;
     }
     Ok(())
+}
+
+/// clap_mangen's page, with the usage in place of a synopsis that leaves the values of options out.
+fn page_of(command: &clap::Command) -> anyhow::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    // The name in full (`passthru-bind`) was set when the command was built.
+    let page = clap_mangen::Man::new(command.clone());
+    page.render_title(&mut text)?;
+    page.render_name_section(&mut text)?;
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").replace('-', "\\-");
+    writeln!(text, ".SH SYNOPSIS\n{usage}")?;
+    page.render_description_section(&mut text)?;
+    page.render_options_section(&mut text)?;
+    if command.has_subcommands() {
+        page.render_subcommands_section(&mut text)?;
+    }
+    match command.get_after_long_help() {
+        Some(_) => page.render_extra_section(&mut text)?,
+        None => writeln!(text, ".SH \"EXIT STATUS\"\nAs told in\n.BR passthru (1).")?,
+    }
+    if command.get_version().is_some() {
+        page.render_version_section(&mut text)?;
+    }
+    Ok(text)
 }
 
 fn reasons() -> String {

@@ -6,7 +6,6 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use model::Code;
 
@@ -114,12 +113,6 @@ pub enum Verb {
     Recover(verbs::recover::Recover),
     Record(verbs::record::Record),
     Completions(verbs::completions::Completions),
-    #[command(name = engine::spawn::SUPERVISE, hide = true)]
-    Supervise(verbs::inner::Supervise),
-    #[command(name = engine::spawn::DETACH, hide = true)]
-    Leave(verbs::inner::Detach),
-    #[command(name = engine::spawn::GUEST, hide = true)]
-    Guest(verbs::inner::Guest),
 }
 
 impl Cli {
@@ -145,22 +138,7 @@ impl Verb {
             Self::Reset(verb) => verb.exec(cx),
             Self::Recover(verb) => verb.exec(cx),
             Self::Record(verb) => verb.exec(cx),
-            Self::Supervise(verb) => verb.exec(cx),
-            Self::Leave(verb) => verb.exec(cx),
-            Self::Guest(verb) => verb.exec(cx),
             Self::Completions(verb) => verb.exec(cx),
         }
     }
-}
-
-/// The error without the verbs that only passthru itself gives to itself.
-/// Clap leaves them out of help, and not out of this list.
-pub(crate) fn without_inner(mut error: clap::Error) -> clap::Error {
-    let verbs = match error.get(ContextKind::ValidSubcommand) {
-        Some(ContextValue::Strings(verbs)) => verbs.clone(),
-        _ => return error,
-    };
-    let shown = verbs.into_iter().filter(|verb| !verb.starts_with("__")).collect();
-    error.insert(ContextKind::ValidSubcommand, ContextValue::Strings(shown));
-    error
 }

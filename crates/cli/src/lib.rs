@@ -10,6 +10,7 @@ pub mod args;
 mod context;
 mod device;
 mod error;
+mod inner;
 mod verbs;
 
 mod known;
@@ -40,13 +41,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>, stdout_closed: bool) -> Ex
         output::stdout_was_closed();
     }
     let args: Vec<OsString> = args.into_iter().collect();
-    // Every verb that changes something starts this once more and waits for
-    // it: it is spared the command line of all the others.
-    if matches!(&args[..], [_, verb] if verb == host::write::SUBCOMMAND) {
-        let served = host::write::run_child();
-        let failed = |source| Error::Io { doing: "serve writes".to_owned(), source };
-        return served
-            .map_or_else(|source| error::report(&failed(source), false), |()| ExitCode::SUCCESS);
+    if let Some(ended) = inner::run(&args) {
+        return ended.map_or_else(|error| error::report(&error, false), |()| ExitCode::SUCCESS);
     }
     match Cli::try_parse_from(&args) {
         Ok(cli) => {
@@ -56,7 +52,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, stdout_closed: bool) -> Ex
         Err(usage) => {
             // The flag cannot be asked of arguments that did not parse.
             let json = args.iter().skip(1).any(|arg| arg == "--json");
-            error::report(&Error::Arguments(args::without_inner(usage)), json)
+            error::report(&Error::Arguments(usage), json)
         }
     }
 }

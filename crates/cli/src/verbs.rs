@@ -22,6 +22,5 @@ pub mod recover;
 pub mod record;
 
 pub mod completions;
-pub mod inner;
 
 mod told;

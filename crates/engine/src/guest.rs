@@ -30,7 +30,7 @@ use crate::present;
 use crate::request::{NetworkRequest, RunRequest};
 
 pub(crate) use memory::{against_memory, memory_for};
-pub(crate) use program::{About, Asking, ask, remember};
+pub(crate) use program::{Asking, Notes, ask};
 
 /// A layer to be made before the guest starts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -115,7 +115,9 @@ impl Engine {
 impl Turn<'_> {
     /// Settles everything that was cut off, as far as it can be.
     pub fn settle(&mut self) -> Result<Recovered, Error> {
-        if self.store.is_settled(&self.boot_id)? {
+        let settled = self.store.is_settled(&self.boot_id)?;
+        // Where time is no matter it is looked for all the same.
+        if settled && !cfg!(debug_assertions) {
             return Ok(Recovered::default());
         }
         let voided = self.store.void_earlier_boots(&self.boot_id)?;
@@ -128,6 +130,7 @@ impl Turn<'_> {
         }
         recovered.instances = self.settle_instances()?;
         recovered.pending = self.pending()?;
+        debug_assert!(!settled || recovered.is_empty(), "was not settled: {recovered:?}");
         Ok(recovered)
     }
 

@@ -26,8 +26,7 @@ use crate::Engine;
 use crate::bind::{Ready, Report, To};
 use crate::error::Error;
 use crate::guest::{
-    About, Asking, Observed, Overlay, Wanted, ask, host_devices, memory_for, remember, run_well,
-    wanted,
+    Asking, Notes, Observed, Overlay, Wanted, ask, host_devices, memory_for, run_well, wanted,
 };
 use crate::instances::{Instance, InstanceSpec};
 use crate::name::Name;
@@ -92,7 +91,8 @@ impl Engine {
 
     /// What [`run`](Self::run) would do. Changes nothing.
     pub fn plan_run(&mut self, request: &RunRequest) -> Result<RunPlan, Error> {
-        let asking = Asking::begin(&self.root, request, &self.state.programs());
+        let notes = Notes::read_only(self.state.programs());
+        let asking = Asking::begin(&self.root, request, notes);
         let mut snapshot = self.observe();
         let (_, rendered, against) = self.render(request, &snapshot, asking)?;
         self.refuse_existing(&request.name)?;
@@ -105,7 +105,7 @@ impl Engine {
 
     /// Under the lock: everything up to the start of the hypervisor.
     fn make_ready(&mut self, request: &RunRequest) -> Result<(Report, Starting), Error> {
-        let asking = Asking::begin(&self.root, request, &self.state.programs());
+        let asking = Asking::begin(&self.root, request, Notes::new(self.state.programs()));
         let mut turn = self.turn("run")?;
         let prepared = turn.prepare(request, asking)?;
         let name = &request.name;
@@ -119,8 +119,7 @@ impl Engine {
             match turn.make_and_bind(name, prepared) {
                 Ok(report) => Ok((report, starting)),
                 Err(error) => {
-                    // What it writes is not to come after what is removed.
-                    let _ = starting.join();
+                    starting.leave();
                     Err(error)
                 }
             }
@@ -233,13 +232,8 @@ impl Turn<'_> {
             let hint = "it shows what would be started";
             return Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)));
         };
-        match wanted.facts.version {
-            // It says why not.
-            None => drop(ask(&program)?),
-            Some(version) => {
-                let about = About { version, sandbox: wanted.facts.sandbox };
-                remember(&self.engine.state.programs(), &program, about);
-            }
+        if wanted.facts.version.is_none() {
+            ask(&program)?;
         }
         let intent = self.engine.run_intent(request, &snapshot)?;
         let guest = request.name.as_str();
@@ -287,12 +281,23 @@ impl Turn<'_> {
 #[derive(Debug)]
 struct Starting {
     name: Name,
+    /// Whether starting it makes a file of the instance.
+    writes: bool,
     thread: JoinHandle<Result<(), Error>>,
 }
 
 impl Starting {
     fn begin(name: &Name, starter: Starter) -> Self {
-        Self { name: name.clone(), thread: thread::spawn(move || starter.start()) }
+        let writes = starter.writes();
+        Self { name: name.clone(), writes, thread: thread::spawn(move || starter.start()) }
+    }
+
+    /// For what comes to nothing: the supervisor sees that by itself. It is
+    /// waited for only where it could write into a folder that is removed.
+    fn leave(self) {
+        if self.writes {
+            let _ = self.thread.join();
+        }
     }
 
     fn join(self) -> Result<(), Error> {

@@ -91,6 +91,11 @@ pub(crate) struct Starter {
 }
 
 impl Starter {
+    /// Whether starting it makes a file of the instance.
+    pub fn writes(&self) -> bool {
+        !self.own.systemd
+    }
+
     /// Starts it, and does not wait for it.
     pub fn start(&self) -> Result<(), Error> {
         if !self.own.systemd {

@@ -1,6 +1,6 @@
 //! The supervisor: one process per instance, which sees its guest's end.
 //!
-//! In: an instance that is starting, or one whose supervisor is gone. Out:
+//! In: an instance that is starting or will, or one whose supervisor is gone. Out:
 //! when the guest has ended, devices that are the host's again, with no
 //! other process of passthru alive. Killing it does not end the guest; the
 //! next verb finds the guest and gives it a new supervisor.
@@ -55,15 +55,20 @@ struct End {
 }
 
 impl Engine {
-    /// Supervises an instance until it has ended and its devices are released.
-    /// Does nothing if somebody else than `from` sees to it by now.
+    /// Supervises an instance until it has ended and its devices are released,
+    /// from when its devices are bound. Does nothing if that comes to nothing,
+    /// or somebody else than `from` sees to it by now.
     pub fn supervise(&mut self, name: &Name, from: Process) -> Result<(), Error> {
         let mut calls = Calls::new()?;
         let own = own_process()?;
         let mut store = Store::open(&self.state)?;
-        let Some(row) = prepared(&store, name, from, &mut calls)? else { return Ok(()) };
+        let Some(row) = prepared(&store, name, from)? else { return Ok(()) };
         if !row.state.is_live() || !store.take_over(name, from, own)? {
             return Ok(());
+        }
+        if row.process.is_none() && calls.take() {
+            drop(store);
+            return self.settle_end(name, &End { status: None, asked: true });
         }
         let (child, process) = match row.process {
             Some(process) => (None, process),
@@ -240,17 +245,14 @@ impl Engine {
 
 /// The instance, as soon as its devices are bound: its supervisor is started
 /// meanwhile. `None` when that comes to nothing, or nobody is at it any more.
-fn prepared(
-    store: &Store,
-    name: &Name,
-    from: Process,
-    calls: &mut Calls,
-) -> Result<Option<InstanceRow>, Error> {
+fn prepared(store: &Store, name: &Name, from: Process) -> Result<Option<InstanceRow>, Error> {
     while let Some(row) = store.instance(name)? {
-        if row.state != InstanceState::Preparing {
+        // A start that is being taken back counts as being prepared once more,
+        // while its hypervisor lives.
+        if row.state != InstanceState::Preparing || row.process.is_some() {
             return Ok(Some(row));
         }
-        if row.owner != Some(from) || calls.take() || !runs(from)? {
+        if row.owner != Some(from) || !runs(from)? {
             return Ok(None);
         }
         thread::sleep(LOOK);

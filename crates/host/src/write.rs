@@ -43,7 +43,7 @@ pub const SUBCOMMAND: &str = "__writer";
 /// How long a write may take before it is in doubt.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long an idle child may take to end when it is no longer needed.
+/// How long a child may take to end whose pipe broke over a request.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Writes in a child process that can be abandoned.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use host::observe::{Depth, observe};
-use host::record::{Recording, RecordingError};
+use host::record::{DEVICES_FILE, Recording, RecordingError, SIDECAR_FILE};
 use host::replay::{self, Replay, ReplayError, unpack};
 use proptest::prelude::*;
 
@@ -108,6 +108,20 @@ fn what_is_there_already_is_not_overwritten() {
     let error = unpack(&Recording::parse(DEVICE).unwrap(), dir.path()).unwrap_err();
     assert!(matches!(error, ReplayError::Unpack { .. }), "{error}");
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_recording_is_not_written_over_another() {
+    let recording = Recording::parse(DEVICE).unwrap();
+    // A half of one is no place for another, either.
+    for kept in [DEVICES_FILE, SIDECAR_FILE] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(kept), "mine").unwrap();
+        let error = recording.write_to(dir.path()).unwrap_err();
+        assert!(error.to_string().contains(kept), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "{kept}");
+        assert_eq!(fs::read_to_string(dir.path().join(kept)).unwrap(), "mine");
+    }
 }
 
 #[test]

@@ -12,8 +12,9 @@ use std::process::Command;
 use host::observe::{Depth, observe};
 use host::record::{DEVICES_FILE, Recording, SIDECAR_FILE};
 use host::replay::{self, Replay};
-use model::Snapshot;
 use model::parse::{sidecar, umockdev};
+use model::verdict::verdict;
+use model::{Function, Snapshot};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../machines")
@@ -70,6 +71,29 @@ fn each_observes_without_a_gap() {
         let malformed = format!("{snapshot:#?}");
         let malformed = malformed.lines().position(|line| line.contains("Malformed"));
         assert_eq!(malformed, None, "{name}: {snapshot:#?}");
+    }
+}
+
+/// A plan is spared what only a reader wants to know of bridges, and nothing else.
+#[test]
+fn a_plan_sees_all_of_what_can_move() {
+    for (name, path) in machines() {
+        let replay = load(&path);
+        let [plan, whole] = [Depth::Plan, Depth::Whole].map(|depth| observe(replay.root(), depth));
+        assert_eq!(plan.machine, whole.machine, "{name}");
+        assert!(plan.functions.keys().eq(whole.functions.keys()), "{name}");
+        for (planned, seen) in plan.functions.values().zip(whole.functions.values()) {
+            let bdf = seen.bdf;
+            assert_eq!(planned.numa_node, seen.numa_node, "{name} {bdf}");
+            if seen.stays() {
+                let facts =
+                    |it: &Function| (it.driver.clone(), it.group.clone(), it.holders.clone());
+                assert_eq!(facts(planned), facts(seen), "{name} {bdf}");
+                continue;
+            }
+            assert_eq!(planned, seen, "{name}");
+            assert_eq!(verdict(&plan, bdf), verdict(&whole, bdf), "{name} {bdf}");
+        }
     }
 }
 

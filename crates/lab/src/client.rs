@@ -43,7 +43,8 @@ impl Client {
             while let Some((reply, body)) = self.frames.take::<Reply>() {
                 match reply.answer {
                     _ if reply.id != self.next_id => {}
-                    Answer::Alive => silent = Instant::now() + silence,
+                    // That it came is all that it says.
+                    Answer::Alive => {}
                     answer => return Ok((answer, body)),
                 }
             }
@@ -54,7 +55,10 @@ impl Client {
             self.stream.set_read_timeout(Some(left))?;
             match self.stream.read(&mut piece).map_err(blocked_is_late) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(len) => self.frames.push(&piece[..len]),
+                Ok(len) => {
+                    self.frames.push(&piece[..len]);
+                    silent = Instant::now() + silence;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

@@ -20,10 +20,10 @@ use crate::topology::Topology;
 use crate::wire::{Answer, Op};
 use crate::{disk, share, stall};
 
-/// From QEMU's start to the agent's first answer.
+/// From QEMU's start to the agent's first answer; emulated on a busy machine this is most of a minute.
 const BOOT: Duration = Duration::from_secs(240);
-/// Emulated on a busy machine it takes less than this.
-const BOOT_USUAL: Duration = Duration::from_secs(60);
+/// A machine that has not come up by then is started again.
+const BOOT_USUAL: Duration = Duration::from_secs(100);
 /// For a command that nobody gave a deadline.
 const USUAL: Duration = Duration::from_secs(120);
 /// What the agent may need beyond a command's own deadline to kill it and to answer.
@@ -240,6 +240,7 @@ impl LabHost {
     }
 
     fn ask(&self, op: Op, body: &[u8], within: Duration) -> Result<(Answer, Vec<u8>)> {
+        let start = Instant::now();
         let mut line = self.client.lock().unwrap_or_else(|poison| poison.into_inner());
         let result = match line.as_mut() {
             Some(client) => self.converse(client, op, body, within),
@@ -249,11 +250,11 @@ impl LabHost {
         // After a failure what is on the line belongs to nobody: the next one starts afresh.
         result.map_err(|error| {
             *line = None;
-            self.explain(&error, within)
+            self.explain(&error, start.elapsed())
         })
     }
 
-    /// One request and its answer, from a machine that is woken should it stand still.
+    /// One request and its answer. A machine that stands still is given up long before the deadline.
     fn converse(
         &self,
         client: &mut Client,
@@ -263,21 +264,20 @@ impl LabHost {
     ) -> io::Result<(Answer, Vec<u8>)> {
         let until = Instant::now() + within;
         client.send(op, body, within)?;
-        let mut rescues = stall::RESCUES.iter();
-        loop {
-            let heard = client.hear(until, stall::SILENCE);
-            let silent = matches!(&heard, Err(error) if error.kind() == io::ErrorKind::TimedOut);
-            match rescues.next() {
-                Some(rescue) if silent && Instant::now() < until => rescue(self),
-                _ => return heard,
+        match client.hear(until, stall::SILENCE) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && Instant::now() < until => {
+                stall::look_and_continue(self);
+                client.hear(until, stall::SILENCE)
             }
+            heard => heard,
         }
     }
 
     /// Waits for an agent's answer, from another start of the machine than `not_boot`.
     fn wait_for_agent(&self, not_boot: Option<&str>, within: Duration) -> Result<()> {
         let start = Instant::now();
-        let (mut rescues, mut patience) = (stall::RESCUES.iter(), BOOT_USUAL);
+        // Only what has not been up yet has nothing to lose.
+        let mut patience = not_boot.is_none().then_some(BOOT_USUAL);
         loop {
             match self.ask(Op::Ping, b"", Duration::from_secs(3)) {
                 Ok((Answer::Pong { boot_id }, _)) if Some(boot_id.as_str()) != not_boot => {
@@ -285,9 +285,9 @@ impl LabHost {
                 }
                 Err(error @ Error::Died { .. }) => return Err(error),
                 _ if start.elapsed() > within => return Err(self.silent(within)),
-                _ if start.elapsed() > patience => {
-                    patience += BOOT_USUAL;
-                    rescues.next().inspect(|rescue| rescue(self));
+                _ if patience.is_some_and(|patience| start.elapsed() > patience) => {
+                    patience = None;
+                    stall::start_again(self);
                 }
                 _ => std::thread::sleep(Duration::from_millis(100)),
             }

@@ -1,5 +1,5 @@
-//! A machine without an IOMMU: it is told about, and nothing is changed. It is the smallest and starts first, so what
-//! the handle of any lab host does is tried on it, too.
+//! A machine without an IOMMU: it is told about, and nothing is changed. It is the smallest, so what the handle of any
+//! lab host does is tried on it, too.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +21,7 @@ const SCENARIOS: &[Scenario] = &[
     ("a_record_replays_the_same", support::a_record_replays_the_same),
     ("commands_and_files", commands_and_files),
     ("a_device_comes_and_goes", a_device_comes_and_goes),
-    ("a_machine_that_stands_still_is_woken", a_machine_that_stands_still_is_woken),
+    ("a_machine_that_was_stopped_goes_on", a_machine_that_was_stopped_goes_on),
 ];
 
 fn main() -> ExitCode {
@@ -89,8 +89,8 @@ fn a_device_comes_and_goes(host: &Host) {
     assert!(source.contains("nothing"), "{refused}: {source}");
 }
 
-/// Here because it was stopped; what makes one stand still by itself cannot be ordered.
-fn a_machine_that_stands_still_is_woken(host: &Host) {
+/// What makes one stand still by itself cannot be ordered; that its silence is noticed can.
+fn a_machine_that_was_stopped_goes_on(host: &Host) {
     host.qmp("stop", &Value::Object(Default::default())).unwrap();
     assert_eq!(host.sh("echo here"), "here");
     let log = std::fs::read_to_string(host.logs().join("stall.log")).unwrap();

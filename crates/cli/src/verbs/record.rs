@@ -19,7 +19,7 @@ use crate::output::{json, print};
 /// may read is recorded as refused for anybody else.
 #[derive(Debug, Args)]
 pub struct Record {
-    /// A folder that exists, or a file that does not; else standard output
+    /// A folder without a recording, or a file that does not exist; else standard output
     #[arg(value_name = "OUT")]
     out: Option<PathBuf>,
 

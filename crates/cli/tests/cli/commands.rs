@@ -17,14 +17,12 @@ const READING: &[&str] = &[
     "passthru completions",
 ];
 
-/// Every verb that users see, with its words.
+/// Every verb, with its words.
 fn verbs(command: &Command, words: &str, all: &mut Vec<(String, Command)>) {
-    let shown: Vec<&Command> =
-        command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
-    if shown.is_empty() {
+    if !command.has_subcommands() {
         all.push((words.to_owned(), command.clone()));
     }
-    for verb in shown {
+    for verb in command.get_subcommands() {
         verbs(verb, &format!("{words} {}", verb.get_name()), all);
     }
 }

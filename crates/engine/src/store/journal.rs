@@ -196,8 +196,9 @@ impl Store {
         })
     }
 
-    /// Whether nothing is unfinished, of an earlier boot, or about to run:
-    /// one look, so that most verbs are spared the others and a commit.
+    /// Whether nothing is unfinished or of an earlier boot, and no instance is
+    /// live: one look, so that most verbs are spared all others and a commit.
+    /// [`Turn::settle`](crate::turn::Turn::settle) proves it in tests.
     pub fn is_settled(&self, boot_id: &str) -> Result<bool, Error> {
         self.read(|db| {
             db.query_row(

@@ -1,10 +1,17 @@
 //! Starts that fail: everything goes back, and the reason is told.
 
-use engine::{Engine, InstanceState, RunRequest, StateDir};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use engine::store::Store;
+use engine::{Engine, InstanceState, Process, RunRequest, StateDir};
 use fakehost::{FakeHost, On};
 use host::paths::Root;
+use host::process;
 
 use crate::given::*;
+use crate::program;
 
 #[test]
 fn a_hypervisor_that_refuses_its_arguments_is_quoted() {
@@ -95,4 +102,57 @@ fn spare_ports_have_room_for_the_largest_device_of_the_machine() {
     let kept = text.split("pref64-reserve=").nth(1).and_then(|rest| rest.split('G').next());
     let kept: u64 = kept.unwrap().parse().unwrap();
     assert!(kept << 30 > GPU_MEMORY, "{text}");
+}
+
+/// It is started while devices are bound, by whoever binds them.
+#[test]
+fn a_supervisor_waits_while_its_instance_is_prepared() {
+    let given = Given::new();
+    let state = StateDir::new(given.state.path());
+    state.make().unwrap();
+    let mut store = Store::open(&state).unwrap();
+    let boot_id = process::boot_id(&Root::new(given.host.root())).unwrap();
+    let mut prepare = |owner| store.put_instance(&name("one"), "{}", &boot_id, owner).unwrap();
+    let supervise = |from| {
+        let (state, root) = (given.state.path().to_owned(), given.host.root().to_owned());
+        thread::spawn(move || program::engine(&state, &root).supervise(&name("one"), from))
+    };
+
+    let pid = std::process::id();
+    let start_time = process::start_time(&Root::real(), pid).unwrap().unwrap();
+    let own = Process { pid, start_time };
+    prepare(own);
+    let supervisor = supervise(own);
+    thread::sleep(Duration::from_millis(200));
+    assert!(!supervisor.is_finished(), "it takes over too early");
+    assert_eq!(given.instance("one").state, InstanceState::Preparing);
+    // Binding failed, and the instance is forgotten.
+    Store::open(&state).unwrap().delete_instance(&name("one")).unwrap();
+    supervisor.join().unwrap().unwrap();
+
+    // Whoever bound was killed: nobody will ever say that it is done.
+    let gone = Process { pid, start_time: start_time + 1 };
+    prepare(gone);
+    supervise(gone).join().unwrap().unwrap();
+    let row = Store::open(&state).unwrap().instance(&name("one")).unwrap().unwrap();
+    assert_eq!((row.state, row.owner), (InstanceState::Preparing, Some(gone)));
+
+    // Its start was being taken back when everybody was killed: the guest lives and needs somebody.
+    let mut guest = Command::new("sleep").arg("600").spawn().unwrap();
+    let start_time = process::start_time(&Root::real(), guest.id()).unwrap().unwrap();
+    let hypervisor = Process { pid: guest.id(), start_time };
+    let mut store = Store::open(&state).unwrap();
+    store.set_instance(&name("one"), InstanceState::Starting).unwrap();
+    assert!(store.claim_start(&name("one"), gone, hypervisor).unwrap());
+    store.set_instance(&name("one"), InstanceState::Preparing).unwrap();
+    let supervisor = supervise(gone);
+    let until = Instant::now() + PATIENCE;
+    while store.instance(&name("one")).unwrap().unwrap().owner == Some(gone) {
+        assert!(Instant::now() < until, "nobody takes over");
+        thread::sleep(Duration::from_millis(5));
+    }
+    guest.kill().unwrap();
+    guest.wait().unwrap();
+    supervisor.join().unwrap().unwrap();
+    assert_eq!(given.instance("one").state, InstanceState::Stopped);
 }

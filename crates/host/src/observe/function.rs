@@ -41,6 +41,9 @@ pub(super) fn function(pass: &Pass<'_>, bdf: Bdf, buffer: &mut Buffer) -> Option
             at.place(&name);
             at.configuration();
             at.resources();
+            if pass.look.depth != Depth::Listing {
+                at.function.numa_node = at.fact("numa_node", attribute::numa_node);
+            }
             if at.is_whole() {
                 at.settings();
             }
@@ -239,7 +242,6 @@ impl At<'_> {
 
     /// What a verdict does not need and a plan or a reader does.
     fn settings(&mut self) {
-        self.function.numa_node = self.fact("numa_node", attribute::numa_node);
         self.function.d3cold_allowed = self.fact("d3cold_allowed", attribute::flag);
         self.function.power_control = self.fact("power/control", attribute::power_control);
         self.function.irq = self.fact("irq", attribute::number);

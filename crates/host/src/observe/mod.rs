@@ -51,7 +51,7 @@ pub enum Depth {
     /// are [`NotObserved`](model::Why::NotObserved).
     Listing,
     /// What a plan needs: all of what can move, of bridges what a listing
-    /// has, and which processes hold what.
+    /// has and their nodes, and which processes hold what.
     Plan,
     /// Everything.
     Whole,

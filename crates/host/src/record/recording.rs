@@ -7,7 +7,7 @@
 //! version line cannot be a line of the other format. It can be read before
 //! it is attached to a bug report, which an archive cannot.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -86,16 +86,19 @@ impl Recording {
         Ok(Self { devices, sidecar })
     }
 
-    /// Writes a folder, if there is one at the path, else one file, which
-    /// must not exist yet.
+    /// Writes two files into a folder, if there is one at the path, else one
+    /// file. None of them may exist yet.
     pub fn write_to(&self, path: &Path) -> Result<(), RecordingError> {
-        if path.is_dir() {
-            write(&path.join(DEVICES_FILE), &umockdev::print(&self.devices))?;
-            return write(&path.join(SIDECAR_FILE), &sidecar::print(&self.sidecar));
+        if !path.is_dir() {
+            return write(path, &self.to_text());
         }
-        let mut file = File::create_new(path).map_err(|source| write_error(path, source))?;
-        let text = self.to_text();
-        io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| write_error(path, error))
+        let (devices, sidecar) = (path.join(DEVICES_FILE), path.join(SIDECAR_FILE));
+        // Before the other is written: no half of a recording is left.
+        if sidecar.exists() {
+            return Err(write_error(&sidecar, io::ErrorKind::AlreadyExists.into()));
+        }
+        write(&devices, &umockdev::print(&self.devices))?;
+        write(&sidecar, &sidecar::print(&self.sidecar))
     }
 }
 
@@ -126,7 +129,8 @@ fn read(path: &Path) -> Result<String, RecordingError> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), RecordingError> {
-    fs::write(path, text).map_err(|source| write_error(path, source))
+    let mut file = File::create_new(path).map_err(|source| write_error(path, source))?;
+    io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| write_error(path, error))
 }
 
 fn write_error(path: &Path, source: io::Error) -> RecordingError {

@@ -110,7 +110,7 @@ impl Worker {
         (Stuck { pid, start_time, wait_channel, waited }, self.child)
     }
 
-    /// Let an idle child end, and see that it does.
+    /// See that a child ends that said no more.
     pub(super) fn finish(mut self, patience: Duration) -> Option<Child> {
         drop(self.requests);
         let until = Instant::now() + patience;
