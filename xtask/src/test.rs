@@ -22,7 +22,7 @@ enum Suite {
     /// What emulated machines start from. It is begun before all else, beside which it is made: the one waits for
     /// packages, the other for the compiler.
     Image,
-    /// The tests in emulated machines, several at a time.
+    /// The tests in emulated machines and the demo, several at a time.
     Lab,
 }
 
@@ -45,7 +45,6 @@ const SUITES: &[(&str, Suite)] = &[
     ("tests", Suite::Cargo(&["test", "--quiet", "--workspace", "--exclude", "lab"])),
     ("image", Suite::Image),
     ("lab", Suite::Lab),
-    ("demo", Suite::Cargo(&["xtask", "demo"])),
 ];
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -68,7 +67,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 made(image.take())
             }
             Suite::Lab => {
-                eprintln!("── {name}: cargo test -p lab, {} at a time", side_by_side::LANES);
+                eprintln!(
+                    "── {name}: cargo test -p lab, cargo xtask demo, {} at a time",
+                    side_by_side::LANES
+                );
                 side_by_side::run("lab")
             }
         };

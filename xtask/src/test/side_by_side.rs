@@ -1,5 +1,5 @@
-//! Test files of one package, several at a time: those of the lab wait for emulated machines, each of which
-//! keeps one processor busy. Plain `cargo test` runs the same, one after the other.
+//! All that starts emulated machines, several at a time: the test files of the lab and the demo. Each machine keeps
+//! one processor busy. Plain `cargo test` and `cargo xtask demo` run the same, one after the other.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -14,18 +14,30 @@ use crate::shell;
 /// How many at a time: a lab host takes a processor and 2.5 GB.
 pub const LANES: usize = 2;
 
-/// Builds all test files of a package, then runs them. What one says is printed when it has ended.
+/// What cargo is to run.
+struct Job {
+    name: String,
+    cargo: Vec<String>,
+}
+
+/// Builds all test files of a package, then runs them and the demo. What one says is printed when it has ended.
 pub fn run(package: &str) -> anyhow::Result<()> {
     shell::cargo(&["test", "--quiet", "--package", package, "--no-run"])?;
     shell::cargo(&["test", "--quiet", "--package", package, "--lib", "--bins"])?;
-    let files = Mutex::new(VecDeque::from(test_files(package)?));
+    let demo = Job { name: "demo".to_owned(), cargo: ["xtask", "demo"].map(str::to_owned).into() };
+    let jobs = test_files(package)?.into_iter().map(|file| {
+        let cargo =
+            ["test", "--quiet", "--package", package, "--test", &file].map(str::to_owned).into();
+        Job { name: file, cargo }
+    });
+    let jobs: Mutex<VecDeque<Job>> = Mutex::new(jobs.chain([demo]).collect());
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..LANES {
             scope.spawn(|| {
-                while let Some(file) = next(&files) {
-                    if let Err(error) = run_file(package, &file) {
-                        push(&failed, format!("{file}: {error:#}"));
+                while let Some(job) = next(&jobs) {
+                    if let Err(error) = job.run() {
+                        push(&failed, format!("{}: {error:#}", job.name));
                     }
                 }
             });
@@ -35,8 +47,8 @@ pub fn run(package: &str) -> anyhow::Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("\n")) }
 }
 
-fn next(files: &Mutex<VecDeque<String>>) -> Option<String> {
-    files.lock().ok()?.pop_front()
+fn next(jobs: &Mutex<VecDeque<Job>>) -> Option<Job> {
+    jobs.lock().ok()?.pop_front()
 }
 
 fn push(failed: &Mutex<Vec<String>>, text: String) {
@@ -65,15 +77,18 @@ fn test_files(package: &str) -> anyhow::Result<Vec<String>> {
     Ok(files.into_iter().map(|(_, name)| name).collect())
 }
 
-fn run_file(package: &str, file: &str) -> anyhow::Result<()> {
-    let start = Instant::now();
-    let output = shell::cargo_quietly(&["test", "--quiet", "--package", package, "--test", file])?;
-    let mut out = std::io::stderr().lock();
-    writeln!(out, "── {package}: {file}, {:.1} s", start.elapsed().as_secs_f64())?;
-    out.write_all(&output.stdout)?;
-    out.write_all(&output.stderr)?;
-    match output.status.success() {
-        true => Ok(()),
-        false => bail!("failed ({})", output.status),
+impl Job {
+    fn run(&self) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let args: Vec<&str> = self.cargo.iter().map(String::as_str).collect();
+        let output = shell::cargo_quietly(&args)?;
+        let mut out = std::io::stderr().lock();
+        writeln!(out, "── {}, {:.1} s", self.name, start.elapsed().as_secs_f64())?;
+        out.write_all(&output.stdout)?;
+        out.write_all(&output.stderr)?;
+        match output.status.success() {
+            true => Ok(()),
+            false => bail!("failed ({})", output.status),
+        }
     }
 }
