@@ -13,7 +13,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hypervisors::qemu::disk;
@@ -32,7 +32,7 @@ use crate::instances::{Instance, InstanceSpec};
 use crate::name::Name;
 use crate::present;
 use crate::request::{Grace, RunRequest};
-use crate::spawn::Starter;
+use crate::spawn::Starting;
 use crate::stop::Ending;
 use crate::store::{AssignmentState, InstanceState, Store};
 use crate::target::resolve_all;
@@ -273,36 +273,6 @@ impl Turn<'_> {
         self.engine.state.remove_instance(name)?;
         self.store.delete_instance(name)?;
         released
-    }
-}
-
-/// A supervisor that is being started while devices are bound: each takes as
-/// long as the other.
-#[derive(Debug)]
-struct Starting {
-    name: Name,
-    /// Whether starting it makes a file of the instance.
-    writes: bool,
-    thread: JoinHandle<Result<(), Error>>,
-}
-
-impl Starting {
-    fn begin(name: &Name, starter: Starter) -> Self {
-        let writes = starter.writes();
-        Self { name: name.clone(), writes, thread: thread::spawn(move || starter.start()) }
-    }
-
-    /// For what comes to nothing: the supervisor sees that by itself. It is
-    /// waited for only where it could write into a folder that is removed.
-    fn leave(self) {
-        if self.writes {
-            let _ = self.thread.join();
-        }
-    }
-
-    fn join(self) -> Result<(), Error> {
-        let lost = |_| Err(Error::NoSupervisor { name: self.name, text: String::new() });
-        self.thread.join().unwrap_or_else(lost)
     }
 }
 

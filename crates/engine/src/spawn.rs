@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::{self, JoinHandle};
 
 use host::paths::Root;
 use model::port::Cmd;
@@ -92,7 +93,7 @@ pub(crate) struct Starter {
 
 impl Starter {
     /// Whether starting it makes a file of the instance.
-    pub fn writes(&self) -> bool {
+    fn writes(&self) -> bool {
         !self.own.systemd
     }
 
@@ -145,6 +146,36 @@ impl Starter {
                 Err(Error::NoSupervisor { name: self.name.clone(), text })
             }
         }
+    }
+}
+
+/// A supervisor that is being started while devices are bound: each takes as
+/// long as the other.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    name: Name,
+    /// Whether starting it makes a file of the instance.
+    writes: bool,
+    thread: JoinHandle<Result<(), Error>>,
+}
+
+impl Starting {
+    pub fn begin(name: &Name, starter: Starter) -> Self {
+        let writes = starter.writes();
+        Self { name: name.clone(), writes, thread: thread::spawn(move || starter.start()) }
+    }
+
+    /// For what comes to nothing: the supervisor sees that by itself. It is
+    /// waited for only where it could write into a folder that is removed.
+    pub fn leave(self) {
+        if self.writes {
+            let _ = self.thread.join();
+        }
+    }
+
+    pub fn join(self) -> Result<(), Error> {
+        let lost = |_| Err(Error::NoSupervisor { name: self.name, text: String::new() });
+        self.thread.join().unwrap_or_else(lost)
     }
 }
 

@@ -80,6 +80,10 @@ fn a_guest_and_its_devices(host: &Host) {
     says(host, "one", "pci 0000:0.:00.0 1234:11e8");
     says(host, "one", &format!("disk nvme0n1 sector0 sha256 {}", hash(0)));
 
+    // What is typed on its console arrives.
+    host.sh("echo 'sector nvme0n1 9' | passthru instance console one");
+    says(host, "one", &format!("sector nvme0n1 9 sha256 {}", hash(9)));
+
     // Whoever started it is gone; a unit of its own looks after it.
     host.sh("systemctl is-active passthru-one");
     assert_eq!(host.sh("pgrep -c -x qemu-system-x86"), "1");
