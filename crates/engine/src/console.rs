@@ -4,6 +4,7 @@
 //! ends or the escape key is typed. The terminal is given back as it was.
 
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
@@ -25,7 +26,7 @@ pub enum Left {
     Escape,
     /// The guest ended, or somebody else took the console.
     Closed,
-    /// There is no more input.
+    /// There is no more input, and the guest has taken all of it.
     InputEnded,
 }
 
@@ -48,10 +49,12 @@ pub fn carry(
     mut output: impl Write,
 ) -> io::Result<Left> {
     let mut buffer = [0; 4096];
+    let mut input = Some(input);
     loop {
         let (from_guest, from_user) = readable(stream.as_fd(), input)?;
         if from_guest {
             match (&mut &*stream).read(&mut buffer) {
+                Ok(0) if input.is_none() => return Ok(Left::InputEnded),
                 Ok(0) => return Ok(Left::Closed),
                 Ok(count) => {
                     output.write_all(&buffer[..count])?;
@@ -63,8 +66,8 @@ pub fn carry(
                 Err(error) => return Err(error),
             }
         }
-        if from_user {
-            let count = rustix::io::retry_on_intr(|| rustix::io::read(input, &mut buffer))?;
+        if let Some(user) = input.filter(|_| from_user) {
+            let count = rustix::io::retry_on_intr(|| rustix::io::read(user, &mut buffer))?;
             let typed = &buffer[..count];
             let escape = typed.iter().position(|byte| *byte == ESCAPE);
             let sent = (&mut &*stream).write_all(&typed[..escape.unwrap_or(count)]);
@@ -74,7 +77,13 @@ pub fn carry(
             }
             match (escape, count) {
                 (Some(_), _) => return Ok(Left::Escape),
-                (None, 0) => return Ok(Left::InputEnded),
+                // A guest takes a line as slowly as it was typed on a serial
+                // port. QEMU drops what it has not read when the socket closes;
+                // so it is told that no more comes, and closes it itself.
+                (None, 0) => {
+                    stream.shutdown(Shutdown::Write)?;
+                    input = None;
+                }
                 _ => {}
             }
         }
@@ -82,14 +91,14 @@ pub fn carry(
 }
 
 /// Waits until there is something to read, and says where.
-fn readable(stream: BorrowedFd<'_>, input: BorrowedFd<'_>) -> io::Result<(bool, bool)> {
+fn readable(stream: BorrowedFd<'_>, input: Option<BorrowedFd<'_>>) -> io::Result<(bool, bool)> {
     loop {
-        let mut fds = [
-            PollFd::from_borrowed_fd(stream, PollFlags::IN),
-            PollFd::from_borrowed_fd(input, PollFlags::IN),
-        ];
+        let mut fds = vec![PollFd::from_borrowed_fd(stream, PollFlags::IN)];
+        fds.extend(input.map(|input| PollFd::from_borrowed_fd(input, PollFlags::IN)));
+        let ready =
+            |fds: &[PollFd<'_>], at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
         match poll(&mut fds, None) {
-            Ok(_) => return Ok((!fds[0].revents().is_empty(), !fds[1].revents().is_empty())),
+            Ok(_) => return Ok((ready(&fds, 0), ready(&fds, 1))),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -148,6 +157,29 @@ mod tests {
         assert_eq!(rest, b"ls");
         let (left, output) = terminal.join().unwrap();
         assert_eq!((left, output.as_slice()), (Left::Escape, b"login: ".as_slice()));
+    }
+
+    /// As `echo ls | passthru instance console` does it, with QEMU at the other end: it reads as fast as its guest.
+    #[test]
+    fn input_that_ends_is_heard_to_its_end() {
+        let (ours, mut guest) = UnixStream::pair().unwrap();
+        let (mut user, input) = UnixStream::pair().unwrap();
+        user.write_all(b"ls\n").unwrap();
+        drop(user);
+        let terminal = thread::spawn(move || {
+            let mut output = Vec::new();
+            let left = carry(&ours, input.as_fd(), &mut output).unwrap();
+            (left, output)
+        });
+        thread::sleep(std::time::Duration::from_millis(100));
+        assert!(!terminal.is_finished(), "nobody has read it yet");
+        let mut heard = Vec::new();
+        guest.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard, b"ls\n");
+        guest.write_all(b"bin etc").unwrap();
+        drop(guest);
+        let (left, output) = terminal.join().unwrap();
+        assert_eq!((left, output.as_slice()), (Left::InputEnded, b"bin etc".as_slice()));
     }
 
     #[test]
