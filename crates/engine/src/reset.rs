@@ -60,7 +60,9 @@ fn plan(
     let held = !reasons.is_empty();
     // Its holder is the guest then, and nobody should be told to end that process.
     let again = |reason: &Reason| held && reason.code == Code::HeldByProcess;
-    reasons.extend(against(function).into_iter().filter(|reason| !again(reason)));
+    let against =
+        against(function).into_iter().chain(snapshot.lost_with(function).flat_map(in_use));
+    reasons.extend(against.filter(|reason| !again(reason)));
     match reasons.is_empty() {
         true => Ok(Plan { steps: vec![Step::Reset { bdf }], notes: notes(function) }),
         false => Err(Refusal { reasons }.into()),
@@ -109,6 +111,13 @@ fn against(function: &Function) -> Vec<Reason> {
         let hint = "write 0 to sriov_numvfs first, when no guest has one of them";
         reasons.push(Reason::at(Code::ActiveVfs, bdf, text, hint));
     }
+    reasons
+}
+
+/// Who would feel it.
+fn in_use(function: &Function) -> Vec<Reason> {
+    let bdf = function.bdf;
+    let mut reasons = Vec::new();
     for usage in &function.uses {
         let hint = "end the host's use of it first";
         reasons.push(Reason::at(code(usage), bdf, format!("the host uses it: {usage}"), hint));

@@ -133,7 +133,12 @@ pub(crate) fn plan_with(
             let told: Vec<_> = held(&reasons).collect();
             let again =
                 |reason: &Reason| reason.code == Code::Assigned && told.contains(&reason.at);
-            reasons.extend(refusal.reasons.into_iter().filter(|reason| !again(reason)));
+            for reason in refusal.reasons.into_iter().filter(|reason| !again(reason)) {
+                // Of two functions that go together, both say so.
+                if !reasons.contains(&reason) {
+                    reasons.push(reason);
+                }
+            }
             Err(Refusal { reasons })
         }
     }

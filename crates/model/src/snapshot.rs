@@ -134,6 +134,13 @@ impl Snapshot {
         }
     }
 
+    /// The function and what goes away with it: all that is behind a VMD controller.
+    pub fn lost_with<'a>(&'a self, function: &'a Function) -> impl Iterator<Item = &'a Function> {
+        let vmd = quirks::is_vmd(function).then_some(function.bdf);
+        let behind = vmd.into_iter().flat_map(|bdf| self.below(bdf));
+        std::iter::once(function).chain(behind)
+    }
+
     /// The Intel VMD controller that a function is behind. It shares the
     /// controller's requester id and so its group.
     pub fn vmd_above(&self, function: &Function) -> Option<&Function> {

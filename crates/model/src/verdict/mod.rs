@@ -14,7 +14,6 @@ use std::collections::BTreeSet;
 
 use crate::bdf::Bdf;
 use crate::function::Function;
-use crate::quirks;
 use crate::reason::{Code, Reason, Weight};
 use crate::snapshot::Snapshot;
 
@@ -61,10 +60,7 @@ impl<'a> Moving<'a> {
 
     /// The function and what goes away with it: all that is behind a VMD controller.
     pub(crate) fn lost_with(&self, function: &'a Function) -> impl Iterator<Item = &'a Function> {
-        let snapshot = self.snapshot;
-        let vmd = quirks::is_vmd(function).then_some(function.bdf);
-        let behind = vmd.into_iter().flat_map(move |bdf| snapshot.below(bdf));
-        std::iter::once(function).chain(behind)
+        self.snapshot.lost_with(function)
     }
 
     /// Every reason about one function of the set.
