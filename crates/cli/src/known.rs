@@ -4,12 +4,12 @@
 //! cannot read the state, be it damaged or not theirs to read, still gets a
 //! listing: then this is empty, and says why.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
 use engine::assignment::Holdings;
 use engine::{Engine, Registered};
 use host::observe::InDoubt;
+use model::identity::Likeness;
 use model::snapshot::Gap;
 use model::verdict::Verdict;
 use model::{Bdf, Function, Snapshot, Why};
@@ -21,7 +21,6 @@ use crate::error::{Error, chain};
 #[derive(Debug, Default)]
 pub struct Known {
     registered: Vec<Registered>,
-    names: BTreeMap<Bdf, String>,
     holdings: Holdings,
     /// Why nothing is known.
     pub gap: Option<Gap>,
@@ -49,10 +48,8 @@ impl Known {
 
     fn read(engine: &Engine) -> Result<Self, engine::Error> {
         let registered = engine.registered()?;
-        let named = |device: &Registered| (device.bdf, device.name.to_string());
-        let names = registered.iter().map(named).collect();
         let holdings = engine.holdings()?;
-        Ok(Self { registered, names, holdings, ..Self::default() })
+        Ok(Self { registered, holdings, ..Self::default() })
     }
 
     /// What is to be left alone when the machine is looked at.
@@ -77,9 +74,12 @@ impl Known {
         snapshot.get(bdf).ok_or(Error::NoDevice(bdf))
     }
 
-    /// The name that a device is registered under.
-    pub fn name(&self, bdf: Bdf) -> Option<&str> {
-        self.names.get(&bdf).map(String::as_str)
+    /// The name that a device is registered under. Another one that sits at
+    /// its address by now has none.
+    pub fn name(&self, function: &Function) -> Option<&str> {
+        let device = self.registered.iter().find(|device| device.bdf == function.bdf)?;
+        let other = matches!(device.identity.compare(function), Likeness::Other(_));
+        (!other).then(|| device.name.as_str())
     }
 
     /// Whether it can be passed through, as things are.

@@ -40,7 +40,7 @@ impl Naming {
             vendor: vendor.and_then(|vendor| self.names.vendor(vendor)),
             device: ids.and_then(|(vendor, device)| self.names.device(vendor, device)),
             class: function.class.known().and_then(|class| self.names.class(*class)),
-            registered: self.known.name(function.bdf),
+            registered: self.known.name(function),
         }
     }
 

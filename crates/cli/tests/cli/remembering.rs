@@ -62,6 +62,24 @@ fn a_name_is_as_good_as_an_address() {
     assert!(plan.out.contains("unbind 0000:01:00.0 from nvidia\n"), "{plan}");
 }
 
+/// A name stands for a device and not for its address: what sits there now is not called so.
+#[test]
+fn a_name_is_not_another_devices() {
+    let desk = Desk::new().named("03:00.0", "scratch");
+    let config = desk.host.root().join("sys/bus/pci/devices/0000:03:00.0");
+    let modalias = std::fs::read_to_string(config.join("modalias")).unwrap();
+    let other = modalias.replacen(&modalias[5..13], "0000ABCD", 1);
+    std::fs::write(config.join("modalias"), other).unwrap();
+    for args in [&["list"][..], &["list", "--json"], &["show", "03:00.0"]] {
+        let said = desk.passthru(args);
+        assert_eq!(said.code, Some(0), "{said}");
+        assert!(said.out.contains("03:00.0") && !said.out.contains("scratch"), "{said}");
+    }
+    let said = desk.passthru(&["show", "scratch"]);
+    assert_eq!(said.code, Some(3), "{said}");
+    assert!(said.err.contains("identity_mismatch"), "{said}");
+}
+
 #[test]
 fn a_name_that_was_mistyped_is_suggested() {
     let desk = Desk::new().named("01:00.0", "gpu0");
