@@ -195,7 +195,7 @@ fn argv__commas_and_spaces() {
     spec.kernel = Some(kernel());
     let kernel = spec.kernel.as_mut().unwrap();
     kernel.kernel = "/srv/a, b/vmlinuz".into();
-    kernel.append = "console=ttyS0,115200 quiet".to_owned();
+    kernel.append = Some("console=ttyS0,115200 quiet".to_owned());
     spec.disks[0].path = "/srv/a, b/root,readonly=off.qcow2".into();
     spec.disks.push(Disk {
         path: "/srv/a, b/data.img".into(),

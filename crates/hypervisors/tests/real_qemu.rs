@@ -151,7 +151,7 @@ fn it_takes_paths_with_commas_and_spaces() {
     });
 
     let append = "console=ttyS0,115200 quiet".to_owned();
-    spec.kernel = Some(Kernel { initrd: Some(image.clone()), kernel: image, append });
+    spec.kernel = Some(Kernel { initrd: Some(image.clone()), kernel: image, append: Some(append) });
     accepted(&spec);
 
     let info = disk::parse_info(&run(&disk::info(&top))).unwrap();

@@ -8,6 +8,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use engine::{Name, RunPlan, RunRequest, Started};
 use hypervisors::Start;
+use model::Reason;
 use serde::Serialize;
 
 use self::options::{Boot, Shape};
@@ -105,7 +106,8 @@ fn planned(cx: &Context, plan: &RunPlan) -> Result<(), Error> {
             Start::Process { program, args } => (Some(command(program, args)), None),
             Start::Print(text) => (None, Some(text.as_str())),
         };
-        let plan = PlanJson::of(true, &plan.steps, &plan.notes);
+        let notes: Vec<Reason> = plan.notes.iter().chain(&rendered.notes).cloned().collect();
+        let plan = PlanJson::of(true, &plan.steps, &notes);
         return json::print(&PlannedJson { plan, command, guest });
     }
     print(|out| match &rendered.start {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::config::ConfigJson;
 use super::row::HeadJson;
-use super::uses::{HolderJson, MasterJson, UseJson, unseen_field};
+use super::uses::{HolderJson, MasterJson, UseJson};
 use super::{Unknown, VerdictJson};
 use crate::naming::Naming;
 
@@ -97,9 +97,6 @@ impl<'a> DetailsJson<'a> {
         let resets = un.field("reset_methods", &function.reset_methods);
         let holders = un.field("holders", &function.holders);
         let masters = un.field("drm_masters", &function.drm_masters);
-        for unseen in &function.unseen {
-            un.note(&[unseen_field(unseen.kind)], &unseen.why);
-        }
         Self {
             head: HeadJson::of(function, naming, un),
             subsystem_vendor: subsystem.map(|(vendor, _)| vendor.to_string()),

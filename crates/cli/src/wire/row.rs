@@ -3,6 +3,7 @@
 use model::{Function, Snapshot};
 use serde::{Serialize, Serializer};
 
+use super::uses::unseen_field;
 use super::{Unknown, VerdictJson};
 use crate::naming::Naming;
 
@@ -88,6 +89,9 @@ impl<'a> HeadJson<'a> {
         let named = naming.of(function);
         if let Some(gap) = &naming.known.gap {
             unknown.note(&["name"], &gap.why);
+        }
+        for unseen in &function.unseen {
+            unknown.note(&[unseen_field(unseen.kind)], &unseen.why);
         }
         Self {
             address: function.bdf.to_string(),

@@ -105,3 +105,32 @@ fn a_dry_run_on_a_recording_shows_paths_of_that_machine() {
     assert!(said.out.contains("path=/var/lib/passthru/instances/vm1/console.sock,"), "{said}");
     assert!(!said.to_string().contains("passthru-replay"), "{said}");
 }
+
+/// A reset of the controller takes the drives behind it away from the host.
+#[test]
+fn a_controller_whose_drives_are_mounted_is_not_reset() {
+    let machine = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../machines/vmd-xeon-nvme");
+    let at = ["--machine", machine.to_str().unwrap(), "--json", "--dry-run"];
+    for (verb, device) in [("reset", "5d:05.5"), ("bind", "5d:05.5"), ("bind", "10000:01:00.0")] {
+        let said = passthru(&[&[verb, device][..], &at].concat());
+        assert_eq!(said.code, Some(3), "{said}");
+        let error: Value = serde_json::from_str(&said.err).unwrap();
+        let reasons = error["details"]["reasons"].as_array().unwrap();
+        let mounted = reasons.iter().filter(|reason| reason["code"] == "disk_in_use");
+        assert_eq!(mounted.count(), 1, "{verb} {device}: {said}");
+    }
+}
+
+/// What is told on a terminal is in the JSON, too.
+#[test]
+fn notes_on_a_guest_are_in_its_json() {
+    let machine = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../machines/desktop-rtx2080");
+    let kernel = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let args = ["run", "vm1", "--kernel", kernel, "--append", "", "--dry-run", "--json"];
+    let said = passthru(&[&args[..], &["--machine", machine.to_str().unwrap()]].concat());
+    let plan: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(plan["notes"][0]["code"], "unknown_facts", "{said}");
+    let words = plan["command"].as_array().unwrap();
+    let append = words.iter().position(|word| word == "-append").unwrap();
+    assert_eq!(words[append + 1], "", "nothing was asked for, and nothing is given");
+}

@@ -112,8 +112,8 @@ pub enum Firmware {
 pub struct Kernel {
     pub kernel: PathBuf,
     pub initrd: Option<PathBuf>,
-    /// Its command line; empty: only what makes it speak on the console.
-    pub append: String,
+    /// Its command line; `None`: what makes it speak on the console.
+    pub append: Option<String>,
 }
 
 /// A disk image.

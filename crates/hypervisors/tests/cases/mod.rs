@@ -87,7 +87,7 @@ pub fn kernel() -> Kernel {
     Kernel {
         kernel: "/srv/guest/vmlinuz".into(),
         initrd: Some("/srv/guest/initrd".into()),
-        append: "console=ttyS0 quiet".to_owned(),
+        append: Some("console=ttyS0 quiet".to_owned()),
     }
 }
 

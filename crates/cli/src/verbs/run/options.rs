@@ -28,14 +28,8 @@ pub struct Boot {
     initrd: Option<PathBuf>,
 
     /// The kernel's command line; without it, the kernel speaks on the console
-    #[arg(
-        long,
-        value_name = "TEXT",
-        requires = "kernel",
-        default_value = "",
-        hide_default_value = true
-    )]
-    append: String,
+    #[arg(long, value_name = "TEXT", requires = "kernel")]
+    append: Option<String>,
 
     /// What runs before the operating system
     #[arg(long, value_enum, default_value_t = FirmwareWord::Default)]

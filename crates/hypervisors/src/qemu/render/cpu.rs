@@ -82,10 +82,7 @@ pub(super) fn kernel(kernel: &Kernel, console: &str) -> Vec<(&'static str, Strin
     let text = |path: &Path| path.display().to_string();
     let mut words = vec![("-kernel", text(&kernel.kernel))];
     words.extend(kernel.initrd.as_deref().map(|path| ("-initrd", text(path))));
-    let append = match kernel.append.as_str() {
-        "" => format!("console={console}"),
-        given => given.to_owned(),
-    };
+    let append = kernel.append.clone().unwrap_or_else(|| format!("console={console}"));
     words.push(("-append", append));
     words
 }
