@@ -25,7 +25,7 @@ function __fish_passthru_using_subcommand
 end
 
 complete -c passthru -n "__fish_passthru_needs_command" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_needs_command" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_needs_command" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_needs_command" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_needs_command" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_needs_command" -s v -l verbose -d 'Say more about what is done'
@@ -45,7 +45,7 @@ complete -c passthru -n "__fish_passthru_needs_command" -f -a "recover" -d 'Fini
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "record" -d 'Record this machine as text that `--machine` and umockdev can replay'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand list" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand list" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand list" -s a -l all -d 'Bridges and host bridges too, which always stay with the host'
 complete -c passthru -n "__fish_passthru_using_subcommand list" -s t -l tree -d 'Draw how devices hang below bridges'
@@ -53,13 +53,13 @@ complete -c passthru -n "__fish_passthru_using_subcommand list" -l json -d 'Prin
 complete -c passthru -n "__fish_passthru_using_subcommand list" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand show" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand show" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand show" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand show" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand show" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand show" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -s v -l verbose -d 'Say more about what is done'
@@ -67,22 +67,22 @@ complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -f -a "add" -d 'Give a device a name that stays with it, whatever its address becomes'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -f -a "list" -d 'List the names and what they stand for'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -f -a "remove" -d 'Forget a name; the device stays as it is'
-complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l name -d '1 to 63 of a-z, 0-9, `_`, `.` and `-`' -r
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l name -d '1 to 63 of a-z, 0-9, `_`, `.` and `-`, the first a letter or a digit, and no address' -r
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON, errors included'
@@ -98,7 +98,7 @@ reset_hits_others\t''
 uses_unknown\t''
 holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand bind" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l stop-services -d 'Stop services that hold a device, and start them again on release'
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l dry-run -d 'Print what would be done, and do nothing'
@@ -106,7 +106,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand bind" -l json -d 'Prin
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand release" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand release" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l json -d 'Print JSON, errors included'
@@ -126,10 +126,10 @@ complete -c passthru -n "__fish_passthru_using_subcommand run" -l accel -d 'What
 kvm\t''
 tcg\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l machine-type -d 'The machine that is emulated (q35, pseries, pc-q35-9.2)' -r
-complete -c passthru -n "__fish_passthru_using_subcommand run" -l viommu -d 'An emulated IOMMU in the guest: `auto` where a device needs it' -r -f -a "auto\t''
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l viommu -d 'An emulated IOMMU in the guest: `auto` where a device needs it; `--viommu` alone is `on`' -r -f -a "auto\t''
 on\t''
 off\t''"
-complete -c passthru -n "__fish_passthru_using_subcommand run" -l hugepages -d 'Take its memory from hugepages: `auto`, `on`, `off`, or a size as in 1G; `auto` is when enough are free near the devices' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l hugepages -d 'Take its memory from hugepages: `auto`, `on`, `off`, or a size as in 1G; `auto` is when enough are free near the devices, `--hugepages` alone is `on`' -r
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l spare-ports -d 'Empty ports for devices that come while it runs' -r
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l network -d 'Its network: `user`, `none`, or `tap:INTERFACE`' -r
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l forward -d 'A port of this host\'s loopback that leads to one of the guest' -r
@@ -143,7 +143,7 @@ reset_hits_others\t''
 uses_unknown\t''
 holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand run" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l hidden -d 'Hide from the guest that it runs on KVM'
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l iommufd -d 'Use /dev/iommu in place of the VFIO container'
@@ -153,7 +153,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand run" -l json -d 'Print
 complete -c passthru -n "__fish_passthru_using_subcommand run" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -s v -l verbose -d 'Say more about what is done'
@@ -165,20 +165,20 @@ complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fi
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -f -a "logs" -d 'Print what an instance said on its console'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -f -a "console" -d 'Talk to an instance by its serial console; Ctrl-] leaves'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l grace -d 'How long its operating system may take to shut down, in seconds' -r
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l json -d 'Print JSON, errors included'
@@ -186,7 +186,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_s
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l grace -d 'How long its operating system may take to shut down, in seconds' -r
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l stop -d 'Stop it first if it runs'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l dry-run -d 'Print what would be done, and do nothing'
@@ -194,7 +194,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_s
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on until the instance ends'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l hypervisor -d 'What the hypervisor said, in place of the guest'
@@ -202,7 +202,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_s
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -s v -l verbose -d 'Say more about what is done'
@@ -217,7 +217,7 @@ reset_hits_others\t''
 uses_unknown\t''
 holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand attach" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l stop-services -d 'Stop services that hold a device, and start them again on release'
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l dry-run -d 'Print what would be done, and do nothing'
@@ -227,28 +227,28 @@ complete -c passthru -n "__fish_passthru_using_subcommand attach" -s h -l help -
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l vm -d 'The instance' -r
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l wait -d 'How long the guest may take to let go of each, in seconds' -r
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand detach" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand reset" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand reset" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand recover" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand recover" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand record" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand record" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand record" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand record" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand record" -l unmasked -d 'Keep serial numbers, addresses and names as they are'
 complete -c passthru -n "__fish_passthru_using_subcommand record" -l holders -d 'Record which processes hold device nodes open, too'
@@ -256,7 +256,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand record" -l json -d 'Pr
 complete -c passthru -n "__fish_passthru_using_subcommand record" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -l root -d 'Look at the machine whose tree is below DIR' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand completions" -l machine -d 'Look at a recorded machine (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand completions" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -s v -l verbose -d 'Say more about what is done'

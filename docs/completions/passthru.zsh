@@ -16,7 +16,7 @@ _passthru() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -37,7 +37,7 @@ _passthru() {
             (list)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '-a[Bridges and host bridges too, which always stay with the host]' \
 '--all[Bridges and host bridges too, which always stay with the host]' \
@@ -53,7 +53,7 @@ _arguments "${_arguments_options[@]}" : \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -66,7 +66,7 @@ _arguments "${_arguments_options[@]}" : \
 (device)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -85,9 +85,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (add)
 _arguments "${_arguments_options[@]}" : \
-'--name=[1 to 63 of a-z, 0-9, \`_\`, \`.\` and \`-\`]:NAME:_default' \
+'--name=[1 to 63 of a-z, 0-9, \`_\`, \`.\` and \`-\`, the first a letter or a digit, and no address]:NAME:_default' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -101,7 +101,7 @@ _arguments "${_arguments_options[@]}" : \
 (list)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -113,7 +113,7 @@ _arguments "${_arguments_options[@]}" : \
 (remove)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -133,7 +133,7 @@ _arguments "${_arguments_options[@]}" : \
 '--driver=[The driver, where it is a variant of vfio-pci]:NAME:_default' \
 '*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown)' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--stop-services[Stop services that hold a device, and start them again on release]' \
 '--dry-run[Print what would be done, and do nothing]' \
@@ -148,7 +148,7 @@ _arguments "${_arguments_options[@]}" : \
 (release)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -173,15 +173,15 @@ uefi\:"OVMF, with variables of the guest'\''s own"))' \
 '--cpus=[Virtual processors]:N:_default' \
 '--accel=[What runs its instructions\: \`auto\` is KVM where it can be used]:ACCEL:(auto kvm tcg)' \
 '--machine-type=[The machine that is emulated (q35, pseries, pc-q35-9.2)]:NAME:_default' \
-'--viommu=[An emulated IOMMU in the guest\: \`auto\` where a device needs it]::VIOMMU:(auto on off)' \
-'--hugepages=[Take its memory from hugepages\: \`auto\`, \`on\`, \`off\`, or a size as in 1G; \`auto\` is when enough are free near the devices]::WHEN:_default' \
+'--viommu=[An emulated IOMMU in the guest\: \`auto\` where a device needs it; \`--viommu\` alone is \`on\`]::VIOMMU:(auto on off)' \
+'--hugepages=[Take its memory from hugepages\: \`auto\`, \`on\`, \`off\`, or a size as in 1G; \`auto\` is when enough are free near the devices, \`--hugepages\` alone is \`on\`]::WHEN:_default' \
 '--spare-ports=[Empty ports for devices that come while it runs]:N:_default' \
 '--network=[Its network\: \`user\`, \`none\`, or \`tap\:INTERFACE\`]:NETWORK:_default' \
 '*--forward=[A port of this host'\''s loopback that leads to one of the guest]:HOST:GUEST:_default' \
 '--program=[The hypervisor'\''s program, when it is not the usual one]:FILE:_files' \
 '*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown)' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--hidden[Hide from the guest that it runs on KVM]' \
 '--iommufd[Use /dev/iommu in place of the VFIO container]' \
@@ -200,7 +200,7 @@ uefi\:"OVMF, with variables of the guest'\''s own"))' \
 (instance)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -220,7 +220,7 @@ _arguments "${_arguments_options[@]}" : \
             (list)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -232,7 +232,7 @@ _arguments "${_arguments_options[@]}" : \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -246,7 +246,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--grace=[How long its operating system may take to shut down, in seconds]:SECONDS:_default' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -261,7 +261,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--grace=[How long its operating system may take to shut down, in seconds]:SECONDS:_default' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--stop[Stop it first if it runs]' \
 '--dry-run[Print what would be done, and do nothing]' \
@@ -276,7 +276,7 @@ _arguments "${_arguments_options[@]}" : \
 (logs)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '(--json)-f[Go on until the instance ends]' \
 '(--json)--follow[Go on until the instance ends]' \
@@ -292,7 +292,7 @@ _arguments "${_arguments_options[@]}" : \
 (console)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -311,7 +311,7 @@ _arguments "${_arguments_options[@]}" : \
 '--vm=[The instance]:NAME:_default' \
 '*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown)' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--stop-services[Stop services that hold a device, and start them again on release]' \
 '--dry-run[Print what would be done, and do nothing]' \
@@ -328,7 +328,7 @@ _arguments "${_arguments_options[@]}" : \
 '--vm=[The instance]:NAME:_default' \
 '--wait=[How long the guest may take to let go of each, in seconds]:SECONDS:_default' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -342,7 +342,7 @@ _arguments "${_arguments_options[@]}" : \
 (reset)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -356,7 +356,7 @@ _arguments "${_arguments_options[@]}" : \
 (recover)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -369,7 +369,7 @@ _arguments "${_arguments_options[@]}" : \
 (record)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--unmasked[Keep serial numbers, addresses and names as they are]' \
 '--holders[Record which processes hold device nodes open, too]' \
@@ -384,7 +384,7 @@ _arguments "${_arguments_options[@]}" : \
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
-'--machine=[Look at a recorded machine (see \`passthru record\`)]:FILE:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \

@@ -46,7 +46,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "DIR", conflicts_with = "machine")]
     pub root: Option<PathBuf>,
 
-    /// Look at a recorded machine (see `passthru record`)
+    /// Look at a recorded machine, a file or a folder (see `passthru record`)
     #[arg(long, global = true, value_name = "FILE")]
     pub machine: Option<PathBuf>,
 

@@ -1,6 +1,9 @@
 //! What to do about an error, in the words of the command line.
 
+use std::io::ErrorKind;
+
 use engine::Name;
+use host::record::RecordingError;
 
 use super::Error;
 use crate::context::Context;
@@ -15,6 +18,13 @@ impl Error {
             Self::NoDevice(_) => "`passthru list --all` shows what is there",
             Self::NotThisMachine => "--dry-run shows what would be done",
             Self::StillInDoubt => "`passthru recover` again, once the kernel has let go",
+            Self::Record(RecordingError::Write { source, .. }) => match source.kind() {
+                ErrorKind::AlreadyExists => {
+                    "nothing is written over: name a new file, or a folder without a recording"
+                }
+                ErrorKind::IsADirectory => "make the folder first, or name a file",
+                _ => "",
+            },
             Self::Replay(_) | Self::Record(_) | Self::Output(_) | Self::Io { .. } => "",
         };
         text.to_owned()

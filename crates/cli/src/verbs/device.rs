@@ -31,7 +31,8 @@ pub struct Add {
     #[arg(value_parser = device::parse)]
     device: String,
 
-    /// 1 to 63 of a-z, 0-9, `_`, `.` and `-`
+    /// 1 to 63 of a-z, 0-9, `_`, `.` and `-`, the first a letter or a digit, and no
+    /// address
     #[arg(long)]
     name: Name,
 

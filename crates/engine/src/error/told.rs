@@ -94,7 +94,12 @@ impl Error {
             Self::StateMissing { .. } => {
                 "put it back, or move the whole directory away to begin anew"
             }
-            Self::StateForeign { .. } => "use a state directory of your own (--state)",
+            Self::StateForeign { .. } => {
+                "its owner may do this, or use a state directory of your own (--state)"
+            }
+            Self::NoBootId(_) => {
+                "it is in /proc/sys/kernel/random/boot_id, and of a recording in its `host.sidecar`"
+            }
             Self::StateOpen { .. } => {
                 "they could have put anything there: see that they did not, then `chmod go-w` it"
             }

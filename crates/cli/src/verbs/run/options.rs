@@ -60,12 +60,13 @@ pub struct Shape {
     #[arg(long)]
     hidden: bool,
 
-    /// An emulated IOMMU in the guest: `auto` where a device needs it
+    /// An emulated IOMMU in the guest: `auto` where a device needs it; `--viommu`
+    /// alone is `on`
     #[arg(long, value_enum, default_value_t = Switch::Auto, num_args = 0..=1, default_missing_value = "on")]
     viommu: Switch,
 
     /// Take its memory from hugepages: `auto`, `on`, `off`, or a size as in 1G;
-    /// `auto` is when enough are free near the devices
+    /// `auto` is when enough are free near the devices, `--hugepages` alone is `on`
     #[arg(long, value_name = "WHEN", num_args = 0..=1, default_value = "auto", default_missing_value = "on", value_parser = hugepages)]
     hugepages: Hugepages,
 
