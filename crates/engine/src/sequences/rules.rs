@@ -82,7 +82,10 @@ impl World {
         let bound = bindings.filter(|it| it.boot_id == boot_id).map(|it| it.bdf);
         let unfinished = store.unfinished().unwrap().into_iter();
         let steps = unfinished.flat_map(|plan| store.steps(plan.id).unwrap());
-        let known: BTreeSet<Bdf> = bound.chain(steps.filter_map(|row| row.step.bdf())).collect();
+        // Of a plan whose undoing failed, too.
+        let left = store.left_behind(&boot_id).unwrap().into_iter().flatten();
+        let known: BTreeSet<Bdf> =
+            bound.chain(steps.filter_map(|row| row.step.bdf())).chain(left).collect();
         for device in DEVICES {
             let is_vfio = self.host.driver_of(device).as_deref() == Some("vfio-pci");
             prop_assert!(!is_vfio || known.contains(&device.parse().unwrap()), "{device}");
