@@ -1,6 +1,6 @@
 //! An emulated machine that stands still: its processors wait for an interrupt, and none comes. It was seen with two
-//! processors, in one start of some thirty, and with one not yet (docs/decisions/0012). What is found
-//! at the time goes into `stall.log` in the run directory.
+//! processors, in one start of some thirty, and with one not yet (docs/decisions/0012). What is found at the time goes
+//! into `stall.log` in the run directory.
 
 use std::fs::OpenOptions;
 use std::io::Write;

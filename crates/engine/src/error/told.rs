@@ -98,7 +98,7 @@ impl Error {
                 "its owner may do this, or use a state directory of your own (--state)"
             }
             Self::NoBootId(_) => {
-                "it is in /proc/sys/kernel/random/boot_id, and of a recording in its `host.sidecar`"
+                "a recording has it in its `host.sidecar`; without, it can be listed, and nothing be planned"
             }
             Self::StateOpen { .. } => {
                 "they could have put anything there: see that they did not, then `chmod go-w` it"
