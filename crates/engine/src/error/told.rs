@@ -97,9 +97,7 @@ impl Error {
             Self::StateForeign { .. } => {
                 "its owner may do this, or use a state directory of your own (--state)"
             }
-            Self::NoBootId(_) => {
-                "a recording has it in its `host.sidecar`; without, it can be listed, and nothing be planned"
-            }
+            Self::NoBootId(_) => "a recording has it in its `host.sidecar`",
             Self::StateOpen { .. } => {
                 "they could have put anything there: see that they did not, then `chmod go-w` it"
             }
