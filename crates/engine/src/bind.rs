@@ -113,6 +113,7 @@ impl Engine {
         // A device in doubt holds its lock: nothing of it is read then.
         if !reasons.iter().any(|reason| reason.code == Code::InDoubt) {
             self.look_closer(snapshot, &moving);
+            self.look_for_driver(snapshot, &intent.driver);
         }
         Ok(self.plan_bind_with(snapshot, intent, reasons)?)
     }

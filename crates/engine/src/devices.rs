@@ -5,6 +5,8 @@
 
 use model::Bdf;
 use model::identity::Identity;
+use model::plan::Refusal;
+use model::verdict::verdict;
 
 use crate::Engine;
 use crate::error::Error;
@@ -19,6 +21,7 @@ impl Engine {
         self.state.make()?;
         let _lock = Lock::take(&self.state, "device add", self.patience)?;
         let mut store = Store::open(&self.state)?;
+        store.look_through()?;
         let registered = self.registration(device, name, &store.devices()?)?;
         store.add_device(&registered)?;
         Ok(registered)
@@ -39,6 +42,9 @@ impl Engine {
         let bdf = resolve(device, &snapshot, known)?;
         refuse_twice(known, bdf, name)?;
         let function = snapshot.get(bdf).ok_or_else(|| Error::UnknownDevice(device.to_owned()))?;
+        if function.stays() {
+            return Err(Refusal { reasons: verdict(&snapshot, bdf).reasons }.into());
+        }
         let identity = Identity::of(function).ok_or(Error::NoIdentity(bdf))?;
         Ok(Registered { name: name.clone(), bdf, identity })
     }
@@ -55,7 +61,9 @@ impl Engine {
     pub fn remove_device(&mut self, name: &Name) -> Result<(), Error> {
         self.state.make()?;
         let _lock = Lock::take(&self.state, "device remove", self.patience)?;
-        match Store::open(&self.state)?.remove_device(name)? {
+        let mut store = Store::open(&self.state)?;
+        store.look_through()?;
+        match store.remove_device(name)? {
             true => Ok(()),
             false => Err(Error::NotRegistered(name.clone())),
         }

@@ -61,8 +61,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use host::apply::Applier;
-use host::observe::{Depth, driver_override, observe};
+use host::observe::{Depth, driver_override, guest_driver, observe};
 use host::paths::Root;
+use model::function::is_for_guests;
 use model::port::{AttrWriter, Runner};
 use model::{Bdf, Snapshot, Step, Why};
 
@@ -187,6 +188,14 @@ impl Engine {
                 let attrs = self.applier.attributes();
                 function.driver_override = driver_override(&self.root, *bdf, attrs);
             }
+        }
+    }
+
+    /// Adds whether the kernel has the driver that a bind is for.
+    fn look_for_driver(&self, snapshot: &mut Snapshot, driver: &str) {
+        let drivers = &mut snapshot.machine.guest_drivers;
+        if is_for_guests(driver) && !drivers.contains_key(driver) {
+            drivers.insert(driver.to_owned(), guest_driver(&self.root, driver));
         }
     }
 

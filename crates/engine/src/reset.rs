@@ -65,7 +65,10 @@ fn plan(
     reasons.extend(against.filter(|reason| !again(reason)));
     match reasons.is_empty() {
         true => Ok(Plan { steps: vec![Step::Reset { bdf }], notes: notes(function) }),
-        false => Err(Refusal { reasons }.into()),
+        false => {
+            let reasons = reasons.into_iter().map(Reason::blocking).collect();
+            Err(Refusal { reasons }.into())
+        }
     }
 }
 
@@ -123,8 +126,8 @@ fn in_use(function: &Function) -> Vec<Reason> {
         reasons.push(Reason::at(code(usage), bdf, format!("the host uses it: {usage}"), hint));
     }
     for unseen in &function.unseen {
-        let text = format!("not known: {unseen}");
-        reasons.push(Reason::at(Code::UsesUnknown, bdf, text, "look again as root"));
+        let hint = if unseen.why == Why::NotPermitted { "root sees it" } else { "" };
+        reasons.push(Reason::at(Code::UsesUnknown, bdf, format!("not known: {unseen}"), hint));
     }
     for holder in function.holders.known().into_iter().flatten() {
         let text = function.told(holder);

@@ -38,9 +38,9 @@ impl Machine {
     /// What `modprobe` would find, as depmod(8) lists it.
     pub(crate) fn put_modules(&self) {
         let folder = format!("lib/modules/{RELEASE}");
-        let line = |module: &String| {
-            format!("kernel/drivers/{}.ko:\n", module.replace("vfio_pci", "vfio/pci/vfio-pci"))
-        };
+        // With `-` where the kernel's own makefiles have it.
+        let file = |module: &String| module.replace("vfio_pci", "vfio-pci");
+        let line = |module: &String| format!("kernel/drivers/{}.ko:\n", file(module));
         let list: String = self.loadable.keys().map(line).collect();
         self.tree.put(format!("{folder}/modules.dep"), list);
         self.tree.put(format!("{folder}/modules.builtin"), "");

@@ -160,6 +160,7 @@ impl FakeHost {
         self.with(|state| {
             let driver = Driver::new(name, ids);
             state.machine.loadable.insert(driver.module.clone(), vec![driver]);
+            state.machine.put_modules();
         })
     }
 

@@ -241,12 +241,12 @@ fn the_machine() {
     assert_eq!((iommu.on, &iommu.address_width), (true, &Fact::Known(39)));
     assert_eq!(iommu.units, ["dmar0", "dmar1"]);
     assert_eq!(iommu.firmware, Fact::Known(Some("DMAR".to_owned())));
-    assert_eq!(machine.vfio_pci, Fact::Known(ModuleState::Loadable));
+    assert_eq!(machine.guest_driver("vfio-pci"), Fact::Known(ModuleState::Loadable));
     assert_eq!(machine.memory_available, Fact::Known(8192));
     assert_eq!((machine.kvm, machine.arch), (true.into(), "x86_64".to_owned().into()));
     tree.file("sys/module/vfio_pci/refcnt", "0\n");
     let machine = seen(&tree, Depth::Listing).machine;
-    assert_eq!(machine.vfio_pci, Fact::Known(ModuleState::Present));
+    assert_eq!(machine.guest_driver("vfio-pci"), Fact::Known(ModuleState::Present));
 }
 
 /// The kernel says it since 6.1; before, only what is there can tell.
@@ -281,7 +281,7 @@ fn an_empty_root_is_a_machine_of_which_nothing_is_known() {
     let machine = snapshot.machine;
     assert!(!machine.iommu.known().unwrap().on);
     assert_eq!(machine.arch, Fact::Unknown(Why::NotProvided));
-    assert_eq!(machine.vfio_pci, Fact::Unknown(Why::NotProvided));
+    assert_eq!(machine.guest_driver("vfio-pci"), Fact::Unknown(Why::NotProvided));
 }
 
 #[test]

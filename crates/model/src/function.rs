@@ -207,7 +207,17 @@ impl Function {
 /// Whether a driver hands devices to guests, or keeps them for one: VFIO's, Xen's
 /// `pciback`, `pci-stub`.
 pub fn is_for_guests(driver: &str) -> bool {
-    is_vfio_driver(driver) || ["pciback", "xen-pciback", "pci-stub"].contains(&driver)
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let vfio = is_vfio_driver(driver) && driver.bytes().all(plain);
+    vfio || ["pciback", "pci-stub"].contains(&driver)
+}
+
+/// The module that brings a driver for guests.
+pub fn module_of(driver: &str) -> &str {
+    match driver {
+        "pciback" => "xen-pciback",
+        driver => driver,
+    }
 }
 
 /// Whether a driver is vfio-pci or a variant of it (`mlx5_vfio_pci`, `nvgrace_gpu_vfio_pci`).

@@ -19,6 +19,7 @@ pub struct Reason {
     pub text: String,
     /// What to do about it; empty when nothing can be done.
     pub hint: String,
+    weight: Weight,
 }
 
 /// How much a reason weighs.
@@ -155,6 +156,8 @@ codes! {
     IdentityMismatch = "identity_mismatch", Blocks;
     /// The kernel has no vfio-pci.
     NoVfioPci = "no_vfio_pci", Blocks;
+    /// The kernel has not the driver that was asked for in place of vfio-pci.
+    NoGuestDriver = "no_guest_driver", Blocks;
     /// No such device on this machine.
     NotFound = "not_found", Blocks;
     /// The host has not enough free memory to pin the guest's.
@@ -174,17 +177,29 @@ codes! {
 impl Reason {
     /// A reason about one function.
     pub fn at(code: Code, bdf: Bdf, text: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, at: Some(bdf), text: text.into(), hint: hint.into() }
+        Self::new(code, Some(bdf), text.into(), hint.into())
     }
 
     /// A reason about the machine.
     pub fn machine(code: Code, text: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, at: None, text: text.into(), hint: hint.into() }
+        Self::new(code, None, text.into(), hint.into())
     }
 
-    /// How much it weighs.
+    fn new(code: Code, at: Option<Bdf>, text: String, hint: String) -> Self {
+        Self { code, at, text, hint, weight: code.weight() }
+    }
+
+    /// The same where nothing lets it go: what a verdict only mentions may
+    /// stand in the way of what is to be done now.
+    #[must_use]
+    pub fn blocking(self) -> Self {
+        Self { weight: Weight::Blocks, ..self }
+    }
+
+    /// How much it weighs: what its code does, unless it is
+    /// [`blocking`](Self::blocking).
     pub fn weight(&self) -> Weight {
-        self.code.weight()
+        self.weight
     }
 }
 

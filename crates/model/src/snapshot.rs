@@ -47,8 +47,9 @@ pub struct Machine {
     /// Changes with every boot: sysfs changes of an earlier boot are void.
     pub boot_id: Fact<String>,
     pub iommu: Fact<Iommu>,
-    /// Modules that are loaded or built in, as far as they were asked for.
-    pub vfio_pci: Fact<ModuleState>,
+    /// Drivers that hand devices to guests, as far as they were asked for;
+    /// `vfio-pci` always is.
+    pub guest_drivers: BTreeMap<String, Fact<ModuleState>>,
     /// `/dev/kvm` is there.
     pub kvm: Fact<bool>,
     /// Bytes of memory that can be handed out now (`MemAvailable`).
@@ -57,7 +58,14 @@ pub struct Machine {
     pub memory_total: Fact<u64>,
 }
 
-/// Whether a kernel module can be used.
+impl Machine {
+    /// Whether a driver that hands devices to guests can be used.
+    pub fn guest_driver(&self, name: &str) -> Fact<ModuleState> {
+        self.guest_drivers.get(name).cloned().unwrap_or(Fact::Unknown(Why::NotObserved))
+    }
+}
+
+/// Whether a driver can be used, by itself or by its kernel module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModuleState {
     /// Loaded or built in.

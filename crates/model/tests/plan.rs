@@ -80,12 +80,29 @@ fn what_is_bound_already_needs_nothing() {
 #[test]
 fn the_module_is_loaded_when_it_is_not() {
     let mut shape = consumer_card();
-    shape.0.machine.vfio_pci = Fact::Known(ModuleState::Loadable);
+    let state = |state: ModuleState| [("vfio-pci".to_owned(), state.into())].into();
+    shape.0.machine.guest_drivers = state(ModuleState::Loadable);
     let plan = planned(&shape, bind(&["0000:01:00.0"])).unwrap();
     assert_eq!(plan.steps[0], Step::LoadModule { module: "vfio-pci".to_owned() });
-    shape.0.machine.vfio_pci = Fact::Known(ModuleState::Missing);
+    shape.0.machine.guest_drivers = state(ModuleState::Missing);
     let refusal = planned(&shape, bind(&["0000:01:00.0"])).unwrap_err();
     assert_eq!(refusal.reasons[0].code, Code::NoVfioPci);
+}
+
+#[test]
+fn so_is_the_module_of_another_driver() {
+    for (driver, module) in [("mlx5_vfio_pci", "mlx5_vfio_pci"), ("pciback", "xen-pciback")] {
+        let mut shape = consumer_card();
+        let intent = Bind { driver: driver.to_owned(), ..bind(&["0000:01:00.0"]) };
+        let drivers = &mut shape.0.machine.guest_drivers;
+        drivers.insert(driver.to_owned(), ModuleState::Loadable.into());
+        let plan = planned(&shape, intent.clone()).unwrap();
+        assert_eq!(plan.steps[0], Step::LoadModule { module: module.to_owned() });
+        let drivers = &mut shape.0.machine.guest_drivers;
+        drivers.insert(driver.to_owned(), ModuleState::Missing.into());
+        let refusal = planned(&shape, intent).unwrap_err();
+        assert_eq!(refusal.reasons[0].code, Code::NoGuestDriver);
+    }
 }
 
 #[test]
@@ -345,7 +362,7 @@ fn what_the_host_does_with_it_is_not_guessed() {
 #[test]
 fn only_a_driver_that_hands_devices_to_guests_is_bound() {
     let card = "0000:01:00.0";
-    for driver in ["", "nvme", "../../x", "vfio"] {
+    for driver in ["", "nvme", "../../x", "../x_vfio_pci", "vfio"] {
         let refused =
             planned(&consumer_card(), Bind { driver: driver.to_owned(), ..bind(&[card]) });
         assert!(refused.is_err(), "{driver}");

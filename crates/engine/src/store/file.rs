@@ -11,6 +11,10 @@ use rusqlite::Connection;
 use crate::error::Error;
 use crate::state::StateDir;
 
+/// What tells a database of passthru from others, in its header ("ptru"; `PRAGMA
+/// application_id`, sqlite.org/fileformat2.html).
+pub(super) const APPLICATION: i32 = 0x7074_7275;
+
 /// Makes an empty database with write-ahead log under another name and moves
 /// it into place, so that an empty `state.db` always means damage and never
 /// a start that was cut off.
@@ -18,6 +22,7 @@ pub(super) fn create(path: &Path) -> Result<(), Error> {
     let fresh = path.with_extension(format!("db.{}", std::process::id()));
     let make = || {
         let db = Connection::open(&fresh)?;
+        db.pragma_update(None, "application_id", APPLICATION)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.close().map_err(|(_, error)| error)
     };
@@ -61,6 +66,25 @@ pub(super) fn refuse_short(db: &Connection, path: &Path) -> Result<(), Error> {
             path,
             format!("it holds {length} bytes, which is no whole number of pages"),
         )),
+    }
+}
+
+/// What another program made is not migrated.
+pub(super) fn refuse_others(db: &Connection, path: &Path) -> Result<(), Error> {
+    let application = db.pragma_query_value(None, "application_id", |row| row.get(0));
+    match application.map_err(|source| Error::store(path, source))? {
+        APPLICATION => Ok(()),
+        _ => Err(damaged(path, "another program made it".to_owned())),
+    }
+}
+
+/// Damage that a query may never come upon.
+pub(super) fn refuse_damaged(db: &Connection, path: &Path) -> Result<(), Error> {
+    let found: rusqlite::Result<String> =
+        db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match found.map_err(|source| Error::store(path, source))? {
+        sound if sound == "ok" => Ok(()),
+        found => Err(damaged(path, found)),
     }
 }
 

@@ -33,7 +33,9 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 use crate::error::Error;
 use crate::state::StateDir;
-use file::{create, exists, refuse_empty, refuse_orphans, refuse_short};
+use file::{
+    create, exists, refuse_damaged, refuse_empty, refuse_orphans, refuse_others, refuse_short,
+};
 use words::words;
 
 pub use bindings::{Assignment, AssignmentState, Binding};
@@ -111,6 +113,7 @@ impl Store {
         let version = store.version()?;
         // Its header has been read by now: the size of its pages is known.
         refuse_short(&store.db, &store.path)?;
+        refuse_others(&store.db, &store.path)?;
         if version > schema::MIGRATIONS.len() {
             let path = store.path;
             return Err(Error::StateNewer {
@@ -120,6 +123,14 @@ impl Store {
             });
         }
         Ok(store)
+    }
+
+    /// Reads all of it: for what is kept longest, and written seldom.
+    ///
+    /// # Errors
+    /// [`Error::StateDamaged`] where pages of it are.
+    pub fn look_through(&self) -> Result<(), Error> {
+        refuse_damaged(&self.db, &self.path)
     }
 
     fn version(&self) -> Result<usize, Error> {

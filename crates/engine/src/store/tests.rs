@@ -121,7 +121,8 @@ fn a_database_with_the_tables_of_others_is_named_and_left_alone() {
     let none = "PRAGMA user_version = 2";
     let others = "CREATE TABLE plans (x INTEGER)";
     let few = "CREATE TABLE plans (x INTEGER); PRAGMA user_version = 2";
-    for sql in [none, others, few] {
+    let marked = &format!("{few}; PRAGMA application_id = {}", file::APPLICATION);
+    for sql in [none, others, few, marked] {
         let (_dir, state) = fresh();
         let db = Connection::open(state.database()).unwrap();
         db.execute_batch(sql).unwrap();
@@ -132,6 +133,21 @@ fn a_database_with_the_tables_of_others_is_named_and_left_alone() {
         assert!(error.to_string().contains("state.db") && !error.hint().is_empty(), "{error}");
         assert_eq!(fs::read(state.database()).unwrap(), before, "{sql}");
     }
+}
+
+#[test]
+fn a_page_that_nobody_asked_for_is_found_damaged() {
+    let (_dir, state) = fresh();
+    let mut store = Store::open(&state).unwrap();
+    store.begin(&entry(&[unbind("0000:01:00.0")], &[])).unwrap();
+    store.read(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))).unwrap();
+    store.look_through().unwrap();
+    drop(store);
+    let mut bytes = fs::read(state.database()).unwrap();
+    bytes[2 * 4096..][..100].fill(0xee);
+    fs::write(state.database(), bytes).unwrap();
+    let store = Store::open(&state).unwrap();
+    assert_eq!(store.look_through().unwrap_err().code(), "state_damaged");
 }
 
 fn read_all(state: &StateDir) -> Result<(), Error> {

@@ -165,6 +165,23 @@ fn a_device_whose_driver_is_gone_is_released_without_one() {
 }
 
 #[test]
+fn a_variant_of_vfio_pci_is_loaded_where_the_kernel_has_it() {
+    let host = machine().loadable("mlx5_vfio_pci", &[(0x144d, 0xa808)]);
+    let given = Given { host, ..Given::new() };
+    let with = |driver: &str| BindRequest { driver: Some(driver.into()), ..request(&[NVME]) };
+    let error = given.engine().bind(&with("nvgrace_gpu_vfio_pci")).unwrap_err();
+    assert_eq!(codes(&error), ["no_guest_driver"]);
+    assert_eq!(given.host.log(), []);
+    let planned = given.engine().plan_bind(&with("mlx5_vfio_pci")).unwrap();
+    let report = given.engine().bind(&with("mlx5_vfio_pci")).unwrap();
+    assert_eq!(planned.steps, report.steps);
+    assert_eq!(report.steps[0], Step::LoadModule { module: "mlx5_vfio_pci".to_owned() });
+    assert_eq!(given.host.driver_of(NVME).as_deref(), Some("mlx5_vfio_pci"));
+    given.engine().release(&typed(&[NVME])).unwrap();
+    assert_eq!(given.host.driver_of(NVME).as_deref(), Some("nvme"));
+}
+
+#[test]
 fn a_foreign_guest_keeps_its_device() {
     let host = machine().loaded("vfio-pci");
     host.meddle("sys/bus/pci/drivers/nvme/unbind", NVME);

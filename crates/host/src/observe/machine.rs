@@ -4,6 +4,9 @@
 //! recording lacks a file, the fact is unknown: this machine's system calls
 //! say nothing about another one.
 
+use std::collections::BTreeMap;
+
+use model::function::module_of;
 use model::parse::machine::{lists_module, meminfo, processor_arch};
 use model::snapshot::{Machine, ModuleState};
 use model::{Fact, Why};
@@ -21,7 +24,10 @@ pub(super) fn machine(root: &Root) -> Machine {
         hostname: line(root, "kernel/hostname"),
         boot_id: line(root, "kernel/random/boot_id"),
         iommu: groups::iommu(root),
-        vfio_pci: module(root, "vfio_pci", &kernel),
+        guest_drivers: BTreeMap::from([(
+            "vfio-pci".to_owned(),
+            driver_state(root, "vfio-pci", &kernel),
+        )]),
         kvm: root.kvm().exists().into(),
         memory_available: bytes("MemAvailable").into(),
         memory_total: bytes("MemTotal").into(),
@@ -61,9 +67,15 @@ fn arch_by_traces(root: &Root) -> Fact<String> {
     found.map(str::to_owned).into()
 }
 
-/// Whether a kernel module can be used.
-fn module(root: &Root, name: &str, kernel: &Fact<String>) -> Fact<ModuleState> {
-    if root.module(name).exists() {
+/// Whether a driver for guests can be used: it is there, or its module is.
+pub fn guest_driver(root: &Root, driver: &str) -> Fact<ModuleState> {
+    driver_state(root, driver, &line(root, "kernel/osrelease"))
+}
+
+fn driver_state(root: &Root, driver: &str, kernel: &Fact<String>) -> Fact<ModuleState> {
+    // The kernel writes `-` in module names as `_`.
+    let name = &module_of(driver).replace('-', "_");
+    if root.driver(driver).exists() || root.module(name).exists() {
         return ModuleState::Present.into();
     }
     let release = match kernel {

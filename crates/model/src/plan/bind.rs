@@ -6,7 +6,7 @@ use super::holders::{Quiesce, is_vfio_driver, quiesce};
 use super::{Plan, Refusal};
 use crate::bdf::Bdf;
 use crate::fact::Why;
-use crate::function::{Function, PowerControl, is_for_guests};
+use crate::function::{Function, PowerControl, is_for_guests, module_of};
 use crate::intent::Bind;
 use crate::reason::{Code, Reason, Weight};
 use crate::snapshot::{ModuleState, Snapshot};
@@ -39,8 +39,8 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> 
         return Err(Refusal { reasons: refused.into_iter().map(with_way_out).collect() });
     }
     let mut steps = Vec::new();
-    if !snapshot.machine.vfio_pci.is(&ModuleState::Present) && intent.driver == "vfio-pci" {
-        steps.push(Step::LoadModule { module: "vfio-pci".to_owned() });
+    if !snapshot.machine.guest_driver(&intent.driver).is(&ModuleState::Present) {
+        steps.push(Step::LoadModule { module: module_of(&intent.driver).to_owned() });
     }
     steps.extend(quiet.units.into_iter().map(|unit| Step::StopUnit { unit, triggers: Vec::new() }));
     for function in moving.functions() {
@@ -53,6 +53,16 @@ fn no_driver_for_guests(driver: &str) -> Reason {
     let text = format!("`{driver}` is no driver that hands devices to guests");
     let hint = "vfio-pci is, and so are its variants (`mlx5_vfio_pci`), pci-stub and pciback";
     Reason::machine(Code::Unsupported, text, hint)
+}
+
+fn no_module(driver: &str) -> Reason {
+    let text = format!("the kernel has no driver {driver} and no module {}", module_of(driver));
+    if driver == "vfio-pci" {
+        let hint = "install the kernel's extra modules, or a kernel with CONFIG_VFIO_PCI";
+        return Reason::machine(Code::NoVfioPci, text, hint);
+    }
+    let hint = "vfio-pci takes any device; variants of it come with newer kernels";
+    Reason::machine(Code::NoGuestDriver, text, hint)
 }
 
 /// A reason that a bind's user may let go says how.
@@ -77,10 +87,8 @@ fn against(moving: &Moving<'_>, intent: &Bind) -> Vec<Reason> {
         reasons.extend(moving.reasons(function));
         reasons.extend(unlooked(function));
     }
-    if snapshot.machine.vfio_pci.is(&ModuleState::Missing) && intent.driver == "vfio-pci" {
-        let text = "the kernel has no vfio-pci module";
-        let hint = "install the kernel's extra modules, or a kernel with CONFIG_VFIO_PCI";
-        reasons.push(Reason::machine(Code::NoVfioPci, text, hint));
+    if snapshot.machine.guest_driver(&intent.driver).is(&ModuleState::Missing) {
+        reasons.push(no_module(&intent.driver));
     }
     // Holders were sorted into units and refusals before.
     reasons.retain(|reason| reason.code != Code::HeldByProcess);
@@ -110,7 +118,6 @@ fn unlooked(function: &Function) -> Option<Reason> {
 
 fn refuses(reason: &Reason, intent: &Bind) -> bool {
     match reason.code {
-        Code::HeldByProcess => true,
         code if intent.overrides.contains(&code) => reason.weight() == Weight::Blocks,
         _ => reason.weight() >= Weight::Unsure,
     }
