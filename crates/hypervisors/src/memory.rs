@@ -16,6 +16,9 @@ use crate::machine::GuestSpec;
 pub struct HostMemory {
     /// What can be handed out now (`MemAvailable`); `None` when unknown.
     pub available: Option<u64>,
+    /// Whether the kernel makes hugepages of the size that the guest asks for;
+    /// `None` when unknown, or when it asks for none.
+    pub makes_pages: Option<bool>,
     /// Free hugepages of the size that the guest asks for, in bytes.
     pub free_hugepages: Option<u64>,
     /// The limit on locked memory (`RLIMIT_MEMLOCK`) of the hypervisor's
@@ -83,6 +86,11 @@ fn address_spaces(spec: &GuestSpec) -> u64 {
 
 fn hugepages(spec: &GuestSpec, host: &HostMemory) -> Option<Reason> {
     let size = spec.memory.hugepages?;
+    if host.makes_pages == Some(false) {
+        let text = format!("the host's kernel makes no hugepages of {} KiB", size >> 10);
+        let hint = "`--hugepages on` takes the size that is usual there";
+        return Some(Reason::machine(Code::Unsupported, text, hint));
+    }
     let free = host.free_hugepages?;
     let want = spec.memory.bytes;
     (want > free).then(|| {

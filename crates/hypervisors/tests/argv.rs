@@ -7,7 +7,8 @@ mod cases;
 
 use cases::*;
 use hypervisors::machine::{
-    Accel, Container, Disk, DiskFormat, Firmware, GuestIommu, Machine, Memory, Network, Numa,
+    Accel, Container, Disk, DiskFormat, Firmware, Forward, GuestIommu, Machine, Memory, Network,
+    Numa,
 };
 use hypervisors::{GuestSpec, HostDevice, HostFacts, Reserve, Version, backend};
 use insta::assert_snapshot;
@@ -254,6 +255,21 @@ fn refused__everything_at_once() {
     spec.devices = vec![card, device(vec![aic100("0000:19:00.0", 7)]), device(vec![])];
     let old = HostFacts { version: Some(Version(6, 1, 0)), kvm: false, ..server() };
     assert_snapshot!(render(&spec, &old));
+}
+
+#[test]
+fn refused__what_would_fail_at_the_start() {
+    let mut spec = whole(GIB);
+    spec.container = Container::Iommufd;
+    let Network::User { forwards, .. } = &mut spec.network else { unreachable!() };
+    *forwards = [22, 80].map(|guest| Forward { host: 2222, guest }).into();
+    let text = render(&spec, &HostFacts { iommufd: Some(false), ..server() });
+    assert!(text.contains("the host's kernel has no iommufd that QEMU can use"), "{text}");
+    assert!(text.contains("port 2222 of the host is forwarded twice"), "{text}");
+    let mut spec = GuestSpec { machine: Machine::named("pseries").unwrap(), ..guest(GIB) };
+    spec.hide_kvm = true;
+    let text = render(&spec, &power());
+    assert!(text.contains("nothing hides it"), "{text}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn all(host: &HostMemory, spec: &hypervisors::GuestSpec) -> String {
 }
 
 const PLENTY: HostMemory = HostMemory {
+    makes_pages: None,
     available: Some(1 << 40),
     free_hugepages: Some(1 << 40),
     lock_limit: None,
@@ -66,8 +67,10 @@ fn memory_that_is_not_there_is_said_beforehand() {
     spec.memory.hugepages = Some(2 * MIB);
     let few = HostMemory { free_hugepages: Some(GIB), available: Some(GIB), ..PLENTY };
     insta::assert_snapshot!("memory__too_few_hugepages", all(&few, &spec));
-    let unknown =
-        HostMemory { available: None, free_hugepages: None, lock_limit: None, near: None };
+    let none = HostMemory { makes_pages: Some(false), ..few };
+    let text = all(&none, &spec);
+    assert!(text.contains("the host's kernel makes no hugepages of 2048 KiB"), "{text}");
+    let unknown = HostMemory { available: None, free_hugepages: None, lock_limit: None, ..PLENTY };
     assert_eq!(all(&unknown, &spec), "", "what is not known refuses nothing");
 }
 

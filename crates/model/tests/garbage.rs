@@ -91,6 +91,7 @@ proptest! {
         let _ = iomem::framebuffers(&text);
         let _ = machine::meminfo(&text, "MemTotal");
         let _ = machine::lists_module(&text, "vfio_pci");
+        let _ = machine::kernel_version(&text);
         let _ = machine::address_bits(&text);
         let _ = machine::processor_arch(&text);
         let _ = machine::node_meminfo(&text, "MemTotal");

@@ -5,10 +5,12 @@
 
 use std::fs::{self, OpenOptions};
 
+use host::observe::kernel_module;
 use hypervisors::machine::Machine;
 use hypervisors::{GuestSpec, HostFacts};
-use model::parse::machine::address_bits;
+use model::parse::machine::{address_bits, kernel_version};
 use model::port::RunError;
+use model::snapshot::ModuleState;
 
 use super::Observed;
 use super::program::{About, Asking, ask};
@@ -32,6 +34,7 @@ pub(super) fn facts(
         version: known.map(|about| about.version),
         sandbox: known.is_none_or(|about| about.sandbox),
         kvm: kvm(at, spec),
+        iommufd: iommufd(at),
         iommu_bits: iommu.and_then(|iommu| iommu.address_width.known().copied()),
         cpu_bits: fs::read_to_string(at.root.cpuinfo())
             .ok()
@@ -61,6 +64,15 @@ fn about(
         Err(Error::Run(RunError::Start { .. })) => Ok(None),
         known => known.map(Some),
     }
+}
+
+/// Whether the kernel has iommufd as QEMU uses it: with a character device for
+/// each function that VFIO has, since Linux 6.6 (`CONFIG_VFIO_DEVICE_CDEV`).
+fn iommufd(at: Observed<'_>) -> Option<bool> {
+    const CDEV: (u32, u32) = (6, 6);
+    let kernel = kernel_version(at.snapshot.machine.kernel.known()?)?;
+    let missing = || kernel_module(at.root, "iommufd").is(&ModuleState::Missing);
+    Some(kernel >= CDEV && !missing())
 }
 
 /// Whether KVM runs guests of this kind there: those of the machine's own

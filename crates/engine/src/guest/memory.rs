@@ -96,7 +96,10 @@ fn host_memory(at: Observed<'_>, spec: &GuestSpec) -> HostMemory {
     let bound = spec.memory.numa.filter(|numa| numa.strict).map(|numa| numa.node);
     let available = snapshot.machine.memory_available.known().copied();
     let near = bound.and_then(|node| free_on(root, node));
+    let sizes = sizes(root);
     HostMemory {
+        makes_pages: (spec.memory.hugepages.filter(|_| !sizes.is_empty()))
+            .map(|size| sizes.contains(&size)),
         available: available.map(|all| near.map_or(all, |near| all.min(near))),
         free_hugepages: spec.memory.hugepages.and_then(|size| free_hugepages(root, size, bound)),
         lock_limit: lock_limit(root, None),
@@ -121,6 +124,7 @@ pub(crate) fn against_memory(
     let resident = pid.and_then(|pid| resident(&Root::real(), pid)).unwrap_or_default();
     let host = host_memory(at, &spec);
     let host = HostMemory {
+        makes_pages: None,
         available: host.available.map(|free| free.saturating_add(resident)),
         free_hugepages: None,
         lock_limit: pid.and_then(|pid| lock_limit(at.root, Some(pid))),

@@ -73,9 +73,20 @@ pub fn guest_driver(root: &Root, driver: &str) -> Fact<ModuleState> {
 }
 
 fn driver_state(root: &Root, driver: &str, kernel: &Fact<String>) -> Fact<ModuleState> {
+    match root.driver(driver).exists() {
+        true => ModuleState::Present.into(),
+        false => module(root, module_of(driver), kernel),
+    }
+}
+
+/// Whether the kernel has what a module brings: by it, or built in.
+pub fn kernel_module(root: &Root, name: &str) -> Fact<ModuleState> {
+    module(root, name, &line(root, "kernel/osrelease"))
+}
+
+fn module(root: &Root, name: &str, kernel: &Fact<String>) -> Fact<ModuleState> {
     // The kernel writes `-` in module names as `_`.
-    let name = &module_of(driver).replace('-', "_");
-    if root.driver(driver).exists() || root.module(name).exists() {
+    if root.module(&name.replace('-', "_")).exists() {
         return ModuleState::Present.into();
     }
     let release = match kernel {

@@ -57,6 +57,9 @@ pub struct HostFacts {
     pub sandbox: bool,
     /// KVM can be used.
     pub kvm: bool,
+    /// The kernel offers iommufd, with devices as QEMU wants them for it;
+    /// `None` when unknown.
+    pub iommufd: Option<bool>,
     /// Address bits that the IOMMU translates, `None` when unknown.
     pub iommu_bits: Option<u8>,
     /// Physical address bits of the processor (`model::parse::machine::address_bits`),

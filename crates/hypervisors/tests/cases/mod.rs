@@ -24,6 +24,7 @@ pub fn server() -> HostFacts {
         version: Some(Version(10, 0, 2)),
         sandbox: true,
         kvm: true,
+        iommufd: Some(true),
         iommu_bits: Some(46),
         cpu_bits: Some(46),
     }

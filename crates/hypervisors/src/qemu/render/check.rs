@@ -32,6 +32,7 @@ pub(super) fn check(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
     reasons.extend(iommu(spec, facts));
     reasons.extend(emulated(spec));
     reasons.extend(network(&spec.network));
+    reasons.extend(forwards(&spec.network));
     reasons.extend(paths(spec));
     reasons.extend(devices(&spec.devices));
     reasons
@@ -98,6 +99,12 @@ fn iommu(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
         let text = format!("QEMU {old} has no iommufd, {} is the first", version::IOMMUFD);
         reasons.push(refuse(text, "use the VFIO container, the default"));
     }
+    if spec.container == Container::Iommufd && facts.iommufd == Some(false) {
+        let text = "the host's kernel has no iommufd that QEMU can use";
+        let hint = "Linux 6.6 with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV does; \
+                    or use the VFIO container, the default";
+        reasons.push(refuse(text, hint));
+    }
     if spec.iommu == GuestIommu::On && spec.machine.kind() == MachineKind::Pseries {
         let text = "a pseries guest has an IOMMU by its nature; another cannot be added";
         reasons.push(refuse(text, "leave the choice to passthru (--viommu auto)"));
@@ -134,9 +141,16 @@ fn emulated(spec: &GuestSpec) -> Vec<Reason> {
         let text = format!("{count} emulated devices; a guest has room for {MAX_EMULATED}");
         reasons.push(refuse(text, "give it fewer disks"));
     }
+    if spec.hide_kvm && spec.machine.kind() == MachineKind::Pseries {
+        let text = "a pseries guest always knows its hypervisor (PAPR): nothing hides it";
+        reasons.push(refuse(text, "leave out --hidden"));
+    }
     let uefi = spec.firmware != Firmware::Default;
     if uefi && spec.machine.kind() == MachineKind::Pseries {
-        reasons.push(refuse("POWER has no UEFI", "leave the firmware to the machine (SLOF)"));
+        reasons.push(refuse(
+            "POWER has no UEFI",
+            "leave out --firmware: the machine brings its own (SLOF)",
+        ));
     }
     reasons
 }
@@ -162,6 +176,14 @@ fn network(network: &Network) -> Vec<Reason> {
         reasons.push(refuse(text, hint));
     }
     reasons
+}
+
+/// Each port of the host's leads to one place.
+fn forwards(network: &Network) -> Option<Reason> {
+    let Network::User { forwards, .. } = network else { return None };
+    let mut seen = BTreeSet::new();
+    let twice = forwards.iter().find(|forward| !seen.insert(forward.host))?;
+    Some(refuse(format!("port {} of the host is forwarded twice", twice.host), ""))
 }
 
 /// Six bytes, and not a group address.
