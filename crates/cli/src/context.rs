@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicBool;
 use engine::{Engine, StateDir};
 use host::observe::{Depth, InDoubt, observe, observe_with};
 use host::paths::Root;
+use host::record::Recording;
 use host::replay::Replay;
 use host::run::{CommandRunner, NoCommands};
 use host::write::ChildWriter;
@@ -122,6 +123,7 @@ impl Context {
 /// machine without devices.
 fn below(dir: PathBuf) -> Result<Root, Error> {
     match dir.join(".").metadata() {
+        Ok(_) if Recording::is_folder(&dir) => Err(Error::RecordingAsRoot(dir)),
         Ok(_) => Ok(Root::new(dir)),
         Err(source) => Err(Error::Io { doing: format!("look below {}", dir.display()), source }),
     }

@@ -9,6 +9,7 @@ mod json;
 mod told;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -37,8 +38,12 @@ pub enum Error {
     /// A changing verb with `--root` or `--machine`.
     #[error("this is not the machine that passthru runs on: nothing can be changed there")]
     NotThisMachine,
+    #[error("`{0}` is no address and no vendor:device here; registered names are not known")]
+    NamesUnknown(String),
     #[error("there is no device at {0}")]
     NoDevice(Bdf),
+    #[error("{} is a recording, and no machine's tree", .0.display())]
+    RecordingAsRoot(PathBuf),
     #[error("cannot replay the recording")]
     Replay(#[source] ReplayError),
     #[error("cannot record this machine")]
@@ -59,7 +64,7 @@ fn exit_code(error: &Error) -> u8 {
         Error::Arguments(clap) => u8::try_from(clap.exit_code()).unwrap_or(2),
         // The reader has seen enough.
         Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
-        Error::NotThisMachine | Error::NoDevice(_) => 3,
+        Error::NotThisMachine | Error::NamesUnknown(_) | Error::NoDevice(_) => 3,
         Error::StillInDoubt => 4,
         Error::Engine(error) | Error::Misnamed { error, .. } => match error {
             E::AmbiguousDevice { .. } | E::BadName(_) => 2,
@@ -76,6 +81,7 @@ fn exit_code(error: &Error) -> u8 {
             E::Undying { .. } => 4,
             _ => 1,
         },
+        Error::RecordingAsRoot(_) => 2,
         Error::Replay(_) | Error::Record(_) | Error::Output(_) | Error::Io { .. } => 1,
     }
 }
@@ -87,7 +93,9 @@ impl Error {
             Self::Arguments(_) => "usage",
             Self::Engine(error) | Self::Misnamed { error, .. } => error.code(),
             Self::NotThisMachine => "not_this_machine",
+            Self::NamesUnknown(_) => "unknown_device",
             Self::NoDevice(_) => model::Code::NotFound.as_str(),
+            Self::RecordingAsRoot(_) => "usage",
             Self::Replay(_) => "bad_recording",
             Self::Record(_) => "not_recorded",
             Self::StillInDoubt => "in_doubt",

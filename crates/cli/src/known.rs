@@ -70,7 +70,12 @@ impl Known {
 
     /// The function that a text means.
     pub fn find<'a>(&self, text: &str, snapshot: &'a Snapshot) -> Result<&'a Function, Error> {
-        let bdf = engine::resolve(text, snapshot, &self.registered)?;
+        let bdf = match (engine::resolve(text, snapshot, &self.registered), &self.gap) {
+            (Err(engine::Error::UnknownDevice(text)), Some(_)) => {
+                return Err(Error::NamesUnknown(text));
+            }
+            (found, _) => found?,
+        };
         snapshot.get(bdf).ok_or(Error::NoDevice(bdf))
     }
 

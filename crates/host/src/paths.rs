@@ -41,6 +41,11 @@ impl Root {
         self.dir == Path::new("/")
     }
 
+    /// Whether it was made from a recording.
+    pub fn is_recorded(&self) -> bool {
+        self.name.is_some()
+    }
+
     /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.dir

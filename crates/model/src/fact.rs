@@ -38,6 +38,8 @@ pub enum Why {
     Failed(String),
     /// This pass did not look (a quick listing leaves the slow facts out).
     NotObserved,
+    /// Whoever recorded the machine did not look.
+    NotRecorded,
 }
 
 impl<T> Fact<T> {
@@ -124,6 +126,7 @@ impl fmt::Display for Why {
             Self::Malformed(text) => write!(f, "unexpected content `{}`", text.trim()),
             Self::Failed(text) => f.write_str(text),
             Self::NotObserved => f.write_str("not looked at"),
+            Self::NotRecorded => f.write_str("the recording does not say"),
         }
     }
 }

@@ -135,10 +135,14 @@ codes! {
     HeldByProcess = "held_by_process", Condition;
     /// A quirk that is known by the device's ids and has a remedy.
     QuirkCondition = "quirk_condition", Condition;
+    /// Other devices are reached through it alone, and vanish from the host while a guest has it.
+    TakesBehind = "takes_behind", Note;
     /// A physical function that could serve several guests by virtual functions.
     HasVirtualFunctions = "has_virtual_functions", Note;
     /// The host driver that a function is to go back to is no longer there.
     DriverMissing = "driver_missing", Note;
+    /// The host has the function, and did before anything was done.
+    WithHost = "with_host", Note;
     /// A driver of the host has the function while it is reset.
     DriverBound = "driver_bound", Note;
     /// A fact that the verdict would need could not be read.

@@ -275,9 +275,9 @@ fn behind_vmd_the_controller_goes_instead() {
     assert!(found.reasons[0].hint.contains(vmd), "{}", found.reasons[0].hint);
     assert_eq!(found.reasons.len(), 1, "{:#?}", found.reasons);
     // The controller can go: what is behind it goes away with it.
-    expect(&shape, vmd, &Kind::Assignable, &[]);
+    expect(&shape, vmd, &Kind::Assignable, &[Code::TakesBehind]);
     let mount = Use::Mount { block: "nvme0n1p1".to_owned(), at: "/".to_owned() };
-    expect(&shape.used(disk, mount), vmd, &Kind::Not, &[Code::RootDisk]);
+    expect(&shape.used(disk, mount), vmd, &Kind::Not, &[Code::RootDisk, Code::TakesBehind]);
     // A high domain alone is no VMD (Hyper-V has them too).
     let lone = Shape::new().endpoint(disk, (0x144d, 0xa80a), 0x010802, 5);
     expect(&lone, disk, &Kind::Assignable, &[]);

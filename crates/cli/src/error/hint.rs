@@ -15,7 +15,9 @@ impl Error {
             Self::Misnamed { near, .. } => return format!("did you mean {near}?"),
             Self::Engine(error) => error.hint(),
             Self::Arguments(_) => "--help tells what there is",
-            Self::NoDevice(_) => "`passthru list --all` shows what is there",
+            Self::NamesUnknown(_) | Self::NoDevice(_) => {
+                "`passthru list --all` shows what is there"
+            }
             Self::NotThisMachine => "--dry-run shows what would be done",
             Self::StillInDoubt => "`passthru recover` again, once the kernel has let go",
             Self::Record(RecordingError::Write { source, .. }) => match source.kind() {
@@ -25,7 +27,9 @@ impl Error {
                 ErrorKind::IsADirectory => "make the folder first, or name a file",
                 _ => "",
             },
-            Self::Replay(_) | Self::Record(_) | Self::Output(_) | Self::Io { .. } => "",
+            Self::RecordingAsRoot(dir) => return format!("--machine {}", dir.display()),
+            Self::Output(_) => "only the report is lost: a change that was asked for is done",
+            Self::Replay(_) | Self::Record(_) | Self::Io { .. } => "",
         };
         text.to_owned()
     }

@@ -20,8 +20,10 @@ use crate::wire::ListJson;
 ///
 /// The verdict is `yes`, `with` the members of its IOMMU group that must go
 /// along, or `no`, each followed by codes: what has to be minded behind the
-/// first two, what stands in the way behind the last. `passthru show` explains
-/// them, and has mere notes as well. Which processes hold a device is looked at
+/// first two, what stands in the way behind the last. `unsure` is a yes that
+/// too little is known for: every change is refused until more is seen, or the
+/// code let go by name. `passthru show` explains the codes, and has mere notes
+/// as well. Which processes hold a device is looked at
 /// by `show` and by every plan only. Listing needs no privilege and never wakes
 /// a device.
 #[derive(Debug, Args)]
@@ -87,10 +89,7 @@ fn row(naming: &Naming, place: String, function: &Function, verdict: &Verdict) -
 
 /// Whether a fact that the verdict would need is not known.
 fn is_incomplete(verdict: &Verdict) -> bool {
-    verdict
-        .reasons
-        .iter()
-        .any(|reason| reason.code == Code::Unknown || reason.weight() == Weight::Unsure)
+    verdict.is_unsure() || verdict.reasons.iter().any(|reason| reason.code == Code::Unknown)
 }
 
 /// A value, `-` for none, `?` for not known.
@@ -109,12 +108,16 @@ fn verdict_cell(function: &Function, verdict: &Verdict) -> Cell {
     }
     match &verdict.kind {
         Kind::Not => Cell::styled(with_codes("no".to_owned(), verdict, Weight::Override), NO),
+        Kind::Assignable if verdict.is_unsure() => {
+            Cell::styled(with_codes("unsure".to_owned(), verdict, Weight::Condition), PARTLY)
+        }
         Kind::Assignable => {
             Cell::styled(with_codes("yes".to_owned(), verdict, Weight::Condition), YES)
         }
         Kind::InCompany(company) => {
             let company: Vec<String> = company.iter().map(ToString::to_string).collect();
-            let text = format!("with {}", company.join(" "));
+            let unsure = if verdict.is_unsure() { "unsure, " } else { "" };
+            let text = format!("{unsure}with {}", company.join(" "));
             Cell::styled(with_codes(text, verdict, Weight::Condition), PARTLY)
         }
     }

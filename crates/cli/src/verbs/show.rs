@@ -92,11 +92,16 @@ impl Subject<'_> {
     fn verdict(&self, page: &mut Page, verdict: &Verdict) {
         let look = page.look();
         page.section("verdict");
+        let but = if verdict.is_unsure() { ", but too little is known to do it" } else { "" };
         let text = match &verdict.kind {
+            Kind::Assignable if verdict.is_unsure() => {
+                look.paint(PARTLY, format!("can be passed through{but}"))
+            }
             Kind::Assignable => look.paint(YES, "can be passed through"),
             Kind::InCompany(company) => {
                 let company: Vec<String> = company.iter().map(ToString::to_string).collect();
-                look.paint(PARTLY, format!("can be passed through with {}", company.join(" ")))
+                let company = company.join(" ");
+                look.paint(PARTLY, format!("can be passed through with {company}{but}"))
             }
             Kind::Not => look.paint(NO, "cannot be passed through"),
         };

@@ -53,6 +53,14 @@ fn a_tree_that_is_not_there_is_no_empty_machine() {
 }
 
 #[test]
+fn a_recording_is_no_tree() {
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../machines/lab-basic");
+    let said = passthru(&["list", "--root", recording.to_str().unwrap()]);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{said}");
+    assert!(said.err.contains("hint: --machine "), "{said}");
+}
+
+#[test]
 fn recordings_without_devices() {
     let folder = tempfile::tempdir().unwrap();
     for path in [Path::new("/dev/null"), folder.path()] {

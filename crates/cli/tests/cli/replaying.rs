@@ -134,3 +134,13 @@ fn notes_on_a_guest_are_in_its_json() {
     let append = words.iter().position(|word| word == "-append").unwrap();
     assert_eq!(words[append + 1], "", "nothing was asked for, and nothing is given");
 }
+
+/// It was recorded without its processes: nothing waits for them here.
+#[test]
+fn who_holds_a_recorded_device_is_told_to_be_unknown() {
+    let machine = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../machines/lab-basic");
+    let plan = json(&machine, &["bind", "03:00.0", "--dry-run"]);
+    let note = &plan["notes"][0];
+    assert_eq!(note["code"], "unknown_facts", "{plan}");
+    assert!(note["text"].as_str().unwrap().contains("the recording does not say"), "{plan}");
+}

@@ -20,7 +20,10 @@ use crate::read::{Buffer, Folder};
 
 /// Find the holders of all functions.
 pub(super) fn holders(root: &Root, nodes: &Nodes, functions: &mut BTreeMap<Bdf, Function>) {
-    let found = scan(root, nodes);
+    let found = scan(root, nodes).map_err(|why| match why {
+        Why::NotProvided if root.is_recorded() => Why::NotRecorded,
+        why => why,
+    });
     for function in functions.values_mut() {
         function.holders = match &found {
             Ok(holders) => holders.get(&function.bdf).cloned().unwrap_or_default().into(),

@@ -69,6 +69,11 @@ impl Recording {
         text
     }
 
+    /// Whether a folder is a recording, and not a machine's tree.
+    pub fn is_folder(path: &Path) -> bool {
+        path.join(DEVICES_FILE).is_file()
+    }
+
     /// Reads a folder or a file.
     pub fn read_from(path: &Path) -> Result<Self, RecordingError> {
         if !path.is_dir() {

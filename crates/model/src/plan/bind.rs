@@ -1,6 +1,6 @@
 //! Whole groups to vfio-pci, or every reason why not.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::holders::{Quiesce, is_vfio_driver, quiesce};
 use super::{Plan, Refusal};
@@ -9,7 +9,7 @@ use crate::fact::Why;
 use crate::function::{Function, PowerControl, is_for_guests, module_of};
 use crate::intent::Bind;
 use crate::reason::{Code, Reason, Weight};
-use crate::snapshot::{ModuleState, Snapshot};
+use crate::snapshot::{GroupId, ModuleState, Snapshot};
 use crate::step::Step;
 use crate::verdict::{self, Moving};
 
@@ -96,24 +96,33 @@ fn against(moving: &Moving<'_>, intent: &Bind) -> Vec<Reason> {
     reasons
 }
 
-/// The members that move although nobody named them: worth knowing.
-fn companions(moving: &Moving<'_>, named: &[Bdf]) -> Option<Reason> {
-    let named: BTreeSet<Bdf> = named.iter().copied().collect();
-    let others: Vec<String> = moving.set.difference(&named).map(ToString::to_string).collect();
-    if others.is_empty() {
-        return None;
+/// The members that move although nobody named them, group by group: worth
+/// knowing.
+fn companions(moving: &Moving<'_>, named: &[Bdf]) -> Vec<Reason> {
+    let mut others: BTreeMap<Option<GroupId>, Vec<String>> = BTreeMap::new();
+    for function in moving.functions().filter(|function| !named.contains(&function.bdf)) {
+        others.entry(function.group_id()).or_default().push(function.bdf.to_string());
     }
-    let text = format!("moves as well, being in the same IOMMU group: {}", others.join(" "));
-    Some(Reason::machine(Code::GroupCompany, text, ""))
+    let told = |(group, others): (Option<GroupId>, Vec<String>)| {
+        let group = group.map_or("their".to_owned(), |id| id.to_string());
+        let text = format!("moves as well, being in IOMMU group {group}: {}", others.join(" "));
+        Reason::machine(Code::GroupCompany, text, "")
+    };
+    others.into_iter().map(told).collect()
 }
 
 /// That nobody looked for holders, or could where no driver is to be taken
 /// away, is told. Where one is, a rule of the verdict refuses.
 fn unlooked(function: &Function) -> Option<Reason> {
-    let told = |why: &&Why| function.host_driver().is_none() || **why == Why::NotObserved;
+    let free = function.host_driver().is_none();
+    let told = |why: &&Why| free || matches!(why, Why::NotObserved | Why::NotRecorded);
     let why = function.holders.why().filter(told)?;
     let text = format!("not known: who holds it ({why})");
-    Some(Reason::at(Code::Unknown, function.bdf, text, ""))
+    let hint = match why {
+        Why::NotRecorded => "`passthru record --holders` looks",
+        _ => "",
+    };
+    Some(Reason::at(Code::Unknown, function.bdf, text, hint))
 }
 
 fn refuses(reason: &Reason, intent: &Bind) -> bool {

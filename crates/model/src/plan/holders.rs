@@ -85,7 +85,8 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
             None => {
                 let text = function.told(holder);
                 let hint = "end it first; a process that systemd does not run is not ended for you";
-                into.refusals.push(Reason::at(Code::HeldByProcess, function.bdf, text, hint).blocking());
+                into.refusals
+                    .push(Reason::at(Code::HeldByProcess, function.bdf, text, hint).blocking());
             }
         }
     }

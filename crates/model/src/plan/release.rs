@@ -46,7 +46,20 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Release) -> Plan {
     if intent.done.is_empty() {
         steps.extend(then.values().flat_map(unrecorded));
     }
+    let rests = |function: &&Function| {
+        intent.devices.contains(&function.bdf)
+            && !steps.iter().any(|step| step.bdf() == Some(function.bdf))
+    };
+    notes.extend(then.values().filter(rests).map(with_host));
     Plan { steps, notes }
+}
+
+fn with_host(function: &Function) -> Reason {
+    let text = match function.driver_name() {
+        Some(driver) => format!("it is with the host already, its driver is {driver}"),
+        None => "it is with the host already, and no driver has it".to_owned(),
+    };
+    Reason::at(Code::WithHost, function.bdf, text, "")
 }
 
 /// A driver that is gone cannot take its device back; staying with the

@@ -17,6 +17,7 @@ pub(super) const RULES: &[Rule] = &[
     chipset,
     wedged,
     behind_vmd,
+    takes_behind,
     reserved_region,
     active_vfs,
     conventional_pci,
@@ -94,9 +95,27 @@ fn behind_vmd(snapshot: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
     out.push(Reason::at(Code::BehindVmd, function.bdf, text, hint));
 }
 
+fn takes_behind(snapshot: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
+    let behind = snapshot.lost_with(function).filter(|lost| lost.bdf != function.bdf);
+    let behind: Vec<String> =
+        behind.filter(|lost| !lost.stays()).map(|lost| lost.bdf.to_string()).collect();
+    if !behind.is_empty() {
+        let text = format!("what is behind it goes from the host with it: {}", behind.join(" "));
+        out.push(Reason::at(Code::TakesBehind, function.bdf, text, ""));
+    }
+}
+
 fn reserved_region(snapshot: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
     let Some(group) = snapshot.group_of(function.bdf) else { return };
-    let Some(regions) = group.reserved.known() else { return };
+    let regions = match &group.reserved {
+        Fact::Known(regions) => regions,
+        Fact::Unknown(Why::NotObserved) => return,
+        Fact::Unknown(why) => {
+            let text = format!("not known: whether the firmware keeps memory for it ({why})");
+            let hint = "if it does, a guest with it cannot start: vfio says why in the kernel log";
+            return out.push(Reason::at(Code::Unknown, function.bdf, text, hint));
+        }
+    };
     // "direct-relaxable" is for USB and graphics at boot; VFIO may lift it.
     for region in regions.iter().filter(|region| region.kind == "direct") {
         let text = format!(

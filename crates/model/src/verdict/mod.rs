@@ -24,6 +24,13 @@ pub struct Verdict {
     pub reasons: Vec<Reason>,
 }
 
+impl Verdict {
+    /// Whether too little is known for a change, which a plan would refuse.
+    pub fn is_unsure(&self) -> bool {
+        self.reasons.iter().any(|reason| reason.weight() == Weight::Unsure)
+    }
+}
+
 /// Yes, with company, or no.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -158,8 +158,8 @@ fn display(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
 fn held(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
     let holders = match &function.holders {
         Fact::Known(holders) => holders,
-        // A listing does not look.
-        Fact::Unknown(Why::NotObserved) => return,
+        // A listing does not look, and nothing waits for anybody in a recording.
+        Fact::Unknown(Why::NotObserved | Why::NotRecorded) => return,
         Fact::Unknown(why) => return out.extend(unheld(function, why)),
     };
     for holder in holders {

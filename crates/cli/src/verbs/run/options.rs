@@ -16,7 +16,8 @@ use crate::size;
 pub struct Boot {
     /// A disk image (qcow2, raw) or block device; it is never written, the
     /// guest gets a layer of its own over it
-    #[arg(required_unless_present = "kernel")]
+    // What is said of the last two is that they need a kernel.
+    #[arg(required_unless_present_any = ["kernel", "initrd", "append"])]
     image: Option<PathBuf>,
 
     /// A kernel to boot without a boot loader
@@ -153,7 +154,7 @@ impl Shape {
         match &mut request.network {
             NetworkRequest::User { forwards } => *forwards = self.forward,
             _ if self.forward.is_empty() => {}
-            _ => return Err(conflict("--forward needs --network user")),
+            _ => return Err(conflict("only the network `user` has ports to --forward")),
         }
         request.program = self.program;
         request.extra = self.extra;
@@ -162,7 +163,14 @@ impl Shape {
 }
 
 fn conflict(text: &str) -> Error {
-    Error::Arguments(crate::command().error(ErrorKind::ArgumentConflict, text))
+    let mut command = crate::command();
+    // Only then do its verbs know what they are called.
+    command.build();
+    let error = match command.find_subcommand_mut("run") {
+        Some(run) => run.error(ErrorKind::ArgumentConflict, text),
+        None => command.error(ErrorKind::ArgumentConflict, text),
+    };
+    Error::Arguments(error)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Error> {
