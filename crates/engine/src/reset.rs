@@ -129,7 +129,8 @@ fn in_use(function: &Function) -> Vec<Reason> {
         let hint = if unseen.why == Why::NotPermitted { "root sees it" } else { "" };
         reasons.push(Reason::at(Code::UsesUnknown, bdf, format!("not known: {unseen}"), hint));
     }
-    for holder in function.holders.known().into_iter().flatten() {
+    let holders = function.holders.known().into_iter().flatten();
+    for holder in holders.filter(|holder| !holder.lets_go()) {
         let text = function.told(holder);
         reasons.push(Reason::at(Code::HeldByProcess, bdf, text, "end it first"));
     }

@@ -14,7 +14,6 @@ use std::sync::atomic::Ordering;
 
 use host::apply::{ApplyError, Outcome};
 use host::observe::holders_of_any;
-use model::plan::follows;
 use model::port::Child;
 use model::step::Undo;
 use model::{Bdf, GroupId, Step};
@@ -124,7 +123,7 @@ impl Turn<'_> {
         }
         let functions: Vec<Bdf> = rows[at..].iter().filter_map(unbound).collect();
         let found = holders_of_any(&self.engine.root, &functions);
-        let mut held = found.known()?.iter().filter(|(_, holder)| !follows(holder));
+        let mut held = found.known()?.iter().filter(|(_, holder)| !holder.lets_go());
         let (bdf, first) = held.next()?;
         let others = held.filter(|(other, _)| other == bdf).map(|(_, holder)| holder.clone());
         let holders = std::iter::once(first.clone()).chain(others).collect();

@@ -139,7 +139,18 @@ impl Holder {
         let service = |unit: &&str| unit.ends_with(".service") && !unit.starts_with("user@");
         self.unit.as_deref().filter(service)
     }
+
+    /// Whether it lets go by itself, and soon.
+    pub fn lets_go(&self) -> bool {
+        self.unit.as_deref().is_some_and(|unit| PASSING.contains(&unit))
+    }
 }
+
+/// Services that hold a device for somebody else, or for a moment. logind opens
+/// a screen's node for the session that shows itself there, and lets go with it
+/// (`TakeDevice`, org.freedesktop.login1(5)); stopping it would end every
+/// session of the host. udevd looks at a disk whenever it comes (udev(7)).
+const PASSING: &[&str] = &["systemd-logind.service", "systemd-udevd.service"];
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

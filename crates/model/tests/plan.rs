@@ -302,6 +302,17 @@ fn logind_is_not_stopped_for_the_screen_that_it_holds_for_a_session() {
 }
 
 #[test]
+fn udev_is_not_stopped_for_the_disk_that_it_looks_at() {
+    let udev = Some("systemd-udevd.service");
+    let shape = consumer_card().held("0000:01:00.0", "/dev/nvme0n1", "/usr/bin/udevadm", udev);
+    for stop_services in [false, true] {
+        let steps = planned(&shape, Bind { stop_services, ..bind(&["0000:01:00.0"]) }).unwrap();
+        let stopped = |step: &Step| matches!(step, Step::StopUnit { .. });
+        assert!(!steps.steps.iter().any(stopped), "{:?}", steps.steps);
+    }
+}
+
+#[test]
 fn nothing_is_planned_on_a_guess() {
     let (card, why) = ("0000:01:00.0", || Fact::Unknown(Why::Failed("no answer".to_owned())));
     let unread = consumer_card().with(card, |f| f.driver_override = why());

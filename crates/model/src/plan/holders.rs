@@ -55,12 +55,6 @@ pub const RECIPES: &[Recipe] = &[
     Recipe { unit: "ly", felt: "it ends the desktops of its users" },
 ];
 
-/// Services that hold devices for others, and let go when those end: logind
-/// opens a screen's node for the session that shows itself there
-/// (`TakeDevice`, org.freedesktop.login1(5)). Stopping them would end every
-/// session of the host and free nothing sooner.
-const FOLLOWERS: &[&str] = &["systemd-logind.service"];
-
 /// What is to be done about the holders of a set of functions.
 #[derive(Debug, Default)]
 pub(super) struct Quiesce {
@@ -77,7 +71,7 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
             continue;
         }
         match holder.service() {
-            _ if follows(holder) => {}
+            _ if holder.lets_go() => {}
             Some(unit) if consent => {
                 into.units.insert(unit.to_owned());
             }
@@ -90,11 +84,6 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
             }
         }
     }
-}
-
-/// Whether a holder lets go by itself when those end for whom it holds.
-pub fn follows(holder: &Holder) -> bool {
-    holder.service().is_some_and(|unit| FOLLOWERS.contains(&unit))
 }
 
 /// The reason against moving a function that a guest has: a user of VFIO on

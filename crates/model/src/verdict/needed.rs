@@ -164,6 +164,7 @@ fn held(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
     };
     for holder in holders {
         let hint = match holder.service() {
+            _ if holder.lets_go() => "it lets go by itself".to_owned(),
             Some(unit) => format!("systemctl stop {unit}"),
             None => "end it first".to_owned(),
         };
