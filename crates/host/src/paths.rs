@@ -101,6 +101,16 @@ impl Root {
         self.sys("bus/pci/drivers_probe")
     }
 
+    /// The folder of a driver of the virtio bus, with a link per device.
+    pub fn virtio_driver(&self, name: &str) -> PathBuf {
+        self.sys("bus/virtio/drivers").join(name)
+    }
+
+    /// One folder per virtiofs that this machine is offered.
+    pub fn virtiofs(&self) -> PathBuf {
+        self.sys("fs/virtiofs")
+    }
+
     /// Names of PCI vendors and devices, in the order in which to try them.
     pub fn pci_ids(&self) -> [PathBuf; 3] {
         ["/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids", "/var/lib/pciutils/pci.ids"]

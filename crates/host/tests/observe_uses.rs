@@ -199,3 +199,50 @@ fn an_open_vswitch_has_its_addresses_beside_it() {
     let want = ["network interface eth0, 192.0.2.2/24, default route"];
     assert_eq!(uses(&seen(&tree), CARD.0), want);
 }
+
+/// A virtio device of a driver, as the bus shows it.
+fn virtio(tree: &Tree, driver: &str, name: &str, below: &str) -> String {
+    let device = format!("sys/devices/{below}/{name}");
+    tree.file(&format!("{device}/status"), "0x0000000f\n");
+    tree.link(
+        &format!("sys/bus/virtio/drivers/{driver}/{name}"),
+        &format!("../../../../devices/{below}/{name}"),
+    );
+    device
+}
+
+const SHARE: (&str, u32) = ("0000:03:00.0", 0x01_8000);
+const SHARES: &str = "20 1 0:30 / / rw - virtiofs myroot rw\n\
+                      21 20 0:31 / /lab ro - 9p lab ro,trans=virtio\n\
+                      22 20 0:32 / /mnt rw - 9p 10.0.0.1 rw,trans=tcp\n";
+
+#[test]
+fn shares_of_a_hypervisor() {
+    let (_dir, tree) = machine(&[DISK, OTHER, SHARE]);
+    tree.file("proc/1/mountinfo", SHARES);
+    virtio(&tree, "virtiofs", "virtio0", "pci0000:01/0000:01:00.0");
+    let nine = virtio(&tree, "9pnet_virtio", "virtio1", "pci0000:02/0000:02:00.0");
+    tree.file(&format!("{nine}/mount_tag"), "lab\n");
+    // Before the kernel told the tags, a lone device is the one.
+    let snapshot = seen(&tree);
+    assert_eq!(uses(&snapshot, DISK.0), ["the share myroot is mounted at /"]);
+    assert_eq!(uses(&snapshot, OTHER.0), ["the share lab is mounted at /lab"]);
+    // Of two, either may be.
+    virtio(&tree, "virtiofs", "virtio2", "pci0000:03/0000:03:00.0");
+    let snapshot = seen(&tree);
+    for bdf in [DISK.0, SHARE.0] {
+        assert_eq!(uses(&snapshot, bdf), Vec::<String>::new());
+        assert_eq!(snapshot.get(bdf.parse().unwrap()).unwrap().unseen.len(), 1);
+    }
+    for (number, tag, below) in [
+        (0, "other", "pci0000:01/0000:01:00.0/virtio0"),
+        (1, "myroot", "pci0000:03/0000:03:00.0/virtio2"),
+    ] {
+        tree.file(&format!("sys/fs/virtiofs/{number}/tag"), format!("{tag}\n"));
+        let device = format!("../../../devices/{below}");
+        tree.link(&format!("sys/fs/virtiofs/{number}/device"), &device);
+    }
+    let snapshot = seen(&tree);
+    assert_eq!(uses(&snapshot, DISK.0), Vec::<String>::new());
+    assert_eq!(uses(&snapshot, SHARE.0), ["the share myroot is mounted at /"]);
+}

@@ -87,6 +87,9 @@ fn verdicts(host: &Host) {
     // The disk that the lab host runs from.
     let (kind, reasons) = host.verdict("0000:00:02.0");
     assert_eq!((kind.as_str(), reasons[0].as_str()), ("not", "root_disk"));
+    // The folder that its own host shares with it.
+    let (kind, reasons) = host.verdict("0000:00:04.0");
+    assert_eq!((kind.as_str(), reasons[0].as_str()), ("not", "disk_in_use"));
 }
 
 /// With and without a state directory that only root may read.

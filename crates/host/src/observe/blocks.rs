@@ -12,8 +12,8 @@ use model::parse::{link, mounts};
 use model::usage::{Use, UseKind};
 use model::{Bdf, Why};
 
-use super::sight;
 use super::uses::Uses;
+use super::{shares, sight};
 use crate::paths::Root;
 use crate::read::{self, Buffer, Folder};
 
@@ -182,6 +182,7 @@ pub(super) fn uses(root: &Root, blocks: &Blocks, uses: &mut Uses<'_>) {
         uses.missed(UseKind::Disk, &root.class("block"), Why::Failed(why));
     }
     swapped(root, blocks, &mounts, uses);
+    shares::uses(root, &mounts, uses);
 }
 
 fn mounted(root: &Root, uses: &mut Uses<'_>) -> Vec<mounts::Mount> {

@@ -24,6 +24,7 @@ mod blocks;
 mod consoles;
 mod interfaces;
 mod screens;
+mod shares;
 mod uses;
 
 mod holders;

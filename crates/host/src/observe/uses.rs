@@ -50,6 +50,14 @@ impl<'a> Uses<'a> {
         }
     }
 
+    /// One function that may have uses which could not be seen.
+    pub fn unseen(&mut self, bdf: Bdf, kind: UseKind, path: &Path, why: Why) {
+        let path = self.root.shown(path);
+        if let Some(function) = self.functions.get_mut(&bdf) {
+            function.unseen.push(Unseen { kind, path, why });
+        }
+    }
+
     /// A source that could not be read, and so uses that could not be seen.
     pub fn missed(&mut self, kind: UseKind, path: &Path, why: Why) {
         let path = self.root.shown(path);
@@ -111,7 +119,8 @@ pub(super) fn uses(mut found: Uses<'_>) -> Blocks {
             path: path.clone(),
             why: why.clone(),
         };
-        function.unseen = kinds.map(unseen).collect();
+        let kinds: Vec<Unseen> = kinds.map(unseen).collect();
+        function.unseen.extend(kinds);
     }
     blocks
 }

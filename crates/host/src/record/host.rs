@@ -9,7 +9,7 @@ use model::parse::sidecar::{Content, Sidecar};
 use super::source::{Found, Source};
 use super::sources::{
     FILES, FOLDERS, LISTED, LISTS, MEMORY, MODULES, NODES, NODES_OF_TREE, Place, TABLES, UDEV_KEPT,
-    first_processor, is_on_device, lines, node_memory,
+    device_mounts, first_processor, lines, node_memory,
 };
 
 /// Adds all of it.
@@ -34,6 +34,7 @@ pub(super) fn add<'a>(source: Source<'a>, sidecar: &'a mut Sidecar) {
     take.module_lists();
     take.udev();
     take.btrfs();
+    take.shares();
     take.tables();
     take.device_tree();
     take.kfd();
@@ -122,9 +123,7 @@ impl Taker<'_> {
     fn mounts(&mut self) {
         let source = self.source;
         for path in source.root().mountinfo().iter().filter_map(|path| source.name(path)) {
-            self.kept(&path, |text| {
-                text.lines().filter(|line| is_on_device(line)).flat_map(|l| [l, "\n"]).collect()
-            });
+            self.kept(&path, device_mounts);
             if matches!(self.sidecar.get(&path), Some(Content::File(_))) {
                 return;
             }
@@ -227,6 +226,33 @@ impl Taker<'_> {
         }
     }
 
+    /// What a hypervisor shares with this machine, and through which device.
+    fn shares(&mut self) {
+        let root = self.source.root();
+        for driver in ["9pnet_virtio", "virtiofs"] {
+            let Some(folder) = self.source.name(&root.virtio_driver(driver)) else { continue };
+            let names = self.source.names(&folder).here().unwrap_or_default();
+            for name in names.iter().filter(|name| name.starts_with("virtio")) {
+                let path = format!("{folder}/{name}");
+                self.link(&path);
+                if let Some(device) = self.source.resolve(&path) {
+                    self.file(&format!("{device}/mount_tag"));
+                }
+            }
+        }
+        let Some(folder) = self.source.name(&root.virtiofs()) else { return };
+        for name in self.names(&folder) {
+            self.link(&format!("{folder}/{name}/device"));
+            self.file(&format!("{folder}/{name}/tag"));
+        }
+    }
+
+    fn link(&mut self, path: &str) {
+        if let Some(target) = self.source.link(path).here() {
+            self.put(path, Content::Link(target));
+        }
+    }
+
     /// The firmware's tables about IOMMUs. That there is none of them is a fact.
     fn tables(&mut self) {
         let source = self.source;
@@ -277,9 +303,6 @@ impl Taker<'_> {
     fn kfd(&mut self) {
         let source = self.source;
         let Some(class) = source.name(&source.root().class("kfd")) else { return };
-        let path = format!("{class}/kfd");
-        if let Some(target) = source.link(&path).here() {
-            self.put(&path, Content::Link(target));
-        }
+        self.link(&format!("{class}/kfd"));
     }
 }

@@ -4,6 +4,8 @@
 //! Who adds a read to `observe` adds its place here. Never: a machine id, a
 //! serial number of the machine, a file of a user.
 
+use model::parse::mounts;
+
 /// Where an entry is. The first part of each path is known to `paths` alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
@@ -129,10 +131,9 @@ pub(super) fn first_processor(text: &str) -> String {
     lines(first, PROCESSOR).lines().map(short).collect()
 }
 
-/// A mount with a device behind it; btrfs and ZFS have numbers of their own.
-pub(super) fn is_on_device(line: &str) -> bool {
-    let number = line.split(' ').nth(2).unwrap_or_default();
-    let Some((_, rest)) = line.split_once(" - ") else { return true };
-    let fs = rest.split(' ').next().unwrap_or_default();
-    !number.starts_with("0:") || matches!(fs, "btrfs" | "zfs" | "bcachefs")
+/// Mounts with a device behind them, and what makes no sense.
+pub(super) fn device_mounts(text: &str) -> String {
+    let told = mounts::mounts(text).map(|mount| mount.is_ok_and(|mount| !mount.tells_of_device()));
+    let kept = text.lines().zip(told).filter(|(_, other)| !other);
+    kept.flat_map(|(line, _)| [line, "\n"]).collect()
 }

@@ -59,7 +59,7 @@ impl Replay {
     pub fn new(recording: Recording) -> Result<Self, ReplayError> {
         let dir = temp_dir().map_err(ReplayError::TempDir)?;
         unpack(&recording, dir.path())?;
-        let root = Root::new(dir.path());
+        let root = Root::new(dir.path()).called("recording");
         Ok(Self { recording, root, _dir: dir })
     }
 

@@ -27,6 +27,11 @@ pub struct Swap {
 }
 
 impl Mount {
+    /// Whether it tells of a device: of its disks, or of one that carries a share.
+    pub fn tells_of_device(&self) -> bool {
+        self.is_on_device() || matches!(self.fs.as_str(), "9p" | "virtiofs")
+    }
+
     /// Whether there are block devices below it. Major 0 is that of file
     /// systems without, and of those that manage several themselves.
     pub fn is_on_device(&self) -> bool {
