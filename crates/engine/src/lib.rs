@@ -94,6 +94,7 @@ pub struct Engine {
     applier: Applier,
     interrupt: Arc<AtomicBool>,
     patience: Duration,
+    let_go: Duration,
     own: OwnProgram,
     tell: Tell,
 }
@@ -113,6 +114,7 @@ impl Engine {
             state,
             interrupt: Arc::default(),
             patience: Duration::from_secs(5),
+            let_go: Duration::from_secs(10),
             tell: Tell::default(),
         }
     }
@@ -151,6 +153,14 @@ impl Engine {
     {
         let args = args.into_iter().map(Into::into).collect();
         self.own = OwnProgram { program: program.into(), args, systemd: false };
+        self
+    }
+
+    /// How long processes have to let go of a device after the services were
+    /// stopped that started them; 10 s unless told otherwise.
+    #[must_use]
+    pub fn let_go(mut self, wait: Duration) -> Self {
+        self.let_go = wait;
         self
     }
 

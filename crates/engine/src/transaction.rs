@@ -11,6 +11,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use host::apply::{ApplyError, Outcome};
 use host::observe::holders_of_any;
@@ -22,6 +23,9 @@ use crate::assignment::Strand;
 use crate::error::{Error, Failure, StepDoubt, StepError};
 use crate::store::{Assignment, Binding, Entry, Mark, PlanId, PlanState, StepRow, StepState, Verb};
 use crate::turn::Turn;
+
+/// How often holders are looked for that are to let go.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What is to be carried out.
 #[derive(Debug)]
@@ -108,9 +112,10 @@ impl Turn<'_> {
     }
 
     /// Who still has a function open although services were stopped for it:
-    /// unbinding would wait in the kernel for that process. One look, before
+    /// unbinding would wait in the kernel for that process. Looked at before
     /// the first driver lets go; a plan that stopped nothing was made a
-    /// moment ago, when nobody had it.
+    /// moment ago, when nobody had it. The desktops of a display manager end
+    /// after it, so they are given some time.
     fn refuse_held(&self, rows: &[StepRow], at: usize) -> Option<ApplyError> {
         let unbound = |row: &StepRow| match row.step {
             Step::Unbind { bdf, .. } => Some(bdf),
@@ -122,8 +127,18 @@ impl Turn<'_> {
             return None;
         }
         let functions: Vec<Bdf> = rows[at..].iter().filter_map(unbound).collect();
-        let found = holders_of_any(&self.engine.root, &functions);
-        let mut held = found.known()?.iter().filter(|(_, holder)| !holder.lets_go());
+        let holders = || {
+            let found = holders_of_any(&self.engine.root, &functions);
+            let held = found.known()?.iter().filter(|(_, holder)| !holder.lets_go());
+            Some(held.cloned().collect::<Vec<_>>())
+        };
+        let until = Instant::now() + self.engine.let_go;
+        let mut held = holders()?;
+        while !held.is_empty() && Instant::now() < until {
+            std::thread::sleep(LOOK);
+            held = holders()?;
+        }
+        let mut held = held.iter();
         let (bdf, first) = held.next()?;
         let others = held.filter(|(other, _)| other == bdf).map(|(_, holder)| holder.clone());
         let holders = std::iter::once(first.clone()).chain(others).collect();

@@ -58,7 +58,7 @@ pub const QUIRKS: &[Quirk] = &[
     },
     Quirk {
         vendor: 0x1002,
-        devices: &[0x74a0, 0x74a1, 0x75a0, 0x75a3],
+        devices: &[0x74a0, 0x74a1, 0x74a2, 0x74a5, 0x74a9, 0x74bd, 0x75a0, 0x75a3],
         class: None,
         code: Code::QuirkCondition,
         text: "an Instinct MI300 or MI350 that is reset badly answers with ones until the host is power-cycled",

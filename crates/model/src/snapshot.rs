@@ -129,10 +129,13 @@ impl Snapshot {
     }
 
     /// The members of a function's group that move with it: everything but
-    /// bridges, host bridges and what is behind VMD, which goes away when its
-    /// controller does. The function alone, if it is in no group.
+    /// bridges, host bridges, a chipset that no driver has, and what is behind
+    /// VMD, which goes away when its controller does. The function alone, if it
+    /// is in no group.
     pub fn movers(&self, bdf: Bdf) -> Vec<&Function> {
-        let moves = |function: &&Function| !function.stays() && self.vmd_above(function).is_none();
+        let moves = |function: &&Function| {
+            !function.stays() && !is_idle_chipset(function) && self.vmd_above(function).is_none()
+        };
         match self.group_of(bdf) {
             Some(group) => {
                 let members = group.members.iter().filter_map(|member| self.get(*member));
@@ -165,4 +168,11 @@ impl Snapshot {
     pub fn below(&self, bridge: Bdf) -> impl Iterator<Item = &Function> {
         self.functions.values().filter(move |function| function.upstream.contains(&bridge))
     }
+}
+
+/// The ISA bridge where the host drives nothing through it: VFIO does not count
+/// it against its group (`vfio_dev_viable()` in drivers/vfio/group.c).
+fn is_idle_chipset(function: &Function) -> bool {
+    let isa = function.class.known().is_some_and(|class| class.is_isa_bridge());
+    isa && function.driver.is(&None)
 }

@@ -6,6 +6,7 @@
 use std::fmt::{self, Write as _};
 
 use crate::fact::Why;
+use crate::parse::link;
 
 /// One use that the host makes of a function.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +72,8 @@ pub struct Holder {
     pub node: String,
     /// The systemd unit that it runs in.
     pub unit: Option<String>,
+    /// The user in whose login it runs, if any.
+    pub login: Option<u32>,
 }
 
 impl fmt::Display for Use {
@@ -138,6 +141,11 @@ impl Holder {
     pub fn service(&self) -> Option<&str> {
         let service = |unit: &&str| unit.ends_with(".service") && !unit.starts_with("user@");
         self.unit.as_deref().filter(service)
+    }
+
+    /// Whether it draws on the screens of a card: an X server, a compositor.
+    pub fn draws(&self) -> bool {
+        link::name(&self.node).starts_with("card") && self.node.contains("/dri/")
     }
 
     /// Whether it lets go by itself, and soon.

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod fuzz;
+
 use model::parse::config::{
     Acs, Capabilities, Config, HeaderKind, Link, LinkPair, Msi, Msix, Pcie, PcieKind, Place,
     PowerState, Rebar, SriovCap, is_virtual_function,
@@ -195,6 +197,8 @@ fn advanced_features_reset() {
 }
 
 proptest! {
+    #![proptest_config(fuzz::seconds())]
+
     #[test]
     fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..4200)) {
         let _ = Config::parse(&bytes);

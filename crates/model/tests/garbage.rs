@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod fuzz;
+
 use std::fs;
 use std::path::Path;
 
+use model::Bdf;
 use model::parse::{
     attribute, config, console, drm, iomem, iommu, link, machine, modalias, mounts, network,
     pci_ids, process, recording, resource, unit,
@@ -57,6 +60,8 @@ fn garbage() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(fuzz::seconds())]
+
     #[test]
     fn attributes(text in garbage()) {
         let _ = attribute::hex(&text);
@@ -98,6 +103,17 @@ proptest! {
     }
 
     #[test]
+    fn addresses(domain: u32, bus: u8, device in 0..=0x1fu8, function in 0..=7u8, text in ".{0,24}") {
+        let bdf = Bdf::new(domain, bus, device, function).unwrap();
+        prop_assert_eq!(bdf.to_string().parse::<Bdf>(), Ok(bdf));
+        prop_assert_eq!(Bdf::parse_typed(&bdf.to_string().to_uppercase()), Ok(bdf));
+        if let Ok(bdf) = Bdf::parse_typed(&text) {
+            prop_assert_eq!(bdf.to_string().parse::<Bdf>(), Ok(bdf));
+        }
+        let _ = text.parse::<Bdf>();
+    }
+
+    #[test]
     fn uses(text in garbage()) {
         mounts::mounts(&text).for_each(drop);
         mounts::swaps(&text).for_each(drop);
@@ -106,7 +122,7 @@ proptest! {
         let _ = (network::ipv6(&text), network::ipv6_defaults(&text));
         let _ = (process::has_capability(&text, 14), process::locked_memory(&text));
         let _ = (process::start_time(&text), process::state(&text), process::unit(&text));
-        let _ = process::threads(&text);
+        let _ = (process::threads(&text), process::login(&text));
         prop_assert!(unit::units(&text).iter().all(|unit| !unit.id.is_empty()));
     }
 

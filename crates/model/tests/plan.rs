@@ -140,6 +140,32 @@ fn a_process_without_a_unit_is_not_ended() {
     }
 }
 
+/// A compositor runs in its user's login, which ends with the display manager.
+#[test]
+fn a_desktop_ends_with_its_display_manager() {
+    let card = "0000:01:00.0";
+    let user = Some("user@1000.service");
+    for desktop in [Some("session-2.scope"), user] {
+        let shape = consumer_card().held(card, "/dev/dri/card0", "gnome-shell", desktop).held(
+            card,
+            "/dev/dri/renderD128",
+            "firefox",
+            user,
+        );
+        let refusal = planned(&shape, bind(&[card])).unwrap_err();
+        assert_eq!(codes(&Err(refusal.clone())), [Code::ServiceMustStop; 2]);
+        assert!(refusal.reasons[0].text.contains("it ends the desktops"), "{refusal}");
+        let consent = || Bind { stop_services: true, ..bind(&[card]) };
+        let steps = planned(&shape, consent()).unwrap().steps;
+        let unit = "display-manager.service".to_owned();
+        assert_eq!(steps[0], Step::StopUnit { unit, triggers: vec![] });
+        // Somebody else's program, over the network, would not end.
+        let other = shape.held(card, "/dev/nvidia0", "python3", Some("session-7.scope"));
+        let refusal = planned(&other, consent()).unwrap_err();
+        assert_eq!(codes(&Err(refusal)), [Code::HeldByProcess]);
+    }
+}
+
 #[test]
 fn a_guest_keeps_what_it_has() {
     let shape = consumer_card().driver("0000:01:00.0", "vfio-pci").held(

@@ -1,5 +1,7 @@
 //! The two text formats of a recording: tables, round trips, garbage.
 
+mod fuzz;
+
 use model::parse::recording::{self, Problem};
 use model::parse::sidecar::{self, Content, Sidecar};
 use model::parse::umockdev::{self, Attribute, Device, Node};
@@ -211,6 +213,8 @@ fn content() -> impl Strategy<Value = Content> {
 }
 
 proptest! {
+    #![proptest_config(fuzz::seconds())]
+
     #[test]
     fn devices_round_trip(devices in proptest::collection::vec(device(), 0..4)) {
         let mut seen = std::collections::BTreeSet::new();

@@ -68,9 +68,17 @@ fn a_bus_reset_reaches_what_is_deeper_below() {
 #[test]
 fn no_way_to_reset_is_told_and_does_not_forbid() {
     expect(&nvme().resets(NVME, &[]), NVME, &Kind::Assignable, &[Code::NoReset]);
-    // An older kernel has no `reset_method`: that says nothing.
-    let shape = nvme().with(NVME, |f| f.reset_methods = Fact::Unknown(Why::NotProvided));
-    expect(&shape, NVME, &Kind::Assignable, &[]);
+    // An older kernel has no `reset_method`: that matters where others may be hit.
+    let old =
+        |shape: Shape| shape.with(NVME, |f| f.reset_methods = Fact::Unknown(Why::NotProvided));
+    expect(&old(nvme()), NVME, &Kind::Assignable, &[]);
+    let sibling = "0000:02:00.1";
+    let shape = nvme()
+        .endpoint(sibling, (0x144d, 0xa80a), 0x010802, 21)
+        .below(sibling, &["0000:00:02.0"])
+        .with(NVME, |f| f.config = Fact::Unknown(Why::Suspended));
+    let found = verdict(&old(shape).0, bdf(NVME));
+    assert!(found.reasons.iter().any(|reason| reason.text.contains(sibling)), "{found:?}");
 }
 
 #[test]
@@ -154,6 +162,10 @@ fn a_group_shared_with_what_the_host_needs() {
         0x010601,
         9,
     );
+    // What no driver has does not hinder, and does not move.
+    expect(&shape, sata, &Kind::Assignable, &[]);
+    expect(&shape, isa, &Kind::Not, &[Code::Chipset]);
+    let shape = shape.driver(isa, "lpc_ich");
     let verdict = verdict(&shape.0, bdf(sata));
     assert_eq!(verdict.kind, Kind::Not);
     assert_eq!(verdict.reasons[0].code, Code::GroupSharedCritical);

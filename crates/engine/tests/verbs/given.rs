@@ -52,6 +52,7 @@ impl Given {
         let (kernel, runner) = (Box::new(self.host.kernel()), Box::new(self.host.runner()));
         Engine::new(root, state, kernel, runner)
             .probe_wait(Duration::ZERO)
+            .let_go(Duration::ZERO)
             .patience(Duration::from_secs(30))
     }
 

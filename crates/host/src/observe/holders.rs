@@ -126,8 +126,8 @@ fn holder(folder: &Folder, pid: u32, node: &str, buffer: &mut Buffer) -> Result<
         Err(_) => lossy(folder, &format!("{pid}/comm"), buffer)?.trim().to_owned(),
     };
     let cgroup = folder.text(&format!("{pid}/cgroup"), buffer).unwrap_or_default();
-    let unit = process::unit(cgroup).map(str::to_owned);
-    Ok(Holder { pid, start_time, program, node: node.to_owned(), unit })
+    let (unit, login) = (process::unit(cgroup).map(str::to_owned), process::login(cgroup));
+    Ok(Holder { pid, start_time, program, node: node.to_owned(), unit, login })
 }
 
 /// A process names itself as it likes, in bytes that need not be text.

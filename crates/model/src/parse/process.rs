@@ -44,16 +44,27 @@ pub fn locked_memory(limits: &str) -> Option<u64> {
     }
 }
 
+/// The user in whose login it runs: `user-1000.slice` in its control group's
+/// path (`cg_path_get_owner_uid()` in systemd's src/basic/cgroup-util.c).
+pub fn login(cgroup: &str) -> Option<u32> {
+    let slice = |part: &str| part.strip_prefix("user-")?.strip_suffix(".slice")?.parse().ok();
+    paths(cgroup).find_map(|path| path.split('/').find_map(slice))
+}
+
 /// The unit that the system's systemd runs it in: the first part of the
 /// control group's path that is no slice (`cg_path_get_unit()` in systemd's
 /// src/basic/cgroup-util.c). What a user's own systemd makes of it below that
 /// is nothing that the system could stop alone.
 pub fn unit(cgroup: &str) -> Option<&str> {
+    paths(cgroup).find_map(unit_in)
+}
+
+/// Of the unified hierarchy; of version 1's, of the one that systemd keeps.
+fn paths(cgroup: &str) -> impl Iterator<Item = &str> {
     let path = |hierarchy: &str| {
         cgroup.lines().find_map(|line| line.split_once(':')?.1.strip_prefix(hierarchy))
     };
-    // The unified hierarchy; of version 1's, the one that systemd keeps.
-    [path(":"), path("name=systemd:")].into_iter().flatten().find_map(unit_in)
+    [path(":"), path("name=systemd:")].into_iter().flatten()
 }
 
 fn unit_in(path: &str) -> Option<&str> {

@@ -70,7 +70,8 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
             into.refusals.push(reason);
             continue;
         }
-        match holder.service() {
+        let desktop = ends_with_desktop(function, holder).then_some(DISPLAY_MANAGER);
+        match holder.service().or(desktop) {
             _ if holder.lets_go() => {}
             Some(unit) if consent => {
                 into.units.insert(unit.to_owned());
@@ -78,12 +79,34 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
             Some(unit) => into.refusals.push(needs_consent(function, holder, unit)),
             None => {
                 let text = function.told(holder);
-                let hint = "end it first; a process that systemd does not run is not ended for you";
+                let hint = match holder.login {
+                    Some(_) => "end it first; what a user runs is not ended for you",
+                    None => "end it first; what systemd does not run is not ended for you",
+                };
                 into.refusals
                     .push(Reason::at(Code::HeldByProcess, function.bdf, text, hint).blocking());
             }
         }
     }
+}
+
+/// The name by which systemd knows the display manager, whichever it is
+/// (`display-manager.service`, systemd.special(7)).
+const DISPLAY_MANAGER: &str = "display-manager.service";
+
+/// Whether a holder is of a desktop on this card. Its X server or compositor
+/// runs in the login that the display manager opened for it (a session's scope,
+/// or the user's own systemd), and with that login all else of the same unit.
+/// One from another login, over the network say, would outlive the desktop.
+fn ends_with_desktop(function: &Function, holder: &Holder) -> bool {
+    let drawing = |other: &&Holder| other.draws() && other.login.is_some();
+    let mut desktops = function.holders.known().into_iter().flatten().filter(drawing);
+    let users =
+        |holder: &Holder| holder.unit.as_ref().is_some_and(|unit| unit.starts_with("user@"));
+    desktops.any(|desktop| {
+        let same = desktop.unit == holder.unit && desktop.unit.is_some();
+        same || desktop.login == holder.login && users(holder)
+    })
 }
 
 /// The reason against moving a function that a guest has: a user of VFIO on

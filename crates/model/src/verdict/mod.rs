@@ -102,7 +102,7 @@ pub fn verdict(snapshot: &Snapshot, bdf: Bdf) -> Verdict {
     let mut reasons = moving.reasons(function);
     let mut company: Vec<Bdf> = moving.set.iter().copied().filter(|other| *other != bdf).collect();
     if !moving.set.contains(&bdf) {
-        // Behind VMD: it does not move, so nothing moves with it.
+        // Behind VMD, or the chipset: it does not move, so nothing moves with it.
         company.clear();
     }
     for other in company.iter().filter_map(|other| snapshot.get(*other)) {

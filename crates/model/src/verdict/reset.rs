@@ -9,13 +9,19 @@
 
 use super::Moving;
 use crate::bdf::Bdf;
+use crate::fact::{Fact, Why};
 use crate::function::Function;
 use crate::reason::{Code, Reason};
 
 pub(super) fn rule(moving: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
     // Without a group it cannot go at all, and what would go with it is not known.
-    let (Some(methods), Some(_)) = (function.reset_methods.known(), function.group_id()) else {
+    if function.group_id().is_none() {
         return;
+    }
+    let methods = match &function.reset_methods {
+        Fact::Known(methods) => methods,
+        Fact::Unknown(Why::NotProvided) => return out.extend(untold(moving, function)),
+        Fact::Unknown(_) => return,
     };
     if methods.iter().any(|method| !method.is_bus_wide()) {
         return;
@@ -37,6 +43,25 @@ pub(super) fn rule(moving: &Moving<'_>, function: &Function, out: &mut Vec<Reaso
         let hint = "restart the host between owners that do not trust each other";
         out.push(Reason::at(Code::NoReset, function.bdf, text, hint));
     }
+}
+
+/// What a kernel before 5.15, which names no methods, may have to do: without
+/// a reset of its own in the function's registers, it may be the bus.
+fn untold(moving: &Moving<'_>, function: &Function) -> Option<Reason> {
+    let capabilities = function.capabilities();
+    let own =
+        capabilities.known().map(|caps| caps.af_flr || caps.pcie.is_some_and(|pcie| pcie.flr));
+    let others = hit_by_bus_reset(moving, function);
+    if own == Some(true) || others.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = others.iter().map(ToString::to_string).collect();
+    let text = format!(
+        "not known: how the kernel resets it; if it is by the whole bus, that would hit {}",
+        names.join(" ")
+    );
+    let hint = "pass these to the same guest to be safe";
+    Some(Reason::at(Code::Unknown, function.bdf, text, hint))
 }
 
 /// How many functions share its bus, bridges left out.

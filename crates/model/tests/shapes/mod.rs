@@ -125,6 +125,7 @@ impl Shape {
             program: program.to_owned(),
             node: node.to_owned(),
             unit: unit.map(ToOwned::to_owned),
+            login: unit.filter(|unit| is_login(unit)).map(|_| 1000),
         };
         self.with(address, |function| {
             let others = function.holders.known().cloned().into_iter().flatten();
@@ -209,4 +210,9 @@ fn config(header: HeaderKind, kind: PcieKind) -> Config {
         revision: 0,
         capabilities: Fact::Known(capabilities),
     }
+}
+
+/// A unit that is a user's, not the system's.
+fn is_login(unit: &str) -> bool {
+    unit.starts_with("session-") || unit.starts_with("user@")
 }

@@ -143,7 +143,7 @@ fn root_port(topology: &Topology<'_>, port: &Port, window: Window) -> Arg {
 /// Bits of address that everything in this guest can reach.
 fn address_bits(spec: &GuestSpec, facts: &HostFacts) -> Option<u8> {
     let cpu = processor_bits(spec, facts);
-    let host = facts.iommu_bits.filter(|_| !spec.devices.is_empty());
+    let host = facts.iommu_bits.filter(|bits| may_have_devices(spec, *bits));
     let guest = host.filter(|_| spec.has_iommu()).map(viommu_bits);
     [cpu, host, guest].into_iter().flatten().min()
 }
@@ -158,7 +158,15 @@ fn processor_bits(spec: &GuestSpec, facts: &HostFacts) -> Option<u8> {
 fn phys_bits_limit(spec: &GuestSpec, facts: &HostFacts) -> Option<u8> {
     let bits = address_bits(spec, facts)?;
     let narrower = processor_bits(spec, facts).is_none_or(|cpu| bits < cpu);
-    (!spec.devices.is_empty() && narrower).then_some(bits)
+    let host = facts.iommu_bits.is_some_and(|host| may_have_devices(spec, host));
+    ((!spec.devices.is_empty() || host) && narrower).then_some(bits)
+}
+
+/// Whether a device is there, or may come while it runs, that must reach all
+/// of the guest. One that is too large for the host's IOMMU has none, and is
+/// not refused for what it does not have.
+fn may_have_devices(spec: &GuestSpec, bits: u8) -> bool {
+    !spec.devices.is_empty() || spec.spare.count > 0 && window::leaves_room(spec.memory.bytes, bits)
 }
 
 /// Of memory alone, whatever the devices need.

@@ -111,6 +111,11 @@ pub(crate) fn ram_is_beyond(ram: u64, bits: u8) -> bool {
     ram.saturating_add(4 * GIB) > span(bits)
 }
 
+/// Whether so many bits reach the RAM and the window that firmware makes.
+pub(crate) fn leaves_room(ram: u64, bits: u8) -> bool {
+    end(ram, DEFAULT) <= span(bits)
+}
+
 /// The first address behind a window of this size. RAM above the hole below
 /// 4 GiB begins at 4 GiB; OVMF aligns the window to the largest power of two
 /// in its size (`PlatformGetFirstNonAddress()`).
