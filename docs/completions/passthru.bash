@@ -89,7 +89,7 @@ _passthru() {
 
     case "${cmd}" in
         passthru)
-            opts="-v -h -V --root --machine --state --json --verbose --help --version list show device bind release run instance attach detach reset recover record completions"
+            opts="-v -h -V --root --machine --state --json --deadline --verbose --help --version list show device bind release run instance attach detach reset recover record completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -107,6 +107,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -115,7 +119,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__attach)
-            opts="-v -h --vm --override --stop-services --dry-run --root --machine --state --json --verbose --help"
+            opts="-v -h --vm --override --stop-services --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -141,6 +145,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -149,7 +157,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__bind)
-            opts="-v -h --driver --override --stop-services --dry-run --root --machine --state --json --verbose --help"
+            opts="-v -h --driver --override --stop-services --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -175,6 +183,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -183,7 +195,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__completions)
-            opts="-v -h --root --machine --state --json --verbose --help bash elvish fish powershell zsh"
+            opts="-v -h --root --machine --state --json --deadline --verbose --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -201,6 +213,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -209,7 +225,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__detach)
-            opts="-v -h --vm --wait --dry-run --root --machine --state --json --verbose --help"
+            opts="-v -h --vm --wait --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -235,6 +251,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -243,7 +263,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__device)
-            opts="-v -h --root --machine --state --json --verbose --help add list remove"
+            opts="-v -h --root --machine --state --json --deadline --verbose --help add list remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -261,6 +281,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -269,7 +293,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__device__subcmd__add)
-            opts="-v -h --name --dry-run --root --machine --state --json --verbose --help"
+            opts="-v -h --name --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -291,6 +315,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -299,7 +327,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__device__subcmd__list)
-            opts="-v -h --root --machine --state --json --verbose --help"
+            opts="-v -h --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -314,6 +342,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -325,7 +357,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__device__subcmd__remove)
-            opts="-v -h --dry-run --root --machine --state --json --verbose --help"
+            opts="-v -h --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -340,6 +372,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -351,7 +387,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__instance)
-            opts="-v -h --root --machine --state --json --verbose --help list show stop delete logs console"
+            opts="-v -h --root --machine --state --json --deadline --verbose --help list show stop delete logs console"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -366,6 +402,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -377,7 +417,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__instance__subcmd__console)
-            opts="-v -h --root --machine --state --json --verbose --help"
+            opts="-v -h --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -392,6 +432,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -403,7 +447,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__instance__subcmd__delete)
-            opts="-v -h --stop --grace --dry-run --root --machine --state --json --verbose --help"
+            opts="-v -h --stop --grace --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -422,6 +466,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -433,7 +481,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__instance__subcmd__list)
-            opts="-v -h --root --machine --state --json --verbose --help"
+            opts="-v -h --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -448,6 +496,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -459,7 +511,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__instance__subcmd__logs)
-            opts="-f -v -h --follow --hypervisor --root --machine --state --json --verbose --help"
+            opts="-f -v -h --follow --hypervisor --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -474,6 +526,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -485,7 +541,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__instance__subcmd__show)
-            opts="-v -h --root --machine --state --json --verbose --help"
+            opts="-v -h --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -503,6 +559,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -511,7 +571,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__instance__subcmd__stop)
-            opts="-v -h --grace --dry-run --root --machine --state --json --verbose --help"
+            opts="-v -h --grace --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -533,6 +593,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -541,7 +605,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__list)
-            opts="-a -t -v -h --all --tree --root --machine --state --json --verbose --help"
+            opts="-a -t -v -h --all --tree --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -556,6 +620,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -567,7 +635,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__record)
-            opts="-v -h --unmasked --holders --root --machine --state --json --verbose --help"
+            opts="-v -h --unmasked --holders --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -582,6 +650,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -593,7 +665,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__recover)
-            opts="-v -h --dry-run --root --machine --state --json --verbose --help"
+            opts="-v -h --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -608,6 +680,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -619,7 +695,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__release)
-            opts="-v -h --dry-run --root --machine --state --json --verbose --help"
+            opts="-v -h --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -634,6 +710,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -645,7 +725,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__reset)
-            opts="-v -h --dry-run --root --machine --state --json --verbose --help"
+            opts="-v -h --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -663,6 +743,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -671,7 +755,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__run)
-            opts="-d -v -h --device --on --kernel --initrd --append --firmware --memory --cpus --accel --machine-type --hidden --viommu --hugepages --iommufd --spare-ports --network --forward --program --override --stop-services --dry-run --root --machine --state --json --verbose --help"
+            opts="-d -v -h --device --on --kernel --initrd --append --firmware --memory --cpus --accel --machine-type --hidden --viommu --hugepages --iommufd --spare-ports --network --forward --program --override --stop-services --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -761,6 +845,10 @@ _passthru() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -769,7 +857,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__show)
-            opts="-v -h --root --machine --state --json --verbose --help"
+            opts="-v -h --wake --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -784,6 +872,10 @@ _passthru() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -18,6 +18,7 @@ _passthru() {
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -39,6 +40,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '-a[Bridges and host bridges too, which always stay with the host]' \
 '--all[Bridges and host bridges too, which always stay with the host]' \
 '-t[Draw how devices hang below bridges]' \
@@ -55,6 +57,8 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--wake[Read the registers of a sleeping device, which wakes it]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -68,6 +72,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -89,6 +94,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -103,6 +109,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -115,6 +122,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -135,6 +143,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--stop-services[Stop services that hold a device, and start them again on release]' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -150,6 +159,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -183,6 +193,7 @@ uefi\:"OVMF, with variables of the guest'\''s own"))' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--hidden[Hide from the guest that it runs on KVM]' \
 '--iommufd[Use /dev/iommu in place of the VFIO container]' \
 '--stop-services[Stop services that hold a device, and start them again on release]' \
@@ -202,6 +213,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -222,6 +234,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -234,6 +247,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -248,6 +262,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -263,6 +278,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--stop[Stop it first if it runs]' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -278,6 +294,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '(--json)-f[Go on until the instance ends]' \
 '(--json)--follow[Go on until the instance ends]' \
 '--hypervisor[What the hypervisor said, in place of the guest]' \
@@ -294,6 +311,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -313,6 +331,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--stop-services[Stop services that hold a device, and start them again on release]' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -330,6 +349,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -344,6 +364,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -358,6 +379,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -371,6 +393,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--unmasked[Keep serial numbers, addresses and names as they are]' \
 '--holders[Record which processes hold device nodes open, too]' \
 '--json[Print JSON, errors included]' \
@@ -386,6 +409,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \

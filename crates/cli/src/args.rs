@@ -60,6 +60,11 @@ pub struct Global {
     #[arg(long, global = true)]
     pub json: bool,
 
+    /// How long one write to the kernel may take before it is given up and its
+    /// device is in doubt
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub deadline: u32,
+
     /// Say more about what is done
     #[arg(short, long, global = true)]
     pub verbose: bool,

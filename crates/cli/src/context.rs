@@ -8,9 +8,10 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use engine::{Engine, StateDir};
-use host::observe::{Depth, InDoubt, observe, observe_with};
+use host::observe::{self, Depth, InDoubt, observe, observe_with};
 use host::paths::Root;
 use host::record::Recording;
 use host::replay::Replay;
@@ -33,6 +34,7 @@ pub struct Context {
     state: StateDir,
     pub json: bool,
     verbose: bool,
+    deadline: Duration,
     pub look: Look,
 }
 
@@ -55,8 +57,9 @@ impl Context {
             }
         };
         let look = Look::of_stdout();
-        let Global { json, verbose, .. } = global;
-        Ok(Self { root, _replay: replay, state, json, verbose, look })
+        let Global { json, verbose, deadline, .. } = global;
+        let deadline = Duration::from_secs(deadline.into());
+        Ok(Self { root, _replay: replay, state, json, verbose, deadline, look })
     }
 
     /// What is to be left alone when the machine is looked at. Who cannot
@@ -71,10 +74,9 @@ impl Context {
     }
 
     /// Everything about the machine. What may block is read in a child.
-    pub fn observe_whole(&self, in_doubt: &InDoubt) -> Snapshot {
-        let look = Depth::Whole.sparing(in_doubt);
+    pub fn observe_whole(&self, look: observe::Look<'_>) -> Snapshot {
         match self.root.is_real() {
-            true => observe_with(&self.root, look, &mut ChildWriter::new()),
+            true => observe_with(&self.root, look, &mut self.writer()),
             false => observe(&self.root, look),
         }
     }
@@ -86,9 +88,14 @@ impl Context {
         }
     }
 
+    /// What writes, and reads what may block.
+    fn writer(&self) -> ChildWriter {
+        ChildWriter::new().deadline(self.deadline)
+    }
+
     /// An engine to ask.
     pub fn engine(&self) -> Engine {
-        let writer = Box::new(ChildWriter::new());
+        let writer = Box::new(self.writer());
         let runner: Box<dyn Runner> = match self.root.is_real() {
             true => Box::new(CommandRunner),
             false => Box::new(NoCommands),

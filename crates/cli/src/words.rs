@@ -1,21 +1,11 @@
 //! Facts in words, for a page and for JSON alike.
 
-use model::parse::config::{Acs, Link, LinkPair, PcieKind, PowerState, Rebar};
+use model::parse::config::{Acs, Link, LinkPair, PcieKind, Rebar};
 
 /// The sizes that a resizable register can take, in bytes.
 pub fn rebar_sizes(rebar: &Rebar) -> impl Iterator<Item = u64> + '_ {
     // Bit 43 stands for 2^63 bytes, the largest that the specification has.
     (0..44).filter(|bit| rebar.sizes >> bit & 1 == 1).map(|bit| 1 << (20 + bit))
-}
-
-/// The state's name in the specification.
-pub fn power_state(state: PowerState) -> &'static str {
-    match state {
-        PowerState::D0 => "D0",
-        PowerState::D1 => "D1",
-        PowerState::D2 => "D2",
-        PowerState::D3Hot => "D3hot",
-    }
 }
 
 /// The device or port type in a word.

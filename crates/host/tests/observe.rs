@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use host::observe::{Depth, observe, observe_with};
+use host::observe::{Depth, InDoubt, observe, observe_with};
 use host::paths::Root;
-use model::function::{BarKind, PowerControl, ResetMethod};
+use model::function::{BarKind, PowerControl, PowerState, ResetMethod};
 use model::port::{self, AttrWriter, Showed, Wrote};
 use model::snapshot::{GroupId, ModuleState, Snapshot};
 use model::{Bdf, Class, DeviceId, Fact, VendorId, Why};
@@ -41,6 +41,22 @@ fn drive(tree: &Tree) -> Device {
     drive.group = Some(14);
     tree.add(&drive);
     drive
+}
+
+#[test]
+fn a_sleeping_function_is_woken_on_request_only() {
+    let (_dir, tree) = new();
+    drive(&tree);
+    let (own, place) = (bdf("0000:01:00.0"), "sys/bus/pci/devices/0000:01:00.0");
+    tree.file(&format!("{place}/power/runtime_status"), "suspended\n");
+    tree.file(&format!("{place}/power_state"), "D3cold\n");
+    let asleep = seen(&tree, Depth::Whole);
+    let function = asleep.get(own).unwrap();
+    assert_eq!(function.config, Fact::Unknown(Why::Suspended));
+    assert_eq!(function.power_state, Fact::Known(Some(PowerState::D3Cold)));
+    let look = Depth::Whole.sparing(&InDoubt::NOTHING).waking(own);
+    let woken = observe(&Root::new(tree.path()), look);
+    assert!(woken.get(own).unwrap().config.known().is_some());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::ids::{Class, DeviceId, VendorId};
 use crate::parse::config::{Capabilities, Config, Extended, HeaderKind};
 use crate::snapshot::GroupId;
 use crate::usage::{Holder, Master, Unseen, Use};
-pub use power::{PowerControl, RuntimeStatus};
+pub use power::{PowerControl, PowerState, RuntimeStatus};
 
 /// One PCI function.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +48,9 @@ pub struct Function {
     pub d3cold_allowed: Fact<bool>,
     pub power_control: Fact<PowerControl>,
     pub runtime_status: Fact<RuntimeStatus>,
+    /// `None` when it has no power management. What a sleeping one is in, the
+    /// kernel says without waking it.
+    pub power_state: Fact<Option<PowerState>>,
     /// `Some(true)` on the VGA device that the firmware initialised.
     pub boot_vga: Option<bool>,
     /// Interrupt number, as the kernel counts: the first MSI vector's while
@@ -135,6 +138,7 @@ impl Function {
             d3cold_allowed: un(why),
             power_control: un(why),
             runtime_status: un(why),
+            power_state: un(why),
             boot_vga: None,
             irq: un(why),
             sriov: None,

@@ -8,9 +8,10 @@
 
 mod fuzz;
 
+use model::function::PowerState;
 use model::parse::config::{
-    Acs, Capabilities, Config, HeaderKind, Link, LinkPair, Msi, Msix, Pcie, PcieKind, Place,
-    PowerState, Rebar, SriovCap, is_virtual_function,
+    Acs, Capabilities, Config, HeaderKind, Link, LinkPair, Msi, Msix, Pcie, PcieKind, Place, Rebar,
+    SriovCap, is_virtual_function,
 };
 use model::{Fact, Why};
 use proptest::prelude::*;

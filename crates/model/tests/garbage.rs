@@ -65,7 +65,7 @@ proptest! {
     #[test]
     fn attributes(text in garbage()) {
         let _ = attribute::hex(&text);
-        let _ = attribute::hex16(&text);
+        let _ = (attribute::hex16(&text), attribute::power_state(&text));
         let _ = attribute::number::<u32>(&text);
         let _ = attribute::flag(&text);
         let _ = attribute::numa_node(&text);

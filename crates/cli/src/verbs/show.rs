@@ -6,9 +6,10 @@ mod host_side;
 use std::fmt::Display;
 
 use clap::Args;
+use host::observe::Depth;
 use model::reason::{Reason, Weight};
 use model::verdict::{Kind, Verdict};
-use model::{Fact, Function, Snapshot};
+use model::{Fact, Function, Snapshot, Why};
 
 use crate::context::Context;
 use crate::device;
@@ -20,23 +21,33 @@ use crate::wire::DetailsJson;
 
 /// Show one device, whole: what it is, where it is, who uses it, can it go
 ///
-/// Unlike `list` this may wake a sleeping device. What is not known is said,
-/// with the reason; most of it is known to root.
+/// What is not known is said, with the reason; most of it is known to root. A
+/// sleeping device is left asleep, and its registers unread, unless --wake is given.
 #[derive(Debug, Args)]
 pub struct Show {
     /// Address, registered name, or vendor:device
     #[arg(value_parser = device::parse)]
     device: String,
+
+    /// Read the registers of a sleeping device, which wakes it
+    #[arg(long)]
+    wake: bool,
 }
 
 impl Show {
     pub fn exec(&self, cx: &Context) -> Result<(), Error> {
         let naming = Naming::load(cx);
-        let snapshot = cx.observe_whole(&naming.known.in_doubt());
+        let in_doubt = naming.known.in_doubt();
+        let mut snapshot = cx.observe_whole(Depth::Whole.sparing(&in_doubt));
         if !cx.json {
             naming.known.note().into_iter().for_each(note);
         }
-        let function = naming.known.find(&self.device, &snapshot)?;
+        let mut function = naming.known.find(&self.device, &snapshot)?;
+        if self.wake && function.config.why() == Some(&Why::Suspended) {
+            let bdf = function.bdf;
+            snapshot = cx.observe_whole(Depth::Whole.sparing(&in_doubt).waking(bdf));
+            function = snapshot.get(bdf).ok_or(Error::NoDevice(bdf))?;
+        }
         let verdict = naming.known.verdict(&snapshot, function.bdf);
         if cx.json {
             let details = DetailsJson::of(&snapshot, function, &naming, &verdict);

@@ -5,14 +5,13 @@ use model::parse::config::{Acs, Capabilities, Config, Extended, LinkPair, Pcie, 
 use serde::Serialize;
 
 use super::Unknown;
-use crate::words::{downgraded, pcie_kind, power_state, rebar_sizes};
+use crate::words::{downgraded, pcie_kind, rebar_sizes};
 
 /// What configuration space says. `null` without an entry in `unknown`
 /// means that the function has no such capability.
 #[derive(Serialize, Default)]
 pub struct ConfigJson {
     config_size: Option<usize>,
-    power_state: Option<&'static str>,
     msi_vectors: Option<u8>,
     msix_vectors: Option<u16>,
     msix_table: Option<PlaceJson>,
@@ -27,16 +26,8 @@ pub struct ConfigJson {
     resizable_bars: Option<Vec<RebarJson>>,
 }
 
-const STANDARD: &[&str] = &[
-    "power_state",
-    "msi_vectors",
-    "msix_vectors",
-    "msix_table",
-    "msix_pba",
-    "pcie_kind",
-    "flr",
-    "link",
-];
+const STANDARD: &[&str] =
+    &["msi_vectors", "msix_vectors", "msix_table", "msix_pba", "pcie_kind", "flr", "link"];
 const EXTENDED: &[&str] = &["acs", "ats", "pasid", "serial", "resizable_bars"];
 
 #[derive(Serialize)]
@@ -91,8 +82,7 @@ impl ConfigJson {
     }
 
     fn standard<'a>(&mut self, capabilities: &'a Capabilities, unknown: &mut Unknown<'a>) {
-        let Capabilities { power, msi, msix, pcie, af_flr, extended } = capabilities;
-        self.power_state = power.map(power_state);
+        let Capabilities { power: _, msi, msix, pcie, af_flr, extended } = capabilities;
         self.msi_vectors = msi.map(|msi| msi.vectors);
         self.msix_vectors = msix.map(|msix| msix.vectors);
         self.msix_table = msix.map(|msix| PlaceJson::of(msix.table));

@@ -31,6 +31,7 @@ pub struct DetailsJson<'a> {
     config: ConfigJson,
     reset_methods: Option<Vec<&'a str>>,
     runtime_status: Option<&'static str>,
+    power_state: Option<&'static str>,
     power_control: Option<&'static str>,
     d3cold_allowed: Option<bool>,
     boot_vga: Option<bool>,
@@ -50,6 +51,8 @@ struct GroupJson<'a> {
     group_members: Vec<MemberJson<'a>>,
     group_domain: Option<&'a str>,
     group_reserved: Option<Vec<ReservedJson<'a>>>,
+    /// Bits of an address that the IOMMU translates.
+    iommu_address_width: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -113,6 +116,7 @@ impl<'a> DetailsJson<'a> {
             config: ConfigJson::of(&function.config, un),
             reset_methods: resets.map(|all| all.iter().map(|method| method.word()).collect()),
             runtime_status: un.field("runtime_status", &function.runtime_status).map(|s| s.word()),
+            power_state: un.optional("power_state", &function.power_state).map(|s| s.word()),
             power_control: un.field("power_control", &function.power_control).map(|c| c.word()),
             d3cold_allowed: un.field("d3cold_allowed", &function.d3cold_allowed).copied(),
             boot_vga: function.boot_vga,
@@ -130,14 +134,24 @@ impl<'a> DetailsJson<'a> {
 
 impl<'a> GroupJson<'a> {
     fn of(snapshot: &'a Snapshot, bdf: Bdf, unknown: &mut Unknown<'a>) -> Self {
+        let iommu = unknown.field("iommu", &snapshot.machine.iommu);
+        let iommu_address_width = iommu
+            .filter(|iommu| iommu.on)
+            .and_then(|iommu| unknown.field("iommu_address_width", &iommu.address_width).copied());
         let Some(group) = snapshot.group_of(bdf) else {
-            return Self { group_members: Vec::new(), group_domain: None, group_reserved: None };
+            return Self {
+                group_members: Vec::new(),
+                group_domain: None,
+                group_reserved: None,
+                iommu_address_width,
+            };
         };
         let reserved = unknown.field("group_reserved", &group.reserved);
         Self {
             group_members: MemberJson::all(snapshot, group),
             group_domain: unknown.field("group_domain", &group.domain).map(String::as_str),
             group_reserved: reserved.map(|all| all.iter().map(ReservedJson::of).collect()),
+            iommu_address_width,
         }
     }
 }

@@ -31,6 +31,15 @@ pub struct InDoubt {
 pub struct Look<'a> {
     pub(super) depth: Depth,
     pub(super) in_doubt: &'a InDoubt,
+    pub(super) wakes: Option<Bdf>,
+}
+
+impl Look<'_> {
+    /// Read the registers of this function even where that wakes it.
+    #[must_use]
+    pub fn waking(self, bdf: Bdf) -> Self {
+        Self { wakes: Some(bdf), ..self }
+    }
 }
 
 static NOTHING: InDoubt = InDoubt::NOTHING;
@@ -50,7 +59,7 @@ impl InDoubt {
 impl Depth {
     /// Look so deep, and read no registers of what is in doubt.
     pub fn sparing(self, in_doubt: &InDoubt) -> Look<'_> {
-        Look { depth: self, in_doubt }
+        Look { depth: self, in_doubt, wakes: None }
     }
 }
 

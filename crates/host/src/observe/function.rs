@@ -147,7 +147,11 @@ impl At<'_> {
     fn configuration(&mut self) {
         self.function.runtime_status = self.fact("power/runtime_status", attribute::runtime_status);
         let spared = self.pass.look.in_doubt.spares(self.function.bdf, self.function.group_id());
-        let why = if spared { Some(Why::InDoubt) } else { closed(&self.function.runtime_status) };
+        let why = match spared {
+            true => Some(Why::InDoubt),
+            false if self.pass.look.wakes == Some(self.function.bdf) => None,
+            false => closed(&self.function.runtime_status),
+        };
         let (config, vf) = match why {
             Some(why) => (Fact::Unknown(why), None),
             None => self.read_config(),
@@ -157,6 +161,10 @@ impl At<'_> {
             None => self.fact("revision", |text| {
                 u8::try_from(attribute::hex(text)?).map_err(|_| attribute::malformed(text))
             }),
+        };
+        self.function.power_state = match &config {
+            Fact::Known(Config { capabilities: Fact::Known(caps), .. }) => caps.power.into(),
+            _ => self.fact("power_state", attribute::power_state).map(Some),
         };
         self.function.config = config;
         // Who cannot see the registers has to look for the link.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::bdf::Bdf;
 use crate::fact::Why;
-use crate::function::{PowerControl, ResetMethod, RuntimeStatus};
+use crate::function::{PowerControl, PowerState, ResetMethod, RuntimeStatus};
 
 /// The longest excerpt of unexpected content that is kept, in characters.
 const EXCERPT: usize = 60;
@@ -80,6 +80,11 @@ pub fn power_control(text: &str) -> Result<PowerControl, Why> {
 /// `power/runtime_status`.
 pub fn runtime_status(text: &str) -> Result<RuntimeStatus, Why> {
     RuntimeStatus::from_word(text.trim()).ok_or_else(|| malformed(text))
+}
+
+/// `power_state`, which reads as `unknown` or `error` where the kernel does not know.
+pub fn power_state(text: &str) -> Result<PowerState, Why> {
+    PowerState::from_word(text.trim()).ok_or_else(|| malformed(text))
 }
 
 /// A device number, `major:minor` (`dev`).

@@ -9,6 +9,7 @@ mod standard;
 
 use self::bytes::Bytes;
 use crate::fact::{Fact, Why};
+use crate::function::PowerState;
 
 /// Decoded configuration space of one function.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,15 +45,6 @@ pub struct Capabilities {
     pub af_flr: bool,
     /// Capabilities above offset 0x100; unknown when they could not be read.
     pub extended: Fact<Extended>,
-}
-
-/// Power state by the power management capability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PowerState {
-    D0,
-    D1,
-    D2,
-    D3Hot,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! The sections about the hardware: place, memory, interrupts, reset, power.
 
-use model::function::{Bar, BarKind};
+use model::function::{Bar, BarKind, PowerState, Sriov};
 use model::parse::config::{Msix, Place};
+use model::snapshot::Iommu;
 use model::{Bdf, Fact, Function};
 
 use super::{Subject, fact, option};
@@ -20,6 +21,7 @@ impl Subject<'_> {
         self.link(page);
         page.line("NUMA node", option(&function.numa_node, "none named by the firmware"));
         self.extended(page);
+        page.line("IOMMU", fact(&self.snapshot.machine.iommu, iommu));
         page.line("IOMMU group", option(&function.group, "none"));
         if let Some(group) = self.snapshot.group_of(function.bdf) {
             page.lines("members", group.members.iter().map(|member| self.member(*member)));
@@ -46,6 +48,9 @@ impl Subject<'_> {
 
     fn link(&self, page: &mut Page) {
         let pcie = self.function.capabilities().map(|capabilities| capabilities.pcie);
+        if let Fact::Known(Some(pcie)) = &pcie {
+            page.line("PCIe type", words::pcie_kind(pcie.kind).replace('_', " "));
+        }
         let text = fact(&pcie, |pcie| match pcie {
             // A chipset's own functions, and those of a host bridge's bus.
             None if self.function.upstream.is_empty() => {
@@ -72,6 +77,7 @@ impl Subject<'_> {
             fact(&extended, |extended| extended.acs.map_or("none".to_owned(), words::acs)),
         );
         page.line("ATS", fact(&extended, |extended| yes(extended.ats)));
+        page.line("PASID", fact(&extended, |extended| yes(extended.pasid)));
     }
 
     fn member(&self, bdf: Bdf) -> String {
@@ -136,6 +142,11 @@ impl Subject<'_> {
             false => methods.iter().map(|method| method.word()).collect::<Vec<_>>().join(", then "),
         });
         page.line("methods", methods);
+        let flr = self
+            .function
+            .capabilities()
+            .map(|caps| caps.af_flr || caps.pcie.is_some_and(|pcie| pcie.flr));
+        page.line("function level", fact(&flr, |flr| yes(*flr)));
         let peers: Vec<String> = self.hit_by_bus_reset().map(|bdf| bdf.to_string()).collect();
         if !self.function.upstream.is_empty() {
             let text = if peers.is_empty() { "nothing else".to_owned() } else { peers.join(" ") };
@@ -156,11 +167,10 @@ impl Subject<'_> {
         page.line("runtime", fact(&function.runtime_status, |status| status.word().to_owned()));
         page.line("control", fact(&function.power_control, |control| control.word().to_owned()));
         page.line("D3cold allowed", fact(&function.d3cold_allowed, |allowed| yes(*allowed)));
-        let state = function.capabilities().map(|capabilities| capabilities.power);
         page.line(
             "state",
-            fact(&state, |state| {
-                state.map_or("no power management", words::power_state).to_owned()
+            fact(&function.power_state, |state| {
+                state.map_or("no power management", PowerState::word).to_owned()
             }),
         );
     }
@@ -176,6 +186,14 @@ impl Subject<'_> {
         page.line("active", format!("{active} of {}", fact(&sriov.total, ToString::to_string)));
         page.lines("addresses", &sriov.functions);
         bars(page, "all VFs' BAR", &function.vf_bars);
+        each_vf(page, sriov, &function.vf_bars);
+    }
+}
+
+fn iommu(iommu: &Iommu) -> String {
+    match iommu.on {
+        true => fact(&iommu.address_width, |bits| format!("on, it translates {bits} address bits")),
+        false => "off".to_owned(),
     }
 }
 
@@ -187,6 +205,14 @@ fn bars(page: &mut Page, label: &str, bars: &Fact<Vec<Bar>>) {
             }
         }
         Fact::Unknown(why) => page.line(format!("{label}s"), format!("unknown ({why})")),
+    }
+}
+
+/// The range of all virtual functions is made of equal parts.
+fn each_vf(page: &mut Page, sriov: &Sriov, bars: &Fact<Vec<Bar>>) {
+    let (Some(total @ 1..), Some(bars)) = (sriov.total.known(), bars.known()) else { return };
+    for bar in bars {
+        page.line(format!("one VF's BAR {}", bar.index), words::size(bar.size / u64::from(*total)));
     }
 }
 

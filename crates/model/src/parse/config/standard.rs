@@ -1,10 +1,9 @@
 //! Capabilities of the first 256 bytes: a linked list of identifiers.
 
 use super::bytes::Bytes;
-use super::{
-    Capabilities, HeaderKind, Link, LinkPair, Msi, Msix, Pcie, PcieKind, Place, PowerState,
-};
+use super::{Capabilities, HeaderKind, Link, LinkPair, Msi, Msix, Pcie, PcieKind, Place};
 use crate::fact::{Fact, Why};
+use crate::function::PowerState;
 
 const CAPABILITY_LIST: usize = 0x34;
 const CARDBUS_CAPABILITY_LIST: usize = 0x14;
