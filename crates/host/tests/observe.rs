@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use host::observe::{Depth, InDoubt, observe, observe_with};
+use host::observe::{Depth, Look, observe, observe_with};
 use host::paths::Root;
 use model::function::{BarKind, PowerControl, PowerState, ResetMethod};
 use model::port::{self, AttrWriter, Showed, Wrote};
@@ -54,7 +54,7 @@ fn a_sleeping_function_is_woken_on_request_only() {
     let function = asleep.get(own).unwrap();
     assert_eq!(function.config, Fact::Unknown(Why::Suspended));
     assert_eq!(function.power_state, Fact::Known(Some(PowerState::D3Cold)));
-    let look = Depth::Whole.sparing(&InDoubt::NOTHING).waking(own);
+    let look = Look::from(Depth::Whole).waking(own);
     let woken = observe(&Root::new(tree.path()), look);
     assert!(woken.get(own).unwrap().config.known().is_some());
 }
