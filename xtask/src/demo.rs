@@ -1,32 +1,64 @@
-//! `cargo xtask demo`: the main job in a lab host, as a user would type it: a device goes from its host driver into
-//! a guest that sees it, and back. Each command is printed before its output; the first that fails ends the demo.
+//! `cargo xtask demo`: the main job, as a user would type it: a device goes from its host driver into a guest that sees
+//! it, and back. Each command is printed before its output; the first that fails ends the demo.
+//!
+//! It runs in a lab host, with an NVMe drive and an accelerator, or on this machine with the devices that are named.
+
+mod place;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use lab::{Lab, LabHost};
+use clap::Args;
+use lab::Lab;
 
 use crate::guide;
+use place::{Here, Place};
 
-const NVME: &str = "0000:03:00.0";
-const EDU: &str = "0000:01:00.0";
-/// One sector, past the host's cache.
-const READ_SECTOR: &str = "dd if=/dev/nvme0n1 bs=512 count=1 iflag=direct status=none | sha256sum";
-const DRIVER: &str = "basename $(readlink /sys/bus/pci/devices/0000:03:00.0/driver)";
+/// The lab host's NVMe drive and accelerator.
+const LAB_DEVICES: [&str; 2] = ["0000:03:00.0", "0000:01:00.0"];
 const LOGS: &str = "passthru instance logs demo";
 /// The pages that tell of this.
 const PAGES: &[&str] = &["README.md", "docs/guide/first-device.md"];
 
-/// The lab host, and all that was typed and printed there.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Do it on this machine with these devices, which go to a guest and come back
+    devices: Vec<String>,
+}
+
+/// The place, and all that was typed and printed there.
 struct Session<'a> {
-    host: &'a LabHost,
+    place: &'a dyn Place,
+    devices: Vec<String>,
+    /// Where the guest's kernel and its initramfs are, as seen from the place.
+    boot: [String; 2],
     transcript: String,
 }
 
-pub fn run() -> anyhow::Result<()> {
-    let start = Instant::now();
-    say("preparing: the lab host's image, the guest, passthru (the first time takes minutes)");
-    lab::prepare()?;
+impl Demo {
+    pub fn run(&self) -> anyhow::Result<()> {
+        say("preparing: the lab host's image, the guest, passthru (the first time takes minutes)");
+        let start = Instant::now();
+        let guest = lab::prepare()?;
+        if self.devices.is_empty() {
+            in_the_lab()?;
+            say(&format!(
+                "done in {:.0} s; the emulated machine is gone",
+                start.elapsed().as_secs_f64()
+            ));
+            return Ok(());
+        }
+        let place = Here::new()?;
+        let boot = [guest.kernel, guest.initrd].map(|path| path.display().to_string());
+        let devices = self.devices.clone();
+        let mut session = Session { place: &place, devices, boot, transcript: String::new() };
+        told(&mut session)?;
+        say(&format!("done in {:.0} s", start.elapsed().as_secs_f64()));
+        Ok(())
+    }
+}
+
+fn in_the_lab() -> anyhow::Result<()> {
     say("starting an emulated machine with an IOMMU and three PCI devices");
     let booted = Instant::now();
     let host = Lab::start("basic")?;
@@ -34,54 +66,84 @@ pub fn run() -> anyhow::Result<()> {
         "up after {:.0} s; from here on, every command runs in it",
         booted.elapsed().as_secs_f64()
     ));
-    let mut session = Session { host: &host, transcript: String::new() };
-    let result = main_job(&mut session);
+    let devices = LAB_DEVICES.map(str::to_owned).into();
+    let boot = ["/lab/guest/vmlinuz", "/lab/guest/initrd.img"].map(str::to_owned);
+    let mut session = Session { place: &host, devices, boot, transcript: String::new() };
+    told(&mut session)?;
+    PAGES.iter().try_for_each(|page| guide::check(page, &session.transcript))
+}
+
+/// The main job; when it fails, with what was said last.
+fn told(session: &mut Session<'_>) -> anyhow::Result<()> {
+    let result = main_job(session);
     if result.is_err() {
         eprintln!("\nthe demo failed; what the instance and the console said last:");
-        let logs = host.run(&format!("{LOGS} | tail -n 30"))?;
-        eprintln!("{}{}\n{}", logs.stdout, logs.stderr, host.console_tail(10));
+        let logs = session.place.run(&format!("{LOGS} | tail -n 30"))?;
+        eprintln!("{}{}\n{}", logs.stdout, logs.stderr, session.place.console_tail());
     }
-    result?;
-    PAGES.iter().try_for_each(|page| guide::check(page, &session.transcript))?;
-    say(&format!("done in {:.0} s; the emulated machine is gone", start.elapsed().as_secs_f64()));
-    Ok(())
+    result
 }
 
 fn main_job(session: &mut Session<'_>) -> anyhow::Result<()> {
-    let host = session.host;
+    let first = session.devices[0].clone();
     say("1. what is there, and can it be passed through?");
     session.typed("passthru list")?;
-    session.typed(&format!("passthru show {NVME}"))?;
+    session.typed(&format!("passthru show {first}"))?;
 
-    say("2. the host reads the first sector of its NVMe drive");
-    let before = first_word(&session.typed(READ_SECTOR)?);
+    // Its full address: what was typed may be short, or a name.
+    let first = session
+        .quiet(&format!("passthru show {first} --json | grep -om1 '[0-9a-f]*:..:..\\..'"))?;
+    let folder = format!("/sys/bus/pci/devices/{first}");
+    let driver = format!("basename $(readlink {folder}/driver)");
+    let before = session.quiet(&format!("{driver} || true"))?;
+    let disk =
+        session.quiet(&format!("basename $(ls -d {folder}/nvme/*/nvme*n1) 2>/dev/null || true"))?;
+    let sector = match disk.is_empty() {
+        true => None,
+        false => {
+            say("2. the host reads the first sector of its NVMe drive");
+            // Past the host's cache.
+            let read =
+                format!("dd if=/dev/{disk} bs=512 count=1 iflag=direct status=none | sha256sum");
+            Some((first_word(&session.typed(&read)?), read))
+        }
+    };
 
-    say("3. a guest with the NVMe drive and the accelerator");
-    session.typed(&format!(
-        "passthru run demo --device {NVME} --device {EDU} \
-         --kernel /lab/guest/vmlinuz --initrd /lab/guest/initrd.img"
-    ))?;
-    host.wait_for(&format!("{LOGS} | grep -q 'guest: ready'"), Duration::from_secs(120))
+    say("3. a guest with the device");
+    let devices: Vec<String> =
+        session.devices.iter().map(|device| format!("--device {device}")).collect();
+    let [kernel, initrd] = &session.boot;
+    let run =
+        format!("passthru run demo {} --kernel {kernel} --initrd {initrd}", devices.join(" "));
+    session.typed(&run)?;
+    session
+        .wait_for(&format!("{LOGS} | grep -q 'guest: ready'"), Duration::from_secs(120))
         .context("the guest did not come up")?;
     let told = session.typed(&format!("{LOGS} | grep 'guest:'"))?;
-    compare(&told, &before)?;
+    compare(session, &told, sector.as_ref().map(|(hash, _)| hash.as_str()))?;
 
     say("4. stop it: the devices come back");
     session.typed("passthru instance stop demo")?;
-    ensure!(session.typed(DRIVER)?.trim() == "nvme", "the NVMe drive is not back on its driver");
-    host.wait_for("test -b /dev/nvme0n1", Duration::from_secs(30))?;
-    ensure!(first_word(&session.typed(READ_SECTOR)?) == before, "the NVMe drive reads differently");
-    say(&format!("the NVMe drive is back on its driver and reads as before: {before}"));
+    if !before.is_empty() {
+        ensure!(session.typed(&driver)?.trim() == before, "{first} is not back on {before}");
+    }
+    if let Some((hash, read)) = &sector {
+        session.wait_for(&format!("test -b /dev/{disk}"), Duration::from_secs(30))?;
+        ensure!(first_word(&session.typed(read)?) == *hash, "{disk} reads differently");
+        say(&format!("{disk} is back on its driver and reads as before: {hash}"));
+    }
     session.typed("passthru list").map(drop)
 }
 
-/// The guest's own listing must show both devices and the sector that the host read.
-fn compare(told: &str, before: &str) -> anyhow::Result<()> {
-    for (name, ids) in [("NVMe drive", "1b36:0010"), ("accelerator", "1234:11e8")] {
-        ensure!(told.contains(ids), "the guest does not see the {name} ({ids})");
+/// The guest's own listing must show each device, and the sector that the host read.
+fn compare(session: &Session<'_>, told: &str, sector: Option<&str>) -> anyhow::Result<()> {
+    for device in &session.devices {
+        let ids = format!("passthru show {device} | awk '$1 == \"ids\" {{ print $2 }}'");
+        let ids = session.quiet(&ids)?;
+        ensure!(!ids.is_empty() && told.contains(&ids), "the guest does not see {device} ({ids})");
     }
-    let in_guest = told.lines().find_map(|line| line.split_once("nvme0n1 sector0 sha256 "));
-    match in_guest {
+    let Some(before) = sector else { return Ok(()) };
+    match told.lines().find_map(|line| line.split_once("sector0 sha256 ")) {
         Some((_, hash)) if hash.trim() == before => {
             say(&format!("the guest reads the same sector as the host did: {before}"));
             Ok(())
@@ -94,12 +156,30 @@ fn compare(told: &str, before: &str) -> anyhow::Result<()> {
 impl Session<'_> {
     /// Runs a command as a user would see it, and returns what it printed.
     fn typed(&mut self, command: &str) -> anyhow::Result<String> {
-        println!("\nlab# {command}");
-        let output = self.host.run(command)?;
-        print!("{}{}", output.stdout, output.stderr);
-        ensure!(output.success(), "`{command}` exited with {}", output.status);
-        self.transcript += &format!("lab# {command}\n{}{}", output.stdout, output.stderr);
-        Ok(output.stdout)
+        let prompt = self.place.prompt();
+        println!("\n{prompt} {command}");
+        let said = self.place.run(command)?;
+        print!("{}{}", said.stdout, said.stderr);
+        ensure!(said.success, "`{command}` failed");
+        self.transcript += &format!("{prompt} {command}\n{}{}", said.stdout, said.stderr);
+        Ok(said.stdout)
+    }
+
+    /// The first line of what a command prints that is no part of the story.
+    fn quiet(&self, command: &str) -> anyhow::Result<String> {
+        let said = self.place.run(command)?;
+        ensure!(said.success, "`{command}` failed: {}", said.stderr);
+        Ok(said.stdout.lines().next().unwrap_or_default().trim().to_owned())
+    }
+
+    /// Until a command succeeds.
+    fn wait_for(&self, command: &str, patience: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + patience;
+        while !self.place.run(command)?.success {
+            ensure!(Instant::now() < until, "`{command}` did not succeed within {patience:?}");
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        Ok(())
     }
 }
 

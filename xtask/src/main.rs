@@ -27,8 +27,8 @@ enum Task {
     CheckDeps,
     /// Write man pages, completions and reference pages
     Gen(generate::Args),
-    /// Show the main job, as a user would type it, in a lab host
-    Demo,
+    /// Show the main job, as a user would type it: in a lab host, or with devices of this machine
+    Demo(demo::Demo),
     /// Check and test everything, as CI does
     Test(test::Args),
     /// How fast, as ratios
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::CheckDeps => check_deps::run(),
         Task::Gen(args) => generate::run(&args),
-        Task::Demo => demo::run(),
+        Task::Demo(demo) => demo.run(),
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Measure(args) => bench::measure(&args),
