@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! attach:  bind, note `attaching` ── hypervisor adds it ── note `held`, or release
-//! detach:  note `detaching` ── guest lets go of it ── release, or note `held`
+//! detach:  ask for its slot, note `detaching` ── guest lets go of it ── release, or note `held`
 //! ```
 //!
 //! If this process dies in between, the next verb asks the hypervisor what
@@ -38,8 +38,8 @@ use crate::watch::own_process;
 /// How long the hypervisor may take to answer: the first device makes it pin
 /// all of the guest's memory.
 pub(crate) const ANSWER: Duration = Duration::from_secs(300);
-/// How long it may take to say what it has room for.
-const ROOM: Duration = Duration::from_secs(2);
+/// How long it may take to say what it has, and has room for.
+pub(crate) const ROOM: Duration = Duration::from_secs(2);
 /// How long the guest has to let go of what was given in vain.
 const TAKE_BACK: Duration = Duration::from_secs(10);
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cases::*;
 use hypervisors::machine::{Console, Machine, Network, Numa};
-use hypervisors::qemu::ports::free_ports;
+use hypervisors::qemu::ports::{by_slot, free_ports};
 use hypervisors::qemu::{hotplug, version};
 use hypervisors::{ControlError, GuestSpec, HostDevice, HostFacts, Version};
 use running::Running;
@@ -73,8 +73,11 @@ fn each_group_has_a_host_bridge_of_its_own() {
     let mut running = start(&stopped(dir.path()));
     let one = vec!["pci-0002-01-00.0"];
     let other = vec!["pci-0003-01-00.0", "pci-0003-01-00.1", "pci-0003-01-01.0"];
-    assert_eq!(behind(&mut running), [vec!["nic0"], one, other]);
+    assert_eq!(behind(&mut running), [vec!["nic0"], one, other.clone()]);
     assert_eq!(free(&mut running), ["phb3.0", "phb4.0"]);
+    let ids = other.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let slots = by_slot(running.qmp(), &ids).unwrap();
+    assert_eq!(slots, [&other[..2], &other[2..]]);
     assert!(dir.path().join("tty").exists());
     assert_eq!(running.qmp().query_status().unwrap(), "prelaunch");
     running.qmp().quit().unwrap();

@@ -21,7 +21,7 @@ use model::plan::Refusal;
 
 use crate::device::HostDevice;
 use crate::machine::{GuestSpec, HostFacts};
-use crate::{Backend, Capabilities, ControlError, Guest, Listener, Patience, Rendered};
+use crate::{Backend, Capabilities, ControlError, Guest, Listener, Patience, Rendered, Slots};
 
 pub use client::{Event, Qmp, QmpError};
 pub use version::Version;
@@ -92,6 +92,11 @@ impl Guest for Qmp {
     fn held(&mut self) -> Result<Vec<String>, ControlError> {
         let devices = self.peripherals()?.into_iter();
         Ok(devices.filter(|device| device.kind == "vfio-pci").map(|device| device.id).collect())
+    }
+
+    fn slots(&mut self) -> Result<Slots, ControlError> {
+        let held = self.held()?;
+        Ok(ports::by_slot(self, &held)?)
     }
 
     fn may_attach(&mut self, devices: &[HostDevice]) -> Result<(), ControlError> {
