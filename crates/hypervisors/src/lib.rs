@@ -115,9 +115,13 @@ pub trait Guest: fmt::Debug {
     /// The same by the slots of the guest that they are in: what shares one
     /// leaves it together.
     fn slots(&mut self) -> Result<Slots, ControlError>;
-    /// Whether it has room for all of these devices, as far as that can be
-    /// told before they are there. Changes nothing.
-    fn may_attach(&mut self, devices: &[HostDevice]) -> Result<(), ControlError>;
+    /// Whether it, holding these functions, has room for all of these devices,
+    /// as far as that can be told before they are there. Changes nothing.
+    fn may_attach(
+        &mut self,
+        devices: &[HostDevice],
+        held: &[HostFunction],
+    ) -> Result<(), ControlError>;
     /// Give it a device. All of it or nothing.
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError>;
     /// Take a device back, and wait until the guest has let go of it.

@@ -105,6 +105,24 @@ fn a_device_is_plugged_behind_a_free_host_bridge_and_out_again() {
 }
 
 #[test]
+fn a_group_that_would_come_behind_two_host_bridges_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = stopped(dir.path());
+    let mut running = start(&spec);
+    let held: Vec<_> = spec.devices.iter().flat_map(|device| device.functions.clone()).collect();
+    let of = |address, group| device(vec![function(address, group, vec![])]);
+    let two = [of("0004:01:00.0", 9), of("0004:01:01.0", 9)];
+    let third = [of("0003:01:02.0", 2)];
+    let whole = device(two.iter().flat_map(|device| device.functions.clone()).collect());
+    hotplug::may_attach(running.qmp(), &[whole], &held).unwrap();
+    for devices in [&two[..], &third] {
+        let error = hotplug::may_attach(running.qmp(), devices, &held).unwrap_err();
+        let ControlError::Refused(reason) = error else { panic!("{error:?}") };
+        assert!(reason.text.contains("host bridge"), "{reason}");
+    }
+}
+
+#[test]
 fn what_the_guest_began_with_it_has_to_let_go_of() {
     let dir = tempfile::tempdir().unwrap();
     let mut running = start(&stopped(dir.path()));

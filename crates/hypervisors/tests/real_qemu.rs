@@ -271,6 +271,12 @@ fn a_device_without_room_is_refused_before_qemu_is_asked() {
     let error = hotplug::attach(running.qmp(), &gpu()).unwrap_err();
     let ControlError::Refused(reason) = error else { panic!("{error:?}") };
     insta::assert_snapshot!("refused__a_group_behind_a_virtual_iommu", reason);
+    let mut sibling = nvme();
+    sibling.functions[0].group = gpu().functions[0].group;
+    hotplug::may_attach(running.qmp(), &[nvme()], &gpu().functions).unwrap();
+    let error = hotplug::may_attach(running.qmp(), &[sibling], &gpu().functions).unwrap_err();
+    let ControlError::Refused(reason) = error else { panic!("{error:?}") };
+    insta::assert_snapshot!("refused__a_sibling_behind_a_virtual_iommu", reason);
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Guest for Recorder {
         Ok(self.slots.clone())
     }
 
-    fn may_attach(&mut self, _: &[HostDevice]) -> Result<(), ControlError> {
+    fn may_attach(&mut self, _: &[HostDevice], _: &[HostFunction]) -> Result<(), ControlError> {
         Ok(())
     }
 

@@ -8,6 +8,7 @@ pub mod client;
 pub mod disk;
 pub mod firmware;
 pub mod hotplug;
+mod iommu;
 pub mod monitor;
 pub mod ports;
 pub mod render;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use model::plan::Refusal;
 
-use crate::device::HostDevice;
+use crate::device::{HostDevice, HostFunction};
 use crate::machine::{GuestSpec, HostFacts};
 use crate::{Backend, Capabilities, ControlError, Guest, Listener, Patience, Rendered, Slots};
 
@@ -99,8 +100,12 @@ impl Guest for Qmp {
         Ok(ports::by_slot(self, &held)?)
     }
 
-    fn may_attach(&mut self, devices: &[HostDevice]) -> Result<(), ControlError> {
-        hotplug::may_attach(self, devices)
+    fn may_attach(
+        &mut self,
+        devices: &[HostDevice],
+        held: &[HostFunction],
+    ) -> Result<(), ControlError> {
+        hotplug::may_attach(self, devices, held)
     }
 
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError> {

@@ -1,10 +1,103 @@
-//! What a running guest has where.
+//! What a running guest has where, and what its IOMMU speaks against.
 
-use hypervisors::qemu::QmpError;
-use hypervisors::{ControlError, Guest, Slots};
+use hypervisors::qemu::{Qmp, QmpError};
+use hypervisors::{ControlError, Guest, HostDevice, HostFunction, Slots};
 use serde_json::{Value, json};
 
+use crate::cases::*;
 use crate::server::*;
+
+/// What a guest has: a name, none when empty, and a type.
+type Things = &'static [(&'static str, &'static str)];
+
+const PLAIN: Things =
+    &[("rp1", "pcie-root-port"), ("rp2", "pcie-root-port"), ("rp3", "pcie-root-port")];
+const VIRTUAL: Things = &[
+    ("rp1", "pcie-root-port"),
+    ("rp2", "pcie-root-port"),
+    ("rp3", "pcie-root-port"),
+    ("", "intel-iommu"),
+];
+const PSERIES: Things = &[
+    ("phb1", "spapr-pci-host-bridge"),
+    ("phb2", "spapr-pci-host-bridge"),
+    ("phb3", "spapr-pci-host-bridge"),
+];
+
+/// A guest with empty ports. Anything but a question ends it.
+fn guest_of(things: Things) -> Qmp {
+    let list = move |named: bool| -> Value {
+        let things = things.iter().filter(|(id, _)| id.is_empty() != named);
+        let entry =
+            |(id, kind): &(&str, &str)| json!({ "name": id, "type": format!("child<{kind}>") });
+        things.map(entry).collect()
+    };
+    let script: Script = Box::new(move |request, stream| {
+        let arguments = &request["arguments"];
+        let value = match (&request["execute"], &arguments["path"], &arguments["property"]) {
+            (verb, path, _) if verb == "qom-list" => list(path == "/machine/peripheral"),
+            (verb, _, property) if verb == "qom-get" && property == "parent_bus" => {
+                json!("/machine/root")
+            }
+            (verb, ..) if verb == "qom-get" => json!(64 * GIB),
+            (verb, ..) => panic!("{verb}"),
+        };
+        answer(stream, request, value);
+    });
+    client(script, PATIENT)
+}
+
+fn one(address: &str, group: u32) -> HostFunction {
+    function(address, group, vec![])
+}
+
+fn single(address: &str, group: u32) -> HostDevice {
+    device(vec![one(address, group)])
+}
+
+fn pair() -> HostDevice {
+    device(vec![one("0000:65:00.0", 7), one("0000:65:00.1", 7)])
+}
+
+/// What such a guest that holds these functions says to these devices.
+fn says(things: Things, devices: &[HostDevice], held: &[HostFunction]) -> String {
+    match guest_of(things).may_attach(devices, held) {
+        Ok(()) => "may come".to_owned(),
+        Err(ControlError::Refused(reason)) => format!("{reason}\n  hint: {}", reason.hint),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn a_group_has_one_address_space() {
+    let held = [one("0000:02:00.0", 7)];
+    let mut ungrouped = single("0000:65:00.0", 0);
+    ungrouped.functions[0].group = None;
+    let cases: [(&str, Vec<HostDevice>, &[HostFunction]); 6] = [
+        ("groups of their own", vec![single("0000:65:00.0", 8), single("0000:66:00.0", 9)], &held),
+        ("no group is no common group", vec![ungrouped.clone(), ungrouped], &[]),
+        ("one slot, one group", vec![pair()], &[]),
+        ("two slots, one group", vec![single("0000:65:00.0", 7), single("0000:66:00.0", 7)], &[]),
+        ("a slot with what is held", vec![single("0000:65:00.0", 7)], &held),
+        ("the second one with what is held", vec![single("0000:65:00.0", 8), pair()], &held),
+    ];
+    let mut text = String::new();
+    for (case, devices, held) in &cases {
+        text.push_str(&format!("{case}\n"));
+        for (guest, things) in [("plain", PLAIN), ("virtual", VIRTUAL), ("pseries", PSERIES)] {
+            text.push_str(&format!("- {guest}: {}\n", says(things, devices, held)));
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn interrupts_are_remapped_by_a_virtual_iommu_and_on_power() {
+    let devices = [device(vec![aic100("0000:81:00.0", 81)])];
+    assert!(says(PLAIN, &devices, &[]).contains("interrupt remapping"));
+    assert_eq!(says(VIRTUAL, &devices, &[]), "may come");
+    assert_eq!(says(PSERIES, &devices, &[]), "may come");
+}
 
 /// A device's name, its bus and its address there; `None`: it left between
 /// the list and the look.
