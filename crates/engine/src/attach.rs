@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! attach:  bind, note `attaching` ── hypervisor adds it ── note `held`, or release
-//! detach:  note `detaching` ── guest lets go of it ── release, or note `held`
+//! detach:  ask for its slot, note `detaching` ── guest lets go of it ── release, or note `held`
 //! ```
 //!
 //! If this process dies in between, the next verb asks the hypervisor what
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hypervisors::{ControlError, Guest, HostDevice, Patience};
+use hypervisors::{ControlError, Guest, HostDevice, HostFunction, Patience};
 use model::intent::Bind;
 use model::plan::Plan;
 use model::reason::Reason;
@@ -26,7 +26,7 @@ use crate::Engine;
 use crate::assignment::Holdings;
 use crate::bind::{BindRequest, Report, To, bind_intent};
 use crate::error::Error;
-use crate::guest::{Observed, against_memory, host_devices};
+use crate::guest::{Observed, against_memory, host_devices, host_functions};
 use crate::instances::Instance;
 use crate::name::Name;
 use crate::recover::Recovered;
@@ -38,8 +38,8 @@ use crate::watch::own_process;
 /// How long the hypervisor may take to answer: the first device makes it pin
 /// all of the guest's memory.
 pub(crate) const ANSWER: Duration = Duration::from_secs(300);
-/// How long it may take to say what it has room for.
-const ROOM: Duration = Duration::from_secs(2);
+/// How long it may take to say what it has, and has room for.
+pub(crate) const ROOM: Duration = Duration::from_secs(2);
 /// How long the guest has to let go of what was given in vain.
 const TAKE_BACK: Duration = Duration::from_secs(10);
 
@@ -133,16 +133,22 @@ impl Engine {
         let at = Observed { root: &self.root, snapshot };
         against.extend(against_memory(at, instance, &devices));
         if against.is_empty() {
-            against.extend(self.against_room(instance, &devices));
+            let held = host_functions(snapshot, &holdings.of(guest));
+            against.extend(self.against_room(instance, &devices, &held));
         }
         Asked { devices, own, rest: Bind { devices: rest, ..intent }, against }
     }
 
     /// What speaks against it in the guest's own topology. One that does not
     /// answer now may do so when the device is there.
-    fn against_room(&self, instance: &Instance, devices: &[HostDevice]) -> Option<Reason> {
+    fn against_room(
+        &self,
+        instance: &Instance,
+        devices: &[HostDevice],
+        held: &[HostFunction],
+    ) -> Option<Reason> {
         let guest = backend().connect(&instance.files.supervisor_monitor(), &ROOM.into());
-        match guest.and_then(|mut guest| guest.may_attach(devices)) {
+        match guest.and_then(|mut guest| guest.may_attach(devices, held)) {
             Err(ControlError::Refused(reason)) => Some(reason),
             _ => None,
         }

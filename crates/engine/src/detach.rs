@@ -2,20 +2,23 @@
 //! in [`crate::attach`].
 //!
 //! In: devices and an instance. Out: devices that are the host's again, as
-//! far as the guest let go of them in time.
+//! far as the guest let go of them in time. What shares a slot of the guest
+//! leaves with a device, and the guest is asked what does: functions of one
+//! host slot may have come one by one.
 
+use std::path::Path;
 use std::time::Duration;
 
-use hypervisors::{ControlError, HostDevice, Patience};
+use hypervisors::{ControlError, Guest, HostDevice, Patience, Slots};
 use model::plan::{Plan, Refusal};
 use model::reason::{Code, Reason};
 use model::{Bdf, Snapshot};
 
 use crate::Engine;
-use crate::attach::{ANSWER, HandOver, functions, list};
+use crate::attach::{ANSWER, HandOver, ROOM, functions, list};
 use crate::bind::Report;
 use crate::error::Error;
-use crate::guest::host_devices;
+use crate::guest::host_functions;
 use crate::name::Name;
 use crate::release::Freed;
 use crate::run::backend;
@@ -33,8 +36,14 @@ impl Engine {
         name: &Name,
         wait: Duration,
     ) -> Result<Report, Error> {
-        let devices = self.note_detaching(devices, name)?;
-        let (kept, asked) = self.remove_devices(name, &devices, wait);
+        let instance = self.running(name)?;
+        // Before the lock is taken: the guest may be busy with another device
+        // for minutes. As long as the connection is there, nobody else gives
+        // it anything.
+        let patience = Patience::from(ANSWER).unless(&self.interrupt);
+        let (guest, slots) = ask_slots(name, &instance.files.monitor(), &patience)?;
+        let devices = self.note_detaching(devices, name, &slots)?;
+        let (kept, asked) = self.remove_devices(name, guest, &devices, wait);
         let all = functions(&devices);
         let mut turn = self.patient_turn("detach")?;
         turn.store.set_assignments(&all, AssignmentState::Detaching, None)?;
@@ -51,11 +60,13 @@ impl Engine {
     /// What [`detach`](Self::detach) would do, if the guest lets go. Changes
     /// nothing and needs no lock.
     pub fn plan_detach(&mut self, devices: &[String], name: &Name) -> Result<HandOver, Error> {
-        self.running(name)?;
+        let instance = self.running(name)?;
         let mut snapshot = self.observe();
         let named = resolve_all(devices, &snapshot, &self.registered()?)?;
         let held = self.holdings()?.of(name.as_str());
-        let functions = functions(&self.leaving(&snapshot, &held, &named, name)?);
+        require_held(&named, &held, name)?;
+        let (_, slots) = ask_slots(name, &instance.files.supervisor_monitor(), &ROOM.into())?;
+        let functions = functions(&leaving(&snapshot, &held, &named, &slots));
         let mut plan = Plan::default();
         let Some(store) = Store::open_reading(&self.state)? else {
             return Ok(HandOver { plan, functions });
@@ -74,35 +85,18 @@ impl Engine {
         &mut self,
         devices: &[String],
         name: &Name,
+        slots: &[Vec<String>],
     ) -> Result<Vec<HostDevice>, Error> {
         let mut turn = self.turn("detach")?;
         turn.engine.running(name)?;
         let snapshot = turn.observe()?;
         let named = resolve_all(devices, &snapshot, &turn.store.devices()?)?;
         let held = turn.holdings()?.of(name.as_str());
-        let devices = turn.engine.leaving(&snapshot, &held, &named, name)?;
+        require_held(&named, &held, name)?;
+        let devices = leaving(&snapshot, &held, &named, slots);
         let owner = Some(own_process()?);
         turn.store.set_assignments(&functions(&devices), AssignmentState::Detaching, owner)?;
         Ok(devices)
-    }
-
-    /// The slots of the guest that these functions are in, whole. What it
-    /// does not hold is refused.
-    fn leaving(
-        &self,
-        snapshot: &Snapshot,
-        held: &[Bdf],
-        named: &[Bdf],
-        name: &Name,
-    ) -> Result<Vec<HostDevice>, Error> {
-        let foreign = named.iter().filter(|bdf| !held.contains(bdf));
-        let reasons: Vec<Reason> = foreign.map(|bdf| not_held(*bdf, name)).collect();
-        if !reasons.is_empty() {
-            return Err(Refusal { reasons }.into());
-        }
-        let mut slots = host_devices(snapshot, held);
-        slots.retain(|slot| slot.functions.iter().any(|function| named.contains(&function.bdf)));
-        Ok(slots)
     }
 
     /// Second move. Each device is asked for, whatever became of the others,
@@ -111,18 +105,14 @@ impl Engine {
     fn remove_devices(
         &self,
         name: &Name,
+        mut guest: Box<dyn Guest>,
         devices: &[HostDevice],
         wait: Duration,
     ) -> (Vec<Bdf>, Result<(), Error>) {
-        let patience = |wait: Duration| Patience::from(wait).unless(&self.interrupt);
-        let monitor = self.files(name).monitor();
-        let mut guest = match backend().connect(&monitor, &patience(ANSWER)) {
-            Ok(guest) => guest,
-            Err(error) => return (functions(devices), Err(failed(name, &[], error))),
-        };
+        let patience = Patience::from(wait).unless(&self.interrupt);
         let (mut kept, mut result) = (Vec::new(), Ok(()));
         for (at, device) in devices.iter().enumerate() {
-            let Err(error) = guest.detach(device, &patience(wait)) else { continue };
+            let Err(error) = guest.detach(device, &patience) else { continue };
             if matches!(error, ControlError::GuestRefused { .. }) {
                 kept.push(device.clone());
             }
@@ -136,6 +126,37 @@ impl Engine {
         }
         (functions(&kept), result)
     }
+}
+
+/// A connection to a guest, and what it has in which slot.
+fn ask_slots(
+    name: &Name,
+    monitor: &Path,
+    patience: &Patience,
+) -> Result<(Box<dyn Guest>, Slots), Error> {
+    let guest = backend().connect(monitor, patience);
+    guest
+        .and_then(|mut guest| guest.slots().map(|slots| (guest, slots)))
+        .map_err(|error| failed(name, &[], error))
+}
+
+/// What a guest does not hold, it cannot be asked for.
+fn require_held(named: &[Bdf], held: &[Bdf], name: &Name) -> Result<(), Refusal> {
+    let foreign = named.iter().filter(|bdf| !held.contains(bdf));
+    let reasons: Vec<Reason> = foreign.map(|bdf| not_held(*bdf, name)).collect();
+    if reasons.is_empty() { Ok(()) } else { Err(Refusal { reasons }) }
+}
+
+/// The slots of the guest that these functions are in, whole.
+fn leaving(
+    snapshot: &Snapshot,
+    held: &[Bdf],
+    named: &[Bdf],
+    slots: &[Vec<String>],
+) -> Vec<HostDevice> {
+    let mut devices = HostDevice::by_guest_slot(host_functions(snapshot, held), slots);
+    devices.retain(|device| device.functions.iter().any(|one| named.contains(&one.bdf)));
+    devices
 }
 
 fn failed(name: &Name, asked: &[HostDevice], source: ControlError) -> Error {

@@ -92,15 +92,19 @@ pub(crate) fn wanted(
     Ok(Wanted { spec, facts, overlay })
 }
 
-/// The functions to hand over, by the slots that they sit in. Their places
-/// are those that a hypervisor on that machine sees, wherever its tree is.
+/// The functions to hand over, by the slots that they sit in.
 pub(crate) fn host_devices(snapshot: &Snapshot, devices: &[Bdf]) -> Vec<HostDevice> {
+    HostDevice::by_slot(host_functions(snapshot, devices))
+}
+
+/// Functions as a hypervisor is told them. Their places are those that one on
+/// that machine sees, wherever its tree is.
+pub(crate) fn host_functions(snapshot: &Snapshot, functions: &[Bdf]) -> Vec<HostFunction> {
     let root = Root::real();
-    let functions = devices.iter().filter_map(|bdf| snapshot.get(*bdf));
-    let functions = functions
+    let functions = functions.iter().filter_map(|bdf| snapshot.get(*bdf));
+    functions
         .map(|function| HostFunction::from_facts(function, root.pci_device(function.bdf)))
-        .collect();
-    HostDevice::by_slot(functions)
+        .collect()
 }
 
 /// Room at a spare port for any device that this machine has, and could hand

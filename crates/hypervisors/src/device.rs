@@ -29,7 +29,7 @@ pub struct HostFunction {
     pub rom_file: Option<PathBuf>,
 }
 
-/// What goes into one slot of the guest: the functions of one host slot.
+/// What is in one slot of the guest, or goes there: functions of one host slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostDevice {
     /// In order of function number.
@@ -85,6 +85,25 @@ impl HostDevice {
             Self { functions }
         });
         devices.collect()
+    }
+
+    /// Functions by the slots of a guest, as it says that it has them
+    /// ([`crate::Guest::slots`]), in bus order. One that it has not, or not
+    /// any more, stands alone.
+    pub fn by_guest_slot(mut functions: Vec<HostFunction>, slots: &[Vec<String>]) -> Vec<Self> {
+        let mut devices: Vec<Self> = Vec::new();
+        for slot in slots {
+            let number = |function: &HostFunction| slot.iter().position(|id| *id == function.id());
+            let (mut own, rest): (Vec<_>, Vec<_>) =
+                functions.into_iter().partition(|function| number(function).is_some());
+            own.sort_by_key(number);
+            devices.push(Self { functions: own });
+            functions = rest;
+        }
+        devices.retain(|device| !device.functions.is_empty());
+        devices.extend(functions.into_iter().map(|function| Self { functions: vec![function] }));
+        devices.sort_by_key(|device| device.functions.first().map(|function| function.bdf));
+        devices
     }
 
     /// The address by which messages name it: that of its first function.

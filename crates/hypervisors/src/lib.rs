@@ -97,6 +97,10 @@ pub struct FileCopy {
     pub to: PathBuf,
 }
 
+/// Names of functions, by the slots of a guest; in each, in order of function
+/// number.
+pub type Slots = Vec<Vec<String>>;
+
 /// A running guest.
 pub trait Guest: fmt::Debug {
     /// What it is doing, in the hypervisor's word (`running`, `paused`, …).
@@ -108,9 +112,16 @@ pub trait Guest: fmt::Debug {
     fn quit(&mut self) -> Result<(), ControlError>;
     /// The host's functions that it has, by [`HostFunction::id`].
     fn held(&mut self) -> Result<Vec<String>, ControlError>;
-    /// Whether it has room for all of these devices, as far as that can be
-    /// told before they are there. Changes nothing.
-    fn may_attach(&mut self, devices: &[HostDevice]) -> Result<(), ControlError>;
+    /// The same by the slots of the guest that they are in: what shares one
+    /// leaves it together.
+    fn slots(&mut self) -> Result<Slots, ControlError>;
+    /// Whether it, holding these functions, has room for all of these devices,
+    /// as far as that can be told before they are there. Changes nothing.
+    fn may_attach(
+        &mut self,
+        devices: &[HostDevice],
+        held: &[HostFunction],
+    ) -> Result<(), ControlError>;
     /// Give it a device. All of it or nothing.
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError>;
     /// Take a device back, and wait until the guest has let go of it.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cases::*;
 use hypervisors::machine::{Console, Machine, Network, Numa};
-use hypervisors::qemu::ports::free_ports;
+use hypervisors::qemu::ports::{by_slot, free_ports};
 use hypervisors::qemu::{hotplug, version};
 use hypervisors::{ControlError, GuestSpec, HostDevice, HostFacts, Version};
 use running::Running;
@@ -73,8 +73,11 @@ fn each_group_has_a_host_bridge_of_its_own() {
     let mut running = start(&stopped(dir.path()));
     let one = vec!["pci-0002-01-00.0"];
     let other = vec!["pci-0003-01-00.0", "pci-0003-01-00.1", "pci-0003-01-01.0"];
-    assert_eq!(behind(&mut running), [vec!["nic0"], one, other]);
+    assert_eq!(behind(&mut running), [vec!["nic0"], one, other.clone()]);
     assert_eq!(free(&mut running), ["phb3.0", "phb4.0"]);
+    let ids = other.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let slots = by_slot(running.qmp(), &ids).unwrap();
+    assert_eq!(slots, [&other[..2], &other[2..]]);
     assert!(dir.path().join("tty").exists());
     assert_eq!(running.qmp().query_status().unwrap(), "prelaunch");
     running.qmp().quit().unwrap();
@@ -99,6 +102,24 @@ fn a_device_is_plugged_behind_a_free_host_bridge_and_out_again() {
     let ids = ["one".to_owned(), "two".to_owned()];
     hotplug::unplug(running.qmp(), "the card", &ids, &Duration::from_secs(60).into()).unwrap();
     assert_eq!(free(&mut running), ["phb3.0", "phb4.0"]);
+}
+
+#[test]
+fn a_group_that_would_come_behind_two_host_bridges_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = stopped(dir.path());
+    let mut running = start(&spec);
+    let held: Vec<_> = spec.devices.iter().flat_map(|device| device.functions.clone()).collect();
+    let of = |address, group| device(vec![function(address, group, vec![])]);
+    let two = [of("0004:01:00.0", 9), of("0004:01:01.0", 9)];
+    let third = [of("0003:01:02.0", 2)];
+    let whole = device(two.iter().flat_map(|device| device.functions.clone()).collect());
+    hotplug::may_attach(running.qmp(), &[whole], &held).unwrap();
+    for devices in [&two[..], &third] {
+        let error = hotplug::may_attach(running.qmp(), devices, &held).unwrap_err();
+        let ControlError::Refused(reason) = error else { panic!("{error:?}") };
+        assert!(reason.text.contains("host bridge"), "{reason}");
+    }
 }
 
 #[test]

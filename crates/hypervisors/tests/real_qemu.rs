@@ -17,7 +17,7 @@ use hypervisors::machine::{
     Disk, DiskFormat, Firmware, GuestIommu, Kernel, Machine, Network, Numa, SparePorts,
 };
 use hypervisors::qemu::hotplug;
-use hypervisors::qemu::ports::{FreePort, free_ports};
+use hypervisors::qemu::ports::{FreePort, by_slot, free_ports};
 use hypervisors::qemu::{Version, disk, firmware, version};
 use hypervisors::{Backend, ControlError, GuestSpec, Reserve, qemu};
 use model::port::Cmd;
@@ -205,6 +205,10 @@ fn free_ports_are_found_before_any_firmware_ran() {
     assert_eq!(free.reserve, Reserve { wide: GIB, low: 32 * MIB });
     plug_two(&mut running, &free.bus);
     assert_eq!(names(&mut running), want[1..]);
+    let ids = ["one", "two", "n", "none"].map(str::to_owned);
+    let mut slots = by_slot(running.qmp(), &ids).unwrap();
+    slots.sort();
+    assert_eq!(slots, [vec!["n"], vec!["one", "two"]]);
     let peripherals = running.qmp().peripherals().unwrap();
     let kinds: Vec<_> = peripherals.iter().filter(|device| device.kind == "e1000e").collect();
     assert_eq!(kinds.len(), 2);
@@ -267,6 +271,12 @@ fn a_device_without_room_is_refused_before_qemu_is_asked() {
     let error = hotplug::attach(running.qmp(), &gpu()).unwrap_err();
     let ControlError::Refused(reason) = error else { panic!("{error:?}") };
     insta::assert_snapshot!("refused__a_group_behind_a_virtual_iommu", reason);
+    let mut sibling = nvme();
+    sibling.functions[0].group = gpu().functions[0].group;
+    hotplug::may_attach(running.qmp(), &[nvme()], &gpu().functions).unwrap();
+    let error = hotplug::may_attach(running.qmp(), &[sibling], &gpu().functions).unwrap_err();
+    let ControlError::Refused(reason) = error else { panic!("{error:?}") };
+    insta::assert_snapshot!("refused__a_sibling_behind_a_virtual_iommu", reason);
 }
 
 #[test]

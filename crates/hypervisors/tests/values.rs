@@ -100,6 +100,25 @@ fn functions_of_a_slot_go_together_and_virtual_ones_alone() {
 }
 
 #[test]
+fn functions_are_grouped_as_a_guest_has_them() {
+    let of = |address: &str| function(address, 1, vec![]);
+    let addresses = ["0000:65:00.0", "0000:65:00.1", "0000:65:00.2", "0000:66:00.0"];
+    let functions = addresses.map(of).to_vec();
+    let slots = [
+        vec!["pci-0000-66-00.0".to_owned()],
+        vec!["pci-0000-65-00.0".to_owned(), "pci-0000-65-00.2".to_owned()],
+        vec!["a-device-of-somebody-else".to_owned()],
+    ];
+    // What the guest has not (.1) leaves with nobody.
+    let want = [
+        device(vec![of(addresses[0]), of(addresses[2])]),
+        device(vec![of(addresses[1])]),
+        device(vec![of(addresses[3])]),
+    ];
+    assert_eq!(HostDevice::by_guest_slot(functions, &slots), want);
+}
+
+#[test]
 fn guest_function_numbers() {
     let numbers = |addresses: &[&str]| {
         let functions = addresses.iter().map(|address| function(address, 1, vec![]));

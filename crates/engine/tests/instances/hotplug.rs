@@ -7,6 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use engine::{BindRequest, InstanceState, RunRequest, StateDir};
+use fakehost::{Express, FakeHost, FunctionSpec, devices};
+use hypervisors::machine::GuestIommu;
 
 use crate::given::*;
 use crate::qemu;
@@ -106,6 +108,112 @@ fn what_speaks_against_an_attachment_is_said_by_its_plan_as_well() {
     ] {
         assert_eq!(error.code(), "instance_state");
     }
+}
+
+const FIRST: &str = "0000:67:00.0";
+const SECOND: &str = "0000:67:00.1";
+const THIRD: &str = "0000:68:00.0";
+
+/// A slot with two functions, each in the group of this number. Each can be
+/// reset without the other.
+fn one_slot(groups: [u32; 2]) -> Given {
+    let function = |bdf, group| FunctionSpec {
+        group: Some(group),
+        express: Some(Express { flr: true, ..Express::default() }),
+        reset_methods: "flr bus".to_owned(),
+        ..devices::edu(bdf)
+    };
+    let host = FakeHost::new().root_port("0000:00:03.0", 0x67);
+    let host = host.function(function(FIRST.parse().unwrap(), groups[0]));
+    Given::on(host.with_function(1, |bdf| function(bdf, groups[1])).loaded("vfio-pci"))
+}
+
+/// Two slots in one group.
+fn one_group() -> Given {
+    let host = FakeHost::new().root_port("0000:00:03.0", 0x67).root_port("0000:00:04.0", 0x68);
+    Given::on(host.edu(FIRST).group(50).edu(THIRD).group(50).loaded("vfio-pci"))
+}
+
+/// What leaves when the first function is asked for: the plan and the deed
+/// say the same.
+#[track_caller]
+fn leaves(given: &Given) -> Vec<String> {
+    let devices = [FIRST.to_owned()];
+    let planned = given.engine().plan_detach(&devices, &name("one")).unwrap();
+    let report = given.engine().detach(&devices, &name("one"), LONG).unwrap();
+    assert_eq!(planned.functions, report.functions);
+    report.functions.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_came_in_one_slot_of_the_guest_leaves_together() {
+    let given = one_slot([50, 51]);
+    running(&given, &[]);
+    given.engine().attach(&asked(&[FIRST, SECOND]), &name("one")).unwrap();
+    assert_eq!(leaves(&given), [FIRST, SECOND]);
+    let given = one_slot([50, 51]);
+    running(&given, &[FIRST, SECOND]);
+    assert_eq!(leaves(&given), [FIRST, SECOND]);
+}
+
+#[test]
+fn what_came_apart_leaves_apart_although_the_host_has_it_in_one_slot() {
+    for groups in [[50, 51], [50, 50]] {
+        let given = one_slot(groups);
+        running(&given, &[SECOND]);
+        given.engine().attach(&asked(&[FIRST]), &name("one")).unwrap();
+        assert_eq!(leaves(&given), [FIRST]);
+        assert_eq!(given.instance("one").devices.len(), 1);
+        assert_eq!(given.driver_of(SECOND).as_deref(), Some("vfio-pci"));
+    }
+}
+
+#[test]
+fn a_guest_that_cannot_be_asked_is_asked_to_let_go_of_nothing() {
+    let given = Given::new();
+    running(&given, &[NVME]);
+    let files = given.instance("one").files;
+    for monitor in [files.monitor(), files.supervisor_monitor()] {
+        std::fs::remove_file(monitor).unwrap();
+    }
+    let devices = [NVME.to_owned()];
+    for error in [
+        given.engine().plan_detach(&devices, &name("one")).unwrap_err(),
+        given.engine().detach(&devices, &name("one"), LONG).unwrap_err(),
+    ] {
+        assert_eq!(error.code(), "guest_control", "{error}");
+    }
+    assert!(!file(&given, "asked").exists());
+    assert_eq!(given.instance("one").devices.len(), 1);
+}
+
+#[test]
+fn a_group_behind_a_virtual_iommu_is_refused_before_it_is_bound() {
+    let given = one_group();
+    let one = name("one");
+    given.engine().run(&RunRequest { iommu: GuestIommu::On, ..pretended(&[]) }).unwrap();
+    let refused = |devices: &[&str]| {
+        let planned = given.engine().plan_attach(&asked(devices), &one).unwrap_err();
+        let done = given.engine().attach(&asked(devices), &one).unwrap_err();
+        assert_eq!((codes(&planned), codes(&done)), (vec!["unsupported"], codes(&planned)));
+        done.to_string()
+    };
+    let error = refused(&[FIRST, THIRD]);
+    assert!(error.contains("group"), "{error}");
+    assert_eq!(given.driver_of(FIRST), None, "it was not even bound");
+    given.engine().attach(&asked(&[FIRST]), &one).unwrap();
+    let error = refused(&[THIRD]);
+    assert!(error.contains(FIRST), "{error}");
+    assert_eq!(given.instance("one").devices.len(), 1);
+}
+
+#[test]
+fn a_group_comes_in_parts_where_all_devices_have_one_address_space() {
+    let given = one_group();
+    running(&given, &[]);
+    given.engine().attach(&asked(&[FIRST]), &name("one")).unwrap();
+    given.engine().attach(&asked(&[THIRD]), &name("one")).unwrap();
+    assert_eq!(given.instance("one").devices.len(), 2);
 }
 
 #[test]

@@ -19,8 +19,34 @@ use serde_json::{Value, json};
 /// The variable that holds its command line.
 pub const ARGS: &str = "PRETENDED_QEMU";
 
-/// One device, or port: its name, its type, the bus that it is on.
-type Device = (String, String, String);
+/// One device, or port.
+struct Device {
+    /// Empty for one without a name.
+    id: String,
+    kind: String,
+    bus: String,
+    /// Its number on that bus: the slot and, in the low three bits, the function.
+    devfn: u8,
+}
+
+impl Device {
+    /// What it is told to be: the property of each key.
+    fn told(kind: &str, property: impl Fn(&str) -> String) -> Self {
+        let devfn = devfn(&property("addr"));
+        Self { id: property("id"), kind: kind.to_owned(), bus: property("bus"), devfn }
+    }
+
+    fn shares_slot(&self, bus: &str, devfn: u8) -> bool {
+        self.bus == bus && self.devfn >> 3 == devfn >> 3
+    }
+}
+
+/// A slot and a function as QEMU is told them (`0x1.0x2`).
+fn devfn(addr: &str) -> u8 {
+    let number = |text: &str| u8::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or(0);
+    let (slot, function) = addr.split_once('.').unwrap_or((addr, ""));
+    number(slot) << 3 | number(function)
+}
 
 struct Qemu {
     folder: PathBuf,
@@ -46,16 +72,14 @@ fn program() {
         let found = text.split(',').find_map(|part| part.strip_prefix(key)?.strip_prefix('='));
         found.unwrap_or_default().to_owned()
     };
-    let devices = options("-device").map(|text| {
-        let kind = text.split(',').next().unwrap().to_owned();
-        (property(text, "id"), kind, property(text, "bus"))
-    });
+    let devices = options("-device")
+        .map(|text| Device::told(text.split(',').next().unwrap(), |key| property(text, key)));
     let sockets = options("-chardev").filter(|text| property(text, "id").starts_with("qmp"));
     let sockets: Vec<PathBuf> = sockets.map(|text| property(text, "path").into()).collect();
     let qemu = Arc::new(Qemu {
         folder: sockets[0].parent().unwrap().to_owned(),
         paused: words.contains(&"-S"),
-        devices: Mutex::new(devices.filter(|(id, ..)| !id.is_empty()).collect()),
+        devices: Mutex::new(devices.collect()),
         clients: Mutex::default(),
     });
     // All are there before any is answered, as QEMU's are.
@@ -92,7 +116,8 @@ impl Qemu {
             "query-status" => {
                 json!({ "status": if self.paused { "prelaunch" } else { "running" } })
             }
-            "qom-list" if text("path") == "/machine/peripheral" => self.list(),
+            "qom-list" if text("path") == "/machine/peripheral" => self.list(true),
+            "qom-list" if text("path") == "/machine/peripheral-anon" => self.list(false),
             "qom-list" => json!([]),
             "qom-get" => match self.get(&text("path"), &text("property")) {
                 Some(value) => value,
@@ -103,11 +128,11 @@ impl Qemu {
                 while self.folder.join("slow").exists() {
                     thread::sleep(Duration::from_millis(5));
                 }
-                self.devices.lock().unwrap().push((text("id"), text("driver"), text("bus")));
+                self.devices.lock().unwrap().push(Device::told(&text("driver"), text));
                 json!({})
             }
             "device_del" => {
-                let known = self.devices.lock().unwrap().iter().any(|it| it.0 == text("id"));
+                let known = self.devices.lock().unwrap().iter().any(|it| it.id == text("id"));
                 if !known {
                     return refusal("DeviceNotFound", "no such device");
                 }
@@ -121,29 +146,36 @@ impl Qemu {
         json!({ "return": returned })
     }
 
-    fn list(&self) -> Value {
+    fn list(&self, named: bool) -> Value {
         let devices = self.devices.lock().unwrap();
-        let entry =
-            |(id, kind, _): &Device| json!({ "name": id, "type": format!("child<{kind}>") });
-        devices.iter().map(entry).collect()
+        let devices = devices.iter().filter(|device| device.id.is_empty() != named);
+        let entry = |device: &Device| json!({ "name": device.id, "type": format!("child<{}>", device.kind) });
+        devices.map(entry).collect()
     }
 
     fn get(&self, path: &str, property: &str) -> Option<Value> {
         let id = path.strip_prefix("/machine/peripheral/")?;
         let devices = self.devices.lock().unwrap();
-        let (.., bus) = devices.iter().find(|it| it.0 == id)?;
+        let Device { bus, devfn, .. } = devices.iter().find(|it| it.id == id)?;
         Some(match property {
+            "addr" => json!(devfn),
             "parent_bus" => json!(format!("/machine/peripheral/{bus}/{bus}")),
             _ => json!(1_u64 << 40),
         })
     }
 
-    /// The guest's operating system takes its time.
+    /// The guest's operating system takes its time, and lets go of the whole
+    /// slot at the first request.
     fn let_go(&self, id: &str) {
         while self.folder.join("keeps").exists() {
             thread::sleep(Duration::from_millis(5));
         }
-        self.devices.lock().unwrap().retain(|it| it.0 != id);
+        let mut devices = self.devices.lock().unwrap();
+        // A request for its sibling was first.
+        let Some(at) = devices.iter().position(|it| it.id == id) else { return };
+        let Device { bus, devfn, .. } = devices.swap_remove(at);
+        devices.retain(|it| !it.shares_slot(&bus, devfn));
+        drop(devices);
         let event = json!({ "event": "DEVICE_DELETED", "data": { "device": id } });
         let mut clients = self.clients.lock().unwrap();
         clients.retain_mut(|client| say(client, &event).is_ok());

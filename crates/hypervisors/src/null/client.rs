@@ -4,16 +4,16 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use crate::device::HostDevice;
+use crate::device::{HostDevice, HostFunction};
 use crate::qemu::QmpError;
-use crate::{ControlError, Guest, Listener, Patience};
+use crate::{ControlError, Guest, Listener, Patience, Slots};
 
 /// What was asked of the guest, a line each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorder {
     pub lines: Vec<String>,
-    /// What it was given and has not given back.
-    held: Vec<String>,
+    /// What it was given and has not given back, by slots.
+    slots: Slots,
 }
 
 impl Guest for Recorder {
@@ -32,22 +32,27 @@ impl Guest for Recorder {
     }
 
     fn held(&mut self) -> Result<Vec<String>, ControlError> {
-        Ok(self.held.clone())
+        Ok(self.slots.concat())
     }
 
-    fn may_attach(&mut self, _: &[HostDevice]) -> Result<(), ControlError> {
+    fn slots(&mut self) -> Result<Slots, ControlError> {
+        Ok(self.slots.clone())
+    }
+
+    fn may_attach(&mut self, _: &[HostDevice], _: &[HostFunction]) -> Result<(), ControlError> {
         Ok(())
     }
 
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError> {
         self.lines.push(format!("attach {}", device.name()));
-        self.held.extend(device.functions.iter().map(|function| function.id()));
+        self.slots.push(device.functions.iter().map(HostFunction::id).collect());
         Ok(())
     }
 
     fn detach(&mut self, device: &HostDevice, _: &Patience) -> Result<(), ControlError> {
         self.lines.push(format!("detach {}", device.name()));
-        self.held.retain(|id| device.functions.iter().all(|function| function.id() != *id));
+        let leaves = |id: &String| device.functions.iter().any(|function| function.id() == *id);
+        self.slots.retain(|slot| !slot.iter().any(leaves));
         Ok(())
     }
 }

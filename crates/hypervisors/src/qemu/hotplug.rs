@@ -5,26 +5,35 @@
 //! comes last; POWER also wants it to leave last, and on x86 the whole slot
 //! leaves at the first request.
 
+use std::slice;
 use std::time::{Duration, Instant};
 
 use model::reason::{Code, Reason};
 use serde_json::{Map, Value, json};
 
 use super::client::{Event, Qmp, QmpError};
+use super::iommu;
 use super::ports::{choose, free_ports};
-use crate::device::HostDevice;
+use crate::device::{HostDevice, HostFunction};
 use crate::{ControlError, Patience};
 
 /// How often the list of devices is looked at beside the events: on x86 only
 /// the function that was asked for is announced, its siblings go silently.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Whether a running guest has a place for each of these devices.
-pub fn may_attach(qmp: &mut Qmp, devices: &[HostDevice]) -> Result<(), ControlError> {
-    let mut free = free_ports(qmp)?;
+/// Whether a running guest that holds these functions has a place for each
+/// of these devices.
+pub fn may_attach(
+    qmp: &mut Qmp,
+    devices: &[HostDevice],
+    held: &[HostFunction],
+) -> Result<(), ControlError> {
     for device in devices {
         refuse_if_there(qmp, device)?;
-        refuse_by_iommu(qmp, device)?;
+    }
+    iommu::refuse(qmp, devices, held)?;
+    let mut free = free_ports(qmp)?;
+    for device in devices {
         let port = choose(&free, device).map_err(ControlError::Refused)?.id.clone();
         free.retain(|free| free.id != port);
     }
@@ -34,7 +43,7 @@ pub fn may_attach(qmp: &mut Qmp, devices: &[HostDevice]) -> Result<(), ControlEr
 /// Give a running guest a device. Answers with the names of its functions.
 pub fn attach(qmp: &mut Qmp, device: &HostDevice) -> Result<Vec<String>, ControlError> {
     refuse_if_there(qmp, device)?;
-    refuse_by_iommu(qmp, device)?;
+    iommu::refuse(qmp, slice::from_ref(device), &[])?;
     let free = free_ports(qmp)?;
     let port = choose(&free, device).map_err(ControlError::Refused)?;
     let iommufd = iommufd(qmp)?;
@@ -156,48 +165,6 @@ fn refuse_if_there(qmp: &mut Qmp, device: &HostDevice) -> Result<(), ControlErro
         ))),
         None => Ok(()),
     }
-}
-
-/// What the guest's virtual IOMMU, or the lack of one, speaks against:
-/// neither can be changed while the guest runs.
-fn refuse_by_iommu(qmp: &mut Qmp, device: &HostDevice) -> Result<(), ControlError> {
-    let groups: Vec<_> = device.functions.iter().filter_map(|function| function.group).collect();
-    let shared = groups.iter().enumerate().any(|(index, group)| groups[..index].contains(group));
-    let remapped = device.functions.iter().any(|function| function.needs_remapping);
-    if !shared && !remapped {
-        return Ok(());
-    }
-    let (text, hint) = match has_viommu(qmp)? {
-        true if shared => (
-            "its functions share an IOMMU group, and this guest has a virtual IOMMU, which would give each an address space of its own",
-            "start the guest with the device: it is then put behind a bridge",
-        ),
-        false if remapped && !is_pseries(qmp)? => (
-            "it needs interrupt remapping in the guest, and this guest has no virtual IOMMU",
-            "start the guest with the device, or with a virtual IOMMU (--viommu on)",
-        ),
-        _ => return Ok(()),
-    };
-    Err(ControlError::Refused(match device.functions.first() {
-        Some(function) => Reason::at(Code::Unsupported, function.bdf, text, hint),
-        None => Reason::machine(Code::Unsupported, text, hint),
-    }))
-}
-
-/// A guest of POWER, which remaps interrupts by its nature.
-fn is_pseries(qmp: &mut Qmp) -> Result<bool, QmpError> {
-    Ok(qmp.peripherals()?.iter().any(|device| device.kind == "spapr-pci-host-bridge"))
-}
-
-fn has_viommu(qmp: &mut Qmp) -> Result<bool, QmpError> {
-    for path in ["/machine/peripheral", "/machine/peripheral-anon"] {
-        let answer = qmp.execute("qom-list", &json!({ "path": path }))?;
-        let mut entries = answer.as_array().into_iter().flatten();
-        if entries.any(|entry| entry.get("type") == Some(&json!("child<intel-iommu>"))) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// After a failure half way: function 0 is not there yet, so the guest has

@@ -8,6 +8,7 @@ pub mod client;
 pub mod disk;
 pub mod firmware;
 pub mod hotplug;
+mod iommu;
 pub mod monitor;
 pub mod ports;
 pub mod render;
@@ -19,9 +20,9 @@ use std::time::Duration;
 
 use model::plan::Refusal;
 
-use crate::device::HostDevice;
+use crate::device::{HostDevice, HostFunction};
 use crate::machine::{GuestSpec, HostFacts};
-use crate::{Backend, Capabilities, ControlError, Guest, Listener, Patience, Rendered};
+use crate::{Backend, Capabilities, ControlError, Guest, Listener, Patience, Rendered, Slots};
 
 pub use client::{Event, Qmp, QmpError};
 pub use version::Version;
@@ -94,8 +95,17 @@ impl Guest for Qmp {
         Ok(devices.filter(|device| device.kind == "vfio-pci").map(|device| device.id).collect())
     }
 
-    fn may_attach(&mut self, devices: &[HostDevice]) -> Result<(), ControlError> {
-        hotplug::may_attach(self, devices)
+    fn slots(&mut self) -> Result<Slots, ControlError> {
+        let held = self.held()?;
+        Ok(ports::by_slot(self, &held)?)
+    }
+
+    fn may_attach(
+        &mut self,
+        devices: &[HostDevice],
+        held: &[HostFunction],
+    ) -> Result<(), ControlError> {
+        hotplug::may_attach(self, devices, held)
     }
 
     fn attach(&mut self, device: &HostDevice) -> Result<(), ControlError> {

@@ -61,7 +61,16 @@ impl Qmp {
 
     /// The devices that have a name, in the order of their names.
     pub fn peripherals(&mut self) -> Result<Vec<Peripheral>, QmpError> {
-        let answer = self.execute("qom-list", &json!({ "path": "/machine/peripheral" }))?;
+        self.children("/machine/peripheral")
+    }
+
+    /// The devices that have none; QEMU calls them `device[0]` and so on.
+    pub fn nameless(&mut self) -> Result<Vec<Peripheral>, QmpError> {
+        self.children("/machine/peripheral-anon")
+    }
+
+    fn children(&mut self, path: &str) -> Result<Vec<Peripheral>, QmpError> {
+        let answer = self.execute("qom-list", &json!({ "path": path }))?;
         let entries = answer.as_array().into_iter().flatten();
         let mut found: Vec<Peripheral> = entries
             .filter_map(|entry| {

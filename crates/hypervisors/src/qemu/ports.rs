@@ -1,13 +1,18 @@
-//! The places where a running guest can be given a device.
+//! The places of a running guest: those where it can be given a device, and
+//! those that its devices are in.
 //!
-//! In: a connection, a device. Out: the port for it, or why there is none.
-//! What is free is asked of QEMU itself, not remembered: a port is free when
-//! no device names its bus as parent.
+//! In: a connection, a device. Out: the port for it, or why there is none;
+//! what shares a slot. All of it is asked of QEMU itself, not remembered: a
+//! port is free when no device names its bus as parent.
+
+use std::collections::BTreeMap;
 
 use model::reason::{Code, Reason};
+use serde_json::Value;
 
 use super::client::{Qmp, QmpError};
 use super::monitor::peripheral_path;
+use crate::Slots;
 use crate::device::{HostDevice, Reserve};
 
 /// A window that firmware gives a port without being asked (2 MiB of 32-bit
@@ -32,12 +37,8 @@ pub fn free_ports(qmp: &mut Qmp) -> Result<Vec<FreePort>, QmpError> {
     let peripherals = qmp.peripherals()?;
     let mut taken = Vec::new();
     for device in &peripherals {
-        match qmp.qom_get(&peripheral_path(&device.id), "parent_bus") {
-            Ok(path) => taken.extend(path.as_str().map(str::to_owned)),
-            // It left between the list and the look, or has no bus.
-            Err(QmpError::Refused { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        let bus = property(qmp, &device.id, "parent_bus")?;
+        taken.extend(bus.and_then(|path| path.as_str().map(str::to_owned)));
     }
     let mut free = Vec::new();
     for device in &peripherals {
@@ -50,6 +51,34 @@ pub fn free_ports(qmp: &mut Qmp) -> Result<Vec<FreePort>, QmpError> {
     }
     free.sort_by_key(|port| (port.reserve, number(&port.id)));
     Ok(free)
+}
+
+/// These devices by the slots that they are in, each in order of function
+/// number. `query-pci` would be one question, but it sees nothing behind a
+/// bridge that the firmware has not numbered yet.
+pub fn by_slot(qmp: &mut Qmp, ids: &[String]) -> Result<Slots, QmpError> {
+    let mut slots: BTreeMap<(String, u64), BTreeMap<u64, String>> = BTreeMap::new();
+    for id in ids {
+        let Some(bus) = property(qmp, id, "parent_bus")? else { continue };
+        let Some(addr) = property(qmp, id, "addr")? else { continue };
+        // A number: the slot, and the function in its low three bits.
+        let (Some(path), Some(addr)) = (bus.as_str(), addr.as_u64()) else {
+            return Err(QmpError::Malformed(format!("{id} is at {addr} of {bus}")));
+        };
+        let slot = slots.entry((path.to_owned(), addr >> 3)).or_default();
+        slot.insert(addr & 7, id.clone());
+    }
+    Ok(slots.into_values().map(|slot| slot.into_values().collect()).collect())
+}
+
+/// A property of a device; `None` when it left between the list and the look,
+/// or has no such property.
+fn property(qmp: &mut Qmp, id: &str, name: &str) -> Result<Option<Value>, QmpError> {
+    match qmp.qom_get(&peripheral_path(id), name) {
+        Ok(value) => Ok(Some(value)),
+        Err(QmpError::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The bus behind a port, by QEMU's naming; `None` for what is no port.

@@ -167,12 +167,12 @@ fn a_guest_that_refuses_is_believed_at_once() {
 fn each_device_is_promised_a_port_of_its_own() {
     let (mut qmp, log) = machine(None, goes);
     // One port has room for a card, the other only for small things.
-    qmp.may_attach(&[gpu(), nvme()]).unwrap();
-    let error = qmp.may_attach(&[gpu(), gpu()]).unwrap_err();
+    qmp.may_attach(&[gpu(), nvme()], &[]).unwrap();
+    let error = qmp.may_attach(&[gpu(), gpu()], &[]).unwrap_err();
     assert!(matches!(error, ControlError::Refused(_)), "{error:?}");
     assert_eq!(log.try_iter().count(), 0, "nothing was changed");
     qmp.attach(&gpu()).unwrap();
-    let error = qmp.may_attach(&[gpu()]).unwrap_err();
+    let error = qmp.may_attach(&[gpu()], &[]).unwrap_err();
     assert!(error.to_string().contains("has it already"), "{error}");
 }
 

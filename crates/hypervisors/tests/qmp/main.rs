@@ -8,4 +8,5 @@ mod cases;
 mod server;
 
 mod hotplug;
+mod places;
 mod protocol;
