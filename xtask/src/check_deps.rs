@@ -1,8 +1,9 @@
 //! Do the rooms still stand as ARCHITECTURE.md draws them?
 //!
-//! Three checks that the compiler does not make: an arrow between crates
+//! Four checks that the compiler does not make: an arrow between crates
 //! that is not in the table, a path of the machine that is written outside of
-//! `host/src/paths.rs`, and a module that does not say what it is.
+//! `host/src/paths.rs`, a look at such a path outside of `host`, and a module
+//! that does not say what it is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,27 @@ const PATHS: &str = "crates/host/src/paths.rs";
 /// lab beside its emulated hosts, the chores in the repository.
 const OTHER_MACHINES: &[&str] = &["guest", "lab", "xtask"];
 
+/// Crates that look at a machine, or build the tree of one.
+const DOORS: &[&str] = &["host", "fakehost"];
+
+/// What a path of the machine comes from.
+const ROOTS: &[&str] = &["root.", "Root::real()."];
+
+/// What looks at a path: functions, and methods of a path.
+const LOOKS: &[&str] = &[
+    "fs::",
+    "File::open(",
+    ".open(",
+    ".exists()",
+    ".try_exists()",
+    ".is_dir()",
+    ".is_file()",
+    ".metadata()",
+    ".read_dir()",
+    ".read_link()",
+    ".canonicalize()",
+];
+
 const PLACES: &[&str] = &["sys", "proc", "etc", "dev", "boot"];
 
 pub fn run() -> anyhow::Result<()> {
@@ -36,6 +58,7 @@ pub fn run() -> anyhow::Result<()> {
     for file in sources()? {
         let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         wrong.extend(literals(&file, &text));
+        wrong.extend(looks(&file, &text));
         if !text.starts_with("//!") {
             wrong.push(format!("{}: begins without `//!`: say what it is", file.display()));
         }
@@ -91,10 +114,7 @@ fn sources() -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn literals(file: &Path, text: &str) -> Vec<String> {
-    let elsewhere = |name: &&str| {
-        file.starts_with(Path::new("crates").join(name)) || file.starts_with(Path::new(name))
-    };
-    if file == Path::new(PATHS) || OTHER_MACHINES.iter().any(elsewhere) {
+    if file == Path::new(PATHS) || is_of(file, OTHER_MACHINES) {
         return Vec::new();
     }
     let code = without_tests(text).lines().enumerate();
@@ -105,6 +125,41 @@ fn literals(file: &Path, text: &str) -> Vec<String> {
             format!("{}:{}: a path of the machine; {PATHS} knows those", file.display(), index + 1)
         })
         .collect()
+}
+
+/// Looks at a path in the very statement that takes it from the root. A path
+/// that is kept in a variable first is not seen: that would take a compiler.
+fn looks(file: &Path, text: &str) -> Vec<String> {
+    if is_of(file, OTHER_MACHINES) || is_of(file, DOORS) {
+        return Vec::new();
+    }
+    let (mut wrong, mut line) = (Vec::new(), 1);
+    for statement in without_tests(text).split_inclusive([';', '{', '}']) {
+        let code = statement.trim_start();
+        let blank = &statement[..statement.len() - code.len()];
+        line += blank.matches('\n').count();
+        if is_look(code) {
+            let at = file.display();
+            wrong.push(format!("{at}:{line}: a look at the machine; crates/host does that"));
+        }
+        line += code.matches('\n').count();
+    }
+    wrong
+}
+
+fn is_look(statement: &str) -> bool {
+    let code = statement.lines().filter(|line| !line.trim_start().starts_with("//"));
+    // A long one is broken where a dot or a parenthesis stands.
+    let code: String = code.flat_map(str::split_whitespace).collect();
+    let has = |words: &[&str]| words.iter().any(|word| code.contains(word));
+    has(ROOTS) && has(LOOKS)
+}
+
+fn is_of(file: &Path, crates: &[&str]) -> bool {
+    let is_of = |name: &&str| {
+        file.starts_with(Path::new("crates").join(name)) || file.starts_with(Path::new(name))
+    };
+    crates.iter().any(is_of)
 }
 
 /// What stands before the module of tests at a file's end. A declaration or an import for tests alone ends nothing.
@@ -135,6 +190,27 @@ mod tests {
     fn what_stands_behind_an_import_for_tests_is_looked_at() {
         let text = "#[cfg(test)]\nmod sequences;\ncode\n#[cfg(test)]\nmod tests {\n}\n";
         assert_eq!(without_tests(text), "#[cfg(test)]\nmod sequences;\ncode\n");
+    }
+
+    #[test]
+    fn a_look_at_the_machine_is_found() {
+        for (statement, want) in [
+            ("fs::read_to_string(at.root.cpuinfo())", true),
+            ("let Ok(all) = fs::read_dir(root.hugepage_sizes()) else", true),
+            ("OpenOptions::new().read(true)\n    .open(\n    self.root.kvm())", true),
+            ("if Root::real()\n    .systemd()\n    .exists()", true),
+            ("let path = root.kvm();", false),
+            ("std::fs::read_link(self.host.root().join(link))", false),
+            ("fs::read(&self.path)", false),
+            ("// fs::read(root.kvm())\nlet free = free_on_node(root, node);", false),
+        ] {
+            assert_eq!(is_look(statement), want, "{statement}");
+        }
+        let text = "//! Head.\nfn usable() -> bool {\n    File::open(root.kvm()).is_ok()\n}\n";
+        let [engine, host] = ["engine", "host"].map(|name| format!("crates/{name}/src/kvm.rs"));
+        let found = looks(Path::new(&engine), text);
+        assert!(matches!(&found[..], [one] if one.contains("kvm.rs:3: a look")), "{found:?}");
+        assert!(looks(Path::new(&host), text).is_empty());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod program;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use host::guests;
 use host::paths::Root;
 use host::run::{CommandRunner, stderr_tail};
 use hypervisors::machine::{
@@ -149,16 +150,11 @@ fn firmware(root: &Root, request: &RunRequest, files: &Files) -> Result<Firmware
     if !request.uefi {
         return Ok(Firmware::Default);
     }
-    let folder = root.qemu_firmware();
-    let mut paths: Vec<PathBuf> = match fs::read_dir(&folder) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
-        Err(_) => Vec::new(),
-    };
-    paths.sort();
-    let texts: Vec<String> =
-        paths.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
-    let Some(installed) = firmware::choose(texts.iter().map(String::as_str)) else {
-        let text = format!("no UEFI for guests is described in {}", root.shown(&folder));
+    let described = guests::firmware(root);
+    let texts = described.known().into_iter().flatten();
+    let Some(installed) = firmware::choose(texts.map(String::as_str)) else {
+        let folder = root.shown(&root.qemu_firmware());
+        let text = format!("no UEFI for guests is described in {folder}");
         let hint = "install OVMF (Debian: ovmf, Fedora: edk2-ovmf)";
         return Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)));
     };
@@ -189,9 +185,8 @@ fn mac(uuid: &str) -> String {
 }
 
 fn random_uuid() -> Result<String, Error> {
-    let path = Root::real().sysctl("kernel/random/uuid");
-    let text = fs::read_to_string(&path).map_err(|error| Error::file(path, error))?;
-    Ok(text.trim().to_owned())
+    let here = Root::real();
+    guests::random_uuid(&here).map_err(|error| Error::file(here.random_uuid(), error))
 }
 
 /// What an image is, asked of `qemu-img`.

@@ -8,7 +8,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use host::guests::{self, Interface};
 use host::paths::Root;
+use model::Fact;
 use model::reason::{Code, Reason};
 
 use crate::error::Error;
@@ -37,17 +39,17 @@ pub(crate) fn file(path: &Path) -> Result<(), Error> {
 }
 
 fn tap(interface: &str, root: &Root) -> Result<(), Error> {
-    let interfaces = root.class("net");
-    // A tree may have no interfaces in it; names that are none are refused later.
-    if !interfaces.is_dir() || interface.contains('/') {
+    // Names that are none are refused later.
+    if interface.contains('/') {
         return Ok(());
     }
-    let found = interfaces.join(interface);
-    // An attribute of tun and tap interfaces only (drivers/net/tun.c).
-    let text = match (found.exists(), found.join("tun_flags").exists()) {
-        (true, true) => return Ok(()),
-        (true, false) => format!("{interface} is no tap interface"),
-        (false, _) => format!("this machine has no network interface {interface}"),
+    let text = match guests::interface(root, interface) {
+        // A tree may have no interfaces in it.
+        Fact::Known(Interface::Tap) | Fact::Unknown(_) => return Ok(()),
+        Fact::Known(Interface::Other) => format!("{interface} is no tap interface"),
+        Fact::Known(Interface::Missing) => {
+            format!("this machine has no network interface {interface}")
+        }
     };
     let hint = "`ip tuntap add dev NAME mode tap` makes one, for a bridge to be plugged into";
     Err(Error::refused(Reason::machine(Code::NotFound, text, hint)))

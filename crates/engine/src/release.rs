@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use host::observe::has_driver;
 use model::intent::{Intent, Release};
 use model::plan::{Plan, Refusal, guest_has};
 use model::reason::Code;
@@ -75,9 +76,7 @@ impl Engine {
             Undo::Step(Step::Probe { driver, .. }) => Some(driver),
             _ => None,
         });
-        let known = self.root.drivers().exists();
-        let missing =
-            drivers.filter(|driver| known && !self.root.driver(driver).exists()).collect();
+        let missing = drivers.filter(|driver| has_driver(&self.root, driver).is(&false)).collect();
         Intent::Release(Release { devices, done, missing })
     }
 

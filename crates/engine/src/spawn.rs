@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 
 use host::paths::Root;
+use host::process::has_systemd;
 use model::port::Cmd;
 
 use crate::Engine;
@@ -51,7 +52,7 @@ impl OwnProgram {
             None => program,
         };
         let args = vec!["--state".into(), state.path().into()];
-        Self { program, args, systemd: Root::real().systemd().exists() }
+        Self { program, args, systemd: has_systemd(&Root::real()) }
     }
 
     /// The command of a subcommand about an instance, from the process that

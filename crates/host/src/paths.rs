@@ -240,6 +240,11 @@ impl Root {
         self.proc("net").join(name)
     }
 
+    /// Another random number at each read, in the form of a UUID.
+    pub fn random_uuid(&self) -> PathBuf {
+        self.sysctl("kernel/random/uuid")
+    }
+
     /// A value of the kernel, as in `kernel/osrelease`.
     pub fn sysctl(&self, name: &str) -> PathBuf {
         self.proc("sys").join(name)

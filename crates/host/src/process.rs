@@ -1,4 +1,4 @@
-//! Processes and the boot, told apart for certain.
+//! Processes and the boot, told apart for certain; what a process has and may do.
 //!
 //! In: a pid and the start time that was noted with it. Out: whether that
 //! very process still runs. Never by name: the kernel keeps 15 characters of
@@ -6,6 +6,7 @@
 
 use std::io;
 
+use model::Fact;
 use model::parse::machine::meminfo;
 use model::parse::process;
 use model::port::Child;
@@ -57,6 +58,16 @@ pub fn resident(root: &Root, pid: u32) -> Option<u64> {
     meminfo(&text, "VmRSS").ok()
 }
 
+/// Bytes of memory that a process may lock, inside `None` without a limit; of
+/// this process itself if none is named.
+pub fn lock_limit(root: &Root, pid: Option<u32>) -> Fact<Option<u64>> {
+    let folder = pid.map_or_else(|| root.process("self"), |pid| root.process(pid));
+    // Where its capabilities cannot be read, the limit is taken to count.
+    let status = read::text(&folder.join("status")).unwrap_or_default();
+    let limits = read::text(&folder.join("limits"));
+    limits.and_then(|limits| process::lock_limit(&status, &limits)).into()
+}
+
 /// The kernel function that a process waits in, if it waits and may be known.
 pub fn wait_channel(root: &Root, pid: u32) -> Option<String> {
     let text = String::from_utf8(read::bytes(&root.process(pid).join("wchan"), MOST).ok()?).ok()?;
@@ -68,6 +79,11 @@ pub fn wait_channel(root: &Root, pid: u32) -> Option<String> {
 pub fn boot_id(root: &Root) -> io::Result<String> {
     let text = read::bytes(&root.sysctl("kernel/random/boot_id"), MOST)?;
     Ok(String::from_utf8_lossy(&text).trim().to_owned())
+}
+
+/// Whether systemd is the first process (sd_booted(3)).
+pub fn has_systemd(root: &Root) -> bool {
+    root.systemd().exists()
 }
 
 /// Close what whoever started this program left open: a script's lock or pipe

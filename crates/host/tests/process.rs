@@ -3,8 +3,9 @@
 use std::process::{Command, Stdio};
 
 use host::paths::Root;
-use host::process::{boot_id, is_alive, start_time, wait_channel};
+use host::process::{boot_id, has_systemd, is_alive, lock_limit, start_time, wait_channel};
 use model::port::Child;
+use model::{Fact, Why};
 
 #[test]
 fn a_recorded_process() {
@@ -58,4 +59,31 @@ fn a_real_process_until_it_is_a_zombie() {
 fn this_boot_has_an_identity() {
     let id = boot_id(&Root::real()).unwrap();
     assert_eq!(id.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+}
+
+#[test]
+fn what_a_process_may_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::new(folder.path());
+    let process = folder.path().join("proc/10");
+    std::fs::create_dir_all(&process).unwrap();
+    assert_eq!(lock_limit(&root, Some(10)), Fact::Unknown(Why::NotProvided));
+    let limits = "Max locked memory         65536                65536                bytes     \n";
+    std::fs::write(process.join("limits"), limits).unwrap();
+    assert_eq!(lock_limit(&root, Some(10)), Fact::Known(Some(65536)), "nothing says that it may");
+    std::fs::write(process.join("status"), "CapEff:\t000001ffffffffff\n").unwrap();
+    assert_eq!(lock_limit(&root, Some(10)), Fact::Known(None));
+    let own = std::process::id();
+    let limit = lock_limit(&Root::real(), None);
+    assert!(limit.known().is_some(), "{limit:?}");
+    assert_eq!(lock_limit(&Root::real(), Some(own)), limit);
+}
+
+#[test]
+fn systemd_is_there_by_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::new(folder.path());
+    assert!(!has_systemd(&root));
+    std::fs::create_dir_all(folder.path().join("run/systemd/system")).unwrap();
+    assert!(has_systemd(&root));
 }

@@ -44,6 +44,8 @@ const SAMPLES: &[&str] = &[
     "tty0 ttyS0\n",
     "CapEff:\t000001ffffffffff\n",
     "Node 0 MemTotal:       24682416 kB\n",
+    "hugepages-2048kB",
+    "Max locked memory         8388608              8388608              bytes     \n",
 ];
 
 /// Pieces of samples, joined by noise.
@@ -100,6 +102,7 @@ proptest! {
         let _ = machine::address_bits(&text);
         let _ = machine::processor_arch(&text);
         let _ = machine::node_meminfo(&text, "MemTotal");
+        let _ = machine::hugepage_size(&text);
     }
 
     #[test]
@@ -123,6 +126,7 @@ proptest! {
         let _ = (process::has_capability(&text, 14), process::locked_memory(&text));
         let _ = (process::start_time(&text), process::state(&text), process::unit(&text));
         let _ = (process::threads(&text), process::login(&text));
+        let _ = process::lock_limit(&text, &text);
         prop_assert!(unit::units(&text).iter().all(|unit| !unit.id.is_empty()));
     }
 

@@ -3,12 +3,11 @@
 //! In: the machine that is looked at, a guest. Out: [`HostFacts`]. The program
 //! is this machine's: for another one it is asked only if it was named.
 
-use std::fs::{self, OpenOptions};
-
+use host::guests::{address_bits, can_use_kvm};
 use host::observe::kernel_module;
 use hypervisors::machine::Machine;
 use hypervisors::{GuestSpec, HostFacts};
-use model::parse::machine::{address_bits, kernel_version};
+use model::parse::machine::kernel_version;
 use model::port::RunError;
 use model::snapshot::ModuleState;
 
@@ -36,9 +35,7 @@ pub(super) fn facts(
         kvm: kvm(at, spec),
         iommufd: iommufd(at),
         iommu_bits: iommu.and_then(|iommu| iommu.address_width.known().copied()),
-        cpu_bits: fs::read_to_string(at.root.cpuinfo())
-            .ok()
-            .and_then(|text| address_bits(&text).ok()),
+        cpu_bits: address_bits(at.root).known().copied(),
     })
 }
 
@@ -82,7 +79,7 @@ fn kvm(at: Observed<'_>, spec: &GuestSpec) -> bool {
     let own =
         |arch: &String| Machine::for_arch(arch).is_ok_and(|own| own.kind() == spec.machine.kind());
     let usable = match at.root.is_real() {
-        true => OpenOptions::new().read(true).write(true).open(at.root.kvm()).is_ok(),
+        true => can_use_kvm(at.root),
         false => machine.kvm.known() == Some(&true),
     };
     usable && machine.arch.known().is_none_or(own)

@@ -4,16 +4,12 @@
 //! [`hypervisors::memory`], which decides. Limits are those of processes on
 //! this machine; another one's are not known.
 
-use std::fs;
-use std::path::Path;
-
+use host::memory::{free_hugepages, free_on_node, hugepage_sizes, usual_hugepage};
 use host::paths::Root;
-use host::process::resident;
+use host::process::{self, has_systemd, resident};
 use hypervisors::machine::{GuestIommu, Machine, Numa};
 use hypervisors::memory::{self, HostMemory};
 use hypervisors::{GuestSpec, HostDevice};
-use model::parse::machine::{meminfo, node_meminfo};
-use model::parse::process::{CAP_IPC_LOCK, has_capability, locked_memory};
 use model::reason::Reason;
 
 use super::{Observed, host_devices};
@@ -29,56 +25,18 @@ const USUAL: u64 = 2 << 20;
 pub(super) fn hugepages(root: &Root, request: &RunRequest, numa: Option<Numa>) -> Option<u64> {
     let memory = request.memory;
     let node = numa.map(|numa| numa.node);
-    let holds = |size: &u64| free_hugepages(root, *size, node).is_some_and(|free| free >= memory);
+    let free = |size: u64| free_hugepages(root, size, node).known().copied();
+    let holds = |size: &u64| free(*size).is_some_and(|free| free >= memory);
     match request.hugepages {
         Hugepages::Off => None,
         Hugepages::Size(size) => Some(size),
-        Hugepages::On => Some(usual(root)),
+        Hugepages::On => Some(usual_hugepage(root).known().copied().unwrap_or(USUAL)),
         Hugepages::Auto => {
             let whole = |size: &u64| memory > 0 && memory.is_multiple_of(*size);
-            sizes(root).into_iter().filter(whole).filter(holds).max()
+            let sizes = hugepage_sizes(root);
+            sizes.known()?.iter().copied().filter(whole).filter(holds).max()
         }
     }
-}
-
-/// The size that the kernel takes when it is told none.
-fn usual(root: &Root) -> u64 {
-    let text = fs::read_to_string(root.meminfo()).unwrap_or_default();
-    meminfo(&text, "Hugepagesize").unwrap_or(USUAL)
-}
-
-/// Sizes that there are pools of, in bytes.
-fn sizes(root: &Root) -> Vec<u64> {
-    let Ok(entries) = fs::read_dir(root.hugepage_sizes()) else { return Vec::new() };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let size = |name: String| {
-        let number = name.strip_prefix("hugepages-")?.strip_suffix("kB")?;
-        number.parse::<u64>().ok()?.checked_mul(1024).filter(|size| size.is_power_of_two())
-    };
-    names.filter_map(size).collect()
-}
-
-/// Bytes of free pages of this size that nobody reserved: on one node, or in
-/// all. What is reserved is counted for the whole machine only
-/// (Documentation/admin-guide/mm/hugetlbpage.rst).
-fn free_hugepages(root: &Root, size: u64, node: Option<u32>) -> Option<u64> {
-    let pool = root.hugepages(size);
-    let reserved = number(&pool.join("resv_hugepages")).unwrap_or_default();
-    let free = number(&pool.join("free_hugepages"))?.saturating_sub(reserved);
-    let near = match node {
-        Some(node) => number(&root.node_hugepages(node, size).join("free_hugepages"))?,
-        None => free,
-    };
-    free.min(near).checked_mul(size)
-}
-
-fn number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
-fn free_on(root: &Root, node: u32) -> Option<u64> {
-    let text = fs::read_to_string(root.numa_node(node).join("meminfo")).ok()?;
-    node_meminfo(&text, "MemFree").ok()
 }
 
 /// What to know, and what speaks against it, in the memory of a guest that is
@@ -95,17 +53,19 @@ fn host_memory(at: Observed<'_>, spec: &GuestSpec) -> HostMemory {
     // Only a guest that is bound to its node has nothing of the others.
     let bound = spec.memory.numa.filter(|numa| numa.strict).map(|numa| numa.node);
     let available = snapshot.machine.memory_available.known().copied();
-    let near = bound.and_then(|node| free_on(root, node));
-    let sizes = sizes(root);
+    let free_on = |node| free_on_node(root, node).known().copied();
+    let free_pages = |size, node| free_hugepages(root, size, node).known().copied();
+    let near = bound.and_then(free_on);
+    let sizes = hugepage_sizes(root);
+    let sizes = sizes.known().filter(|sizes| !sizes.is_empty());
     HostMemory {
-        makes_pages: (spec.memory.hugepages.filter(|_| !sizes.is_empty()))
-            .map(|size| sizes.contains(&size)),
+        makes_pages: spec.memory.hugepages.zip(sizes).map(|(size, sizes)| sizes.contains(&size)),
         available: available.map(|all| near.map_or(all, |near| all.min(near))),
-        free_hugepages: spec.memory.hugepages.and_then(|size| free_hugepages(root, size, bound)),
+        free_hugepages: spec.memory.hugepages.and_then(|size| free_pages(size, bound)),
         lock_limit: lock_limit(root, None),
         near: own.and_then(|node| match spec.memory.hugepages {
-            Some(size) => free_hugepages(root, size, Some(node)),
-            None => free_on(root, node),
+            Some(size) => free_pages(size, Some(node)),
+            None => free_on(node),
         }),
     }
 }
@@ -163,18 +123,10 @@ fn machine_of(at: Observed<'_>, spec: &InstanceSpec) -> Option<Machine> {
 /// The limit on locked memory of a hypervisor's process, or of one that this
 /// process is to start. Where systemd starts it, its unit sets none (`spawn`).
 fn lock_limit(root: &Root, pid: Option<u32>) -> Option<u64> {
-    if !root.is_real() || (pid.is_none() && root.systemd().exists()) {
+    if !root.is_real() || (pid.is_none() && has_systemd(root)) {
         return None;
     }
-    let folder = pid.map_or_else(|| root.process("self"), |pid| root.process(pid));
-    let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
-    limit(&text("status"), &text("limits"))
-}
-
-/// Whoever has CAP_IPC_LOCK has no limit, root in a container often has not.
-fn limit(status: &str, limits: &str) -> Option<u64> {
-    let limitless = has_capability(status, CAP_IPC_LOCK) == Some(true);
-    locked_memory(limits).filter(|limit| !limitless && *limit != u64::MAX)
+    process::lock_limit(root, pid).known().copied().flatten()
 }
 
 #[cfg(test)]

@@ -72,6 +72,14 @@ pub fn guest_driver(root: &Root, driver: &str) -> Fact<ModuleState> {
     driver_state(root, driver, &line(root, "kernel/osrelease"))
 }
 
+/// Whether the PCI bus has this driver now; not known of a tree without drivers.
+pub fn has_driver(root: &Root, driver: &str) -> Fact<bool> {
+    match root.drivers().exists() {
+        true => root.driver(driver).exists().into(),
+        false => Fact::Unknown(Why::NotProvided),
+    }
+}
+
 fn driver_state(root: &Root, driver: &str, kernel: &Fact<String>) -> Fact<ModuleState> {
     match root.driver(driver).exists() {
         true => ModuleState::Present.into(),

@@ -39,7 +39,7 @@ use model::port::AttrWriter;
 pub use self::doubt::{InDoubt, Look};
 use self::functions::Found;
 pub use self::holders::{holders_of, holders_of_any};
-pub use self::machine::{guest_driver, kernel_module};
+pub use self::machine::{guest_driver, has_driver, kernel_module};
 use self::nodes::Nodes;
 use self::overrides::Locked;
 pub use self::overrides::driver_override;

@@ -1,8 +1,9 @@
 //! Facts about the whole machine.
 //!
 //! In: `/proc/meminfo`, `/proc/cpuinfo`, a NUMA node's `meminfo`, and the
-//! lists of modules that a kernel comes with, its release. Out: bytes, address
-//! bits, an architecture, whether a module is listed, a version.
+//! lists of modules that a kernel comes with, its release, names of folders.
+//! Out: bytes, address bits, an architecture, whether a module is listed, a
+//! version.
 
 use crate::fact::Why;
 use crate::parse::attribute::{malformed, number};
@@ -23,6 +24,13 @@ pub fn node_meminfo(text: &str, key: &str) -> Result<u64, Why> {
     let found = text.lines().find_map(|line| Some((line, value(line)?)));
     let (line, value) = found.ok_or(Why::NotProvided)?;
     kibibytes(line, &value)
+}
+
+/// Bytes of a hugepage, by the folder of its pool (`hugepages-2048kB`); `None`
+/// for any other name.
+pub fn hugepage_size(folder: &str) -> Option<u64> {
+    let number = folder.strip_prefix("hugepages-")?.strip_suffix("kB")?;
+    number.parse::<u64>().ok()?.checked_mul(1024).filter(|size| size.is_power_of_two())
 }
 
 /// The kernel prints kibibytes and calls them kB.
@@ -125,6 +133,23 @@ mod tests {
         assert_eq!(node_meminfo(text, "Mem"), Err(Why::NotProvided));
         assert_eq!(node_meminfo("MemFree: 1 kB\n", "MemFree"), Err(Why::NotProvided));
         assert!(node_meminfo("Node 0 MemFree: lots\n", "MemFree").is_err());
+    }
+
+    #[test]
+    fn sizes_of_hugepages() {
+        for (folder, want) in [
+            ("hugepages-2048kB", Some(2 << 20)),
+            ("hugepages-1048576kB", Some(1 << 30)),
+            ("hugepages-64kB", Some(64 << 10)),
+            ("hugepages-0kB", None),
+            ("hugepages-3kB", None),
+            ("hugepages-18014398509481984kB", None),
+            ("hugepages-2048", None),
+            ("2048kB", None),
+            ("alas", None),
+        ] {
+            assert_eq!(hugepage_size(folder), want, "{folder}");
+        }
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! In: `stat`, `status`, `limits` and `cgroup`. Out: the start time, what it
 //! may do, the systemd unit.
 
+use crate::fact::Why;
+use crate::parse::attribute::number;
+
 /// Start time in clock ticks after boot: field 22 of `stat`. The program's
 /// name, field 2, stands in parentheses and may hold blanks and parentheses.
 pub fn start_time(stat: &str) -> Option<u64> {
@@ -36,11 +39,11 @@ pub fn has_capability(status: &str, number: u32) -> Option<bool> {
 
 /// Bytes that it may lock (`Max locked memory` of `limits`, the soft limit);
 /// without a limit `u64::MAX`.
-pub fn locked_memory(limits: &str) -> Option<u64> {
-    let row = limits.lines().find_map(|line| line.strip_prefix("Max locked memory"))?;
-    match row.split_whitespace().next()? {
-        "unlimited" => Some(u64::MAX),
-        bytes => bytes.parse().ok(),
+pub fn locked_memory(limits: &str) -> Result<u64, Why> {
+    let row = limits.lines().find_map(|line| line.strip_prefix("Max locked memory"));
+    match row.ok_or(Why::NotProvided)?.split_whitespace().next().unwrap_or_default() {
+        "unlimited" => Ok(u64::MAX),
+        bytes => number(bytes),
     }
 }
 
@@ -49,6 +52,14 @@ pub fn locked_memory(limits: &str) -> Option<u64> {
 pub fn login(cgroup: &str) -> Option<u32> {
     let slice = |part: &str| part.strip_prefix("user-")?.strip_suffix(".slice")?.parse().ok();
     paths(cgroup).find_map(|path| path.split('/').find_map(slice))
+}
+
+/// Bytes that it may lock, `None` without a limit. Whoever has CAP_IPC_LOCK
+/// has none; root in a container often has not that capability.
+pub fn lock_limit(status: &str, limits: &str) -> Result<Option<u64>, Why> {
+    let limit = locked_memory(limits)?;
+    let limitless = limit == u64::MAX || has_capability(status, CAP_IPC_LOCK) == Some(true);
+    Ok((!limitless).then_some(limit))
 }
 
 /// The unit that the system's systemd runs it in: the first part of the
@@ -122,10 +133,26 @@ mod tests {
         let head =
             "Limit                     Soft Limit           Hard Limit           Units     \n";
         let row = |soft: &str| format!("{head}Max locked memory         {soft}  9999  bytes\n");
-        assert_eq!(locked_memory(&row("8388608")), Some(8 << 20));
-        assert_eq!(locked_memory(&row("unlimited")), Some(u64::MAX));
-        assert_eq!(locked_memory(&row("much")), None);
-        assert_eq!(locked_memory(head), None);
+        assert_eq!(locked_memory(&row("8388608")), Ok(8 << 20));
+        assert_eq!(locked_memory(&row("unlimited")), Ok(u64::MAX));
+        assert_eq!(locked_memory(&row("much")), Err(Why::Malformed("much".to_owned())));
+        assert_eq!(locked_memory(head), Err(Why::NotProvided));
+    }
+
+    #[test]
+    fn root_without_the_capability_has_a_limit() {
+        let limits = |soft: &str| format!("Max locked memory         {soft}   unlimited   bytes\n");
+        let (with, without) = ("CapEff:\t000001ffffffffff\n", "CapEff:\t00000000a80425fb\n");
+        for (status, soft, want) in [
+            (with, "65536", Ok(None)),
+            (without, "65536", Ok(Some(65536))),
+            (without, "unlimited", Ok(None)),
+            ("", "65536", Ok(Some(65536))),
+            (without, "much", Err(Why::Malformed("much".to_owned()))),
+        ] {
+            assert_eq!(lock_limit(status, &limits(soft)), want, "{status} {soft}");
+        }
+        assert_eq!(lock_limit("", ""), Err(Why::NotProvided));
     }
 
     #[test]

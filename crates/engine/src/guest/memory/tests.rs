@@ -96,20 +96,6 @@ fn what_is_free_is_counted_where_the_memory_must_lie() {
     assert_eq!(of(bound, Some(2 * MIB)), (Some(3 * GIB), Some(2 * GIB), Some(2 * GIB)));
 }
 
-#[test]
-fn root_without_the_capability_has_a_limit() {
-    let limits = |soft: &str| format!("Max locked memory         {soft}   unlimited   bytes\n");
-    let (with, without) = ("CapEff:\t000001ffffffffff\n", "CapEff:\t00000000a80425fb\n");
-    assert_eq!(limit(with, &limits("65536")), None);
-    assert_eq!(limit(without, &limits("65536")), Some(65536));
-    assert_eq!(limit(without, &limits("unlimited")), None);
-    assert_eq!(limit("", ""), None);
-    let own = std::process::id();
-    let status = fs::read_to_string(format!("/proc/{own}/status")).unwrap();
-    assert!(has_capability(&status, CAP_IPC_LOCK).is_some());
-    assert!(locked_memory(&fs::read_to_string(format!("/proc/{own}/limits")).unwrap()).is_some());
-}
-
 /// An instance of 4 GiB, as its row says, with these functions.
 fn instance(spec: &str, devices: &[&str]) -> Instance {
     Instance {
