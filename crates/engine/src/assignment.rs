@@ -117,6 +117,8 @@ impl Holdings {
         let reasons = self.against(None, &[(bdf, group)]);
         if !reasons.is_empty() {
             verdict.kind = Kind::Not;
+            // A guest of ours is known by its name.
+            verdict.reasons.retain(|reason| reason.code != Code::Assigned);
             verdict.reasons.splice(..0, reasons);
         }
         verdict

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use host::observe::has_driver;
 use model::intent::{Intent, Release};
-use model::plan::{Plan, Refusal, guest_has};
+use model::plan::{Plan, Refusal};
 use model::reason::Code;
 use model::step::Undo;
 use model::{Bdf, GroupId, Reason, Snapshot, Step};
@@ -66,18 +66,18 @@ impl Engine {
         let moving = movers(&snapshot, &devices);
         self.look_closer(&mut snapshot, &moving);
         let done = self.in_effect(&snapshot, &moving)?.into_iter().map(|step| step.step).collect();
-        let intent = self.release_intent(moving, done);
+        let intent = self.release_intent(moving, done, true);
         Ok(plan_with(&snapshot, &intent, reasons)?)
     }
 
-    fn release_intent(&self, devices: Vec<Bdf>, done: Vec<Step>) -> Intent {
+    fn release_intent(&self, devices: Vec<Bdf>, done: Vec<Step>, to_host: bool) -> Intent {
         let undone = done.iter().map(Step::undo);
         let drivers = undone.filter_map(|undo| match undo {
             Undo::Step(Step::Probe { driver, .. }) => Some(driver),
             _ => None,
         });
         let missing = drivers.filter(|driver| has_driver(&self.root, driver).is(&false)).collect();
-        Intent::Release(Release { devices, done, missing })
+        Intent::Release(Release { devices, done, to_host, missing })
     }
 
     /// What is done to a group when the guest that it was bound for gives it up.
@@ -94,7 +94,7 @@ impl Engine {
             return Ok(Plan::default());
         }
         self.look_closer(snapshot, &members);
-        let intent = self.release_intent(members, done);
+        let intent = self.release_intent(members, done, false);
         Ok(plan_with(snapshot, &intent, Vec::new())?)
     }
 }
@@ -137,7 +137,8 @@ impl Turn<'_> {
         self.engine.look_closer(snapshot, functions);
         let in_effect = self.store.in_effect(functions, &self.boot_id)?;
         let done = in_effect.iter().map(|step| step.step.clone()).collect();
-        let intent = self.engine.release_intent(functions.to_vec(), done);
+        let to_host = matches!(by, By::Person);
+        let intent = self.engine.release_intent(functions.to_vec(), done, to_host);
         let plan = plan_with(snapshot, &intent, Vec::new())?;
         let (guest, interruptible) = match by {
             By::Person => (None, true),
@@ -241,7 +242,7 @@ fn against(snapshot: &Snapshot, devices: &[Bdf], holdings: &Holdings) -> Vec<Rea
     let functions = moving.iter().filter_map(|bdf| snapshot.get(*bdf));
     for function in functions.filter(|function| holdings.holder(function.bdf).is_none()) {
         let holders = function.holders.known().into_iter().flatten();
-        reasons.extend(holders.filter_map(|holder| guest_has(function, holder)));
+        reasons.extend(holders.filter_map(|holder| model::verdict::guest_has(function, holder)));
     }
     reasons
 }

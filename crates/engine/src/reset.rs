@@ -7,6 +7,7 @@
 use model::plan::{Plan, Refusal, is_vfio_driver};
 use model::reason::{Code, Reason};
 use model::usage::Use;
+use model::verdict::guest_has;
 use model::{Function, Snapshot, Step, Why};
 
 use crate::Engine;
@@ -59,7 +60,8 @@ fn plan(
     let mut reasons = holdings.against(None, &with_groups(snapshot, &[bdf]));
     let held = !reasons.is_empty();
     // Its holder is the guest then, and nobody should be told to end that process.
-    let again = |reason: &Reason| held && reason.code == Code::HeldByProcess;
+    let of_holders = [Code::HeldByProcess, Code::Assigned];
+    let again = |reason: &Reason| held && of_holders.contains(&reason.code);
     let against =
         against(function).into_iter().chain(snapshot.lost_with(function).flat_map(in_use));
     reasons.extend(against.filter(|reason| !again(reason)));
@@ -121,7 +123,7 @@ fn against(function: &Function) -> Vec<Reason> {
 fn in_use(function: &Function) -> Vec<Reason> {
     let bdf = function.bdf;
     let mut reasons = Vec::new();
-    for usage in &function.uses {
+    for usage in function.uses.iter().filter(|usage| usage.is_felt()) {
         let hint = "end the host's use of it first";
         reasons.push(Reason::at(code(usage), bdf, format!("the host uses it: {usage}"), hint));
     }
@@ -131,8 +133,9 @@ fn in_use(function: &Function) -> Vec<Reason> {
     }
     let holders = function.holders.known().into_iter().flatten();
     for holder in holders.filter(|holder| !holder.lets_go()) {
-        let text = function.told(holder);
-        reasons.push(Reason::at(Code::HeldByProcess, bdf, text, "end it first"));
+        reasons.push(guest_has(function, holder).unwrap_or_else(|| {
+            Reason::at(Code::HeldByProcess, bdf, function.told(holder), "end it first")
+        }));
     }
     reasons
 }

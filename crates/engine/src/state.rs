@@ -104,19 +104,20 @@ impl StateDir {
         if found.uid() != rustix::process::geteuid().as_raw() {
             return Err(Error::StateForeign { path: path(), owner: found.uid() });
         }
-        if !is_open(found) || fs::read_dir(&self.path).map_err(refused)?.next().is_none() {
+        let mode = found.permissions().mode() & 0o777;
+        if !is_open(found) {
             return Ok(());
         }
-        let mode = found.permissions().mode() & 0o777;
-        let ours = self.database().exists() || self.lock().exists();
-        match mode & 0o022 {
-            0 if ours => Ok(()),
-            0 => {
-                let text = "others may enter it, and it holds what is not passthru's";
-                Err(refused(io::Error::other(text)))
-            }
-            _ => Err(Error::StateOpen { path: path(), mode }),
+        let empty = fs::read_dir(&self.path).map_err(refused)?.next().is_none();
+        // Where all others write, it is theirs, however empty it is now (`/var/tmp`).
+        if mode & 0o002 != 0 || !empty && mode & 0o020 != 0 {
+            return Err(Error::StateOpen { path: path(), mode });
         }
+        if empty || self.database().exists() || self.lock().exists() {
+            return Ok(());
+        }
+        let text = "others may enter it, and it holds what is not passthru's";
+        Err(refused(io::Error::other(text)))
     }
 
     /// Makes the folder of an instance if it is missing.
@@ -184,6 +185,10 @@ mod tests {
         state.make().unwrap();
         open();
         state.make().unwrap();
+        let everybody = fs::Permissions::from_mode(0o1777);
+        fs::set_permissions(state.path(), everybody).unwrap();
+        assert_eq!(state.make().unwrap_err().code(), "state_open", "however empty it is");
+        assert_eq!(fs::metadata(state.path()).unwrap().permissions().mode() & 0o7777, 0o1777);
         fs::write(state.database(), "").unwrap();
         open();
         let error = state.make().unwrap_err();

@@ -55,6 +55,36 @@ fn partitions_and_swap() {
 }
 
 #[test]
+fn a_loop_device_over_a_whole_drive() {
+    let (_dir, tree) = machine(&[DISK]);
+    block(&tree, NVME0, "nvme0n1", "259:0");
+    let place = block(&tree, "virtual/block", "loop0", "7:0");
+    tree.file(&format!("{place}/loop/backing_file"), "/dev/nvme0n1\n");
+    tree.file("proc/1/mountinfo", "27 1 7:0 / /srv rw - ext4 /dev/loop0 rw\n");
+    let want = ["loop0 is mounted at /srv", "nvme0n1 is part of loop0"];
+    assert_eq!(uses(&seen(&tree), DISK.0), want);
+}
+
+#[test]
+fn a_drive_that_a_container_has_mounted() {
+    let (_dir, tree) = machine(&[DISK, OTHER]);
+    block(&tree, NVME0, "nvme0n1", "259:0");
+    block(&tree, NVME1, "nvme1n1", "259:1");
+    let root = "27 1 259:1 / / rw - ext4 /dev/root rw\n";
+    tree.file("proc/1/mountinfo", root).link("proc/1/ns/mnt", "mnt:[1]");
+    tree.file("proc/self/ns/uts", "").link("proc/self/ns/mnt", "mnt:[1]");
+    for (pid, space) in [("700", "mnt:[2]"), ("701", "mnt:[2]"), ("9", "mnt:[1]")] {
+        let own = format!("{root}30 27 259:0 / /data rw - ext4 /dev/nvme0n1 rw\n");
+        tree.file(&format!("proc/{pid}/mountinfo"), own);
+        tree.link(&format!("proc/{pid}/ns/mnt"), space);
+    }
+    let snapshot = seen(&tree);
+    let [found] = &uses(&snapshot, DISK.0)[..] else { panic!("{:?}", uses(&snapshot, DISK.0)) };
+    assert!(found.starts_with("nvme0n1 is mounted at /data of process 70"), "{found}");
+    assert_eq!(uses(&snapshot, OTHER.0), ["nvme1n1 is mounted at /"]);
+}
+
+#[test]
 fn a_volume_on_a_mirror_of_two_drives() {
     let (_dir, tree) = machine(&[DISK, OTHER]);
     block(&tree, NVME0, "nvme0n1", "259:0");
@@ -182,9 +212,10 @@ fn what_a_bridge_on_a_bond_has_counts_below() {
     interface(&tree, "virtual/net", "br0", "up", &[]);
     default_route(&tree, "br0");
     let snapshot = seen(&tree);
-    let want = ["network interface eth0, 192.0.2.2/24, default route"];
+    let want = ["network interface eth0, 192.0.2.2/24, default route, carries bond0 bond0.7 br0"];
     assert_eq!(uses(&snapshot, CARD.0), want);
-    let want = ["network interface eth1, down, 192.0.2.2/24, default route"];
+    let want =
+        ["network interface eth1, down, 192.0.2.2/24, default route, carries bond0 bond0.7 br0"];
     assert_eq!(uses(&snapshot, "0000:04:00.0"), want);
     assert_eq!(uses(&snapshot, "0000:05:00.0"), ["network interface eth2"]);
 }
@@ -196,7 +227,7 @@ fn an_open_vswitch_has_its_addresses_beside_it() {
     interface(&tree, "virtual/net", "ovs-system", "down", &[]);
     interface(&tree, "virtual/net", "ovsbr0", "unknown", &[]);
     default_route(&tree, "ovsbr0");
-    let want = ["network interface eth0, 192.0.2.2/24, default route"];
+    let want = ["network interface eth0, 192.0.2.2/24, default route, carries ovs-system ovsbr0"];
     assert_eq!(uses(&seen(&tree), CARD.0), want);
 }
 

@@ -87,6 +87,7 @@ fn what_is_there_is_seen() {
         addresses: vec!["192.0.2.7/24".into()],
         up: true,
         default_route: true,
+        carries: vec![],
     };
     assert_eq!(uses(NIC), &[interface]);
     assert_eq!(uses(GPU), &[Use::BootFramebuffer { region: "BOOTFB".into() }]);
@@ -131,8 +132,12 @@ fn a_whole_group_goes_to_vfio_and_comes_back_exactly() {
     // The intent is reached: nothing is left to plan.
     let again = plan::plan(&look(&host), &bind(GPU)).unwrap().steps;
     assert!(again.iter().all(|step| matches!(step, Step::StopUnit { .. })), "{again:?}");
-    let release =
-        Intent::Release(Release { devices: vec![bdf(GPU)], done, missing: Default::default() });
+    let release = Intent::Release(Release {
+        devices: vec![bdf(GPU)],
+        done,
+        to_host: true,
+        missing: Default::default(),
+    });
     let steps = plan::plan(&look(&host), &release).unwrap().steps;
     apply(&host, &steps);
     assert_eq!(before.diff(&host.snapshot_tree()), [""; 0]);

@@ -188,7 +188,19 @@ fn what_is_in_use_stays(host: &Host) {
     assert_eq!(host.verdict(NVME).0, "not");
     let plan = host.ok(&format!("bind {NVME} --override disk_in_use --dry-run"));
     assert!(plan.contains("unbind 0000:03:00.0 from nvme"), "{plan}");
-    host.sh(&format!("umount /mnt; {PUT_BACK}"));
+    // A service with mounts of its own has it, and so has a loop device.
+    host.sh("umount /mnt; systemd-run -q --unit=data -p PrivateMounts=yes sh -c 'mount /dev/nvme0n1 /mnt; exec sleep 600'");
+    host.until("grep -q nvme0n1 /proc/$(systemctl show -P MainPID data)/mountinfo");
+    host.refuses("disk_in_use", &format!("bind {NVME}"));
+    host.sh("systemctl stop data; losetup /dev/loop0 /dev/nvme0n1; mount /dev/loop0 /mnt");
+    host.refuses("disk_in_use", &format!("bind {NVME}"));
+    host.sh(&format!("umount /mnt; losetup -d /dev/loop0; {PUT_BACK}"));
+
+    // A card whose interface is in another network.
+    host.sh("ip netns add other; ip link set $(ls /sys/bus/pci/devices/0000:02:00.0/net) netns other");
+    host.refuses("uses_unknown", &format!("bind {IGB}"));
+    host.sh("ip netns del other");
+    host.until("ls /sys/bus/pci/devices/0000:02:00.0/net");
 
     // A process of a person, which nobody may end for them.
     host.sh("systemd-run -q --scope sh -c 'exec 5</dev/nvme0n1; sleep 600 & echo $! >/run/holder' >/dev/null");

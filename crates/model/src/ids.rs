@@ -71,6 +71,12 @@ impl Class {
     pub fn is_network(self) -> bool {
         self.base() == 0x02
     }
+
+    /// One that makes an interface of the host: Ethernet's, or of no kind of
+    /// its own (most of the wireless).
+    pub fn is_network_card(self) -> bool {
+        matches!(self.0 >> 8, 0x0200 | 0x0280)
+    }
 }
 
 impl fmt::Display for Class {

@@ -34,6 +34,9 @@ pub struct Release {
     /// What bind did, in the order in which it was done, from the journal.
     /// Empty when passthru did not bind it: then the kernel picks the driver.
     pub done: Vec<Step>,
+    /// It goes to the host even where it was found with a guest's driver: a
+    /// person wants it back.
+    pub to_host: bool,
     /// Host drivers of then that are no longer there (a module that was
     /// unloaded, or is not in the kernel that was booted by kexec).
     pub missing: BTreeSet<String>,

@@ -19,7 +19,14 @@ pub enum Use {
     /// may itself be mounted: that is listed as its own [`Use::Mount`].
     Member { block: String, of: String },
     /// A network interface. `default_route` is the way to everywhere else.
-    Interface { name: String, addresses: Vec<String>, up: bool, default_route: bool },
+    Interface {
+        name: String,
+        addresses: Vec<String>,
+        up: bool,
+        default_route: bool,
+        /// Interfaces on top of it: bridges, bonds, VLANs, guests' taps.
+        carries: Vec<String>,
+    },
     /// A framebuffer of the firmware lies in one of its memory ranges.
     BootFramebuffer { region: String },
     /// The host's text console is drawn on it: by its own driver's
@@ -82,7 +89,7 @@ impl fmt::Display for Use {
             Self::Mount { block, at } => write!(f, "{block} is mounted at {}", Plain(at)),
             Self::Swap { block } => write!(f, "{block} is swap"),
             Self::Member { block, of } => write!(f, "{block} is part of {of}"),
-            Self::Interface { name, addresses, up, default_route } => {
+            Self::Interface { name, addresses, up, default_route, carries } => {
                 write!(f, "network interface {}", Plain(name))?;
                 if !up {
                     write!(f, ", down")?;
@@ -93,11 +100,27 @@ impl fmt::Display for Use {
                 if *default_route {
                     write!(f, ", default route")?;
                 }
+                if !carries.is_empty() {
+                    write!(f, ", carries {}", Plain(&carries.join(" ")))?;
+                }
                 Ok(())
             }
             Self::BootFramebuffer { region } => write!(f, "boot framebuffer ({region})"),
             Self::Console { screen } => write!(f, "text console on {screen}"),
             Self::Display { connector } => write!(f, "display on {connector}"),
+        }
+    }
+}
+
+impl Use {
+    /// Whether somebody would miss it: an interface that is down and carries
+    /// nothing is only there.
+    pub fn is_felt(&self) -> bool {
+        match self {
+            Self::Interface { addresses, up, carries, .. } => {
+                *up || !addresses.is_empty() || !carries.is_empty()
+            }
+            _ => true,
         }
     }
 }

@@ -30,7 +30,7 @@ fn planned(shape: &Shape, intent: Bind) -> Result<Plan, Refusal> {
 fn release(shape: &Shape, devices: &[&str], done: Vec<Step>) -> Plan {
     let devices = devices.iter().map(|text| bdf(text)).collect();
     let missing = BTreeSet::new();
-    plan(&shape.0, &Intent::Release(Release { devices, done, missing })).unwrap()
+    plan(&shape.0, &Intent::Release(Release { devices, done, to_host: false, missing })).unwrap()
 }
 
 #[test]

@@ -117,7 +117,13 @@ fn disks_by_what_is_on_them() {
 
 fn interface(route: bool) -> Use {
     let addresses = vec!["192.0.2.10/24".to_owned()];
-    Use::Interface { name: "eth0".to_owned(), addresses, up: true, default_route: route }
+    Use::Interface {
+        name: "eth0".to_owned(),
+        addresses,
+        up: true,
+        default_route: route,
+        carries: Vec::new(),
+    }
 }
 
 #[test]
@@ -146,8 +152,9 @@ fn without_a_default_route_the_only_address_counts() {
     let idle = Use::Interface {
         name: "eth0".to_owned(),
         addresses: Vec::new(),
-        up: true,
+        up: false,
         default_route: false,
+        carries: Vec::new(),
     };
     let shape = Shape::new().endpoint(card, (0x8086, 0x10c9), 0x020000, 3).used(card, idle);
     expect(&shape, card, &Kind::Assignable, &[]);

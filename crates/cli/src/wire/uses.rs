@@ -7,13 +7,33 @@ use serde::Serialize;
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum UseJson<'a> {
-    Mount { block: &'a str, at: &'a str },
-    Swap { block: &'a str },
-    Member { block: &'a str, of: &'a str },
-    Interface { name: &'a str, addresses: &'a [String], up: bool, default_route: bool },
-    BootFramebuffer { region: &'a str },
-    Console { screen: &'a str },
-    Display { connector: &'a str },
+    Mount {
+        block: &'a str,
+        at: &'a str,
+    },
+    Swap {
+        block: &'a str,
+    },
+    Member {
+        block: &'a str,
+        of: &'a str,
+    },
+    Interface {
+        name: &'a str,
+        addresses: &'a [String],
+        up: bool,
+        default_route: bool,
+        carries: &'a [String],
+    },
+    BootFramebuffer {
+        region: &'a str,
+    },
+    Console {
+        screen: &'a str,
+    },
+    Display {
+        connector: &'a str,
+    },
 }
 
 /// A process that holds one of the device's nodes open.
@@ -53,8 +73,9 @@ impl<'a> UseJson<'a> {
             Use::Mount { block, at } => Self::Mount { block, at },
             Use::Swap { block } => Self::Swap { block },
             Use::Member { block, of } => Self::Member { block, of },
-            Use::Interface { name, addresses, up, default_route } => {
-                Self::Interface { name, addresses, up: *up, default_route: *default_route }
+            Use::Interface { name, addresses, up, default_route, carries } => {
+                let (up, default_route) = (*up, *default_route);
+                Self::Interface { name, addresses, up, default_route, carries }
             }
             Use::BootFramebuffer { region } => Self::BootFramebuffer { region },
             Use::Console { screen } => Self::Console { screen },

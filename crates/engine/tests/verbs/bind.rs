@@ -144,6 +144,19 @@ fn what_others_bound_is_given_to_the_driver_that_the_kernel_picks() {
 }
 
 #[test]
+fn what_was_found_bound_is_released_by_a_person_at_once() {
+    let host = machine().loaded("vfio-pci");
+    host.meddle("sys/bus/pci/drivers/nvme/unbind", NVME);
+    host.meddle(&format!("sys/bus/pci/devices/{NVME}/driver_override"), "vfio-pci");
+    host.meddle("sys/bus/pci/drivers_probe", NVME);
+    let given = Given { host, ..Given::new() };
+    given.engine().bind(&request(&[NVME])).unwrap();
+    given.engine().release(&typed(&[NVME])).unwrap();
+    assert_eq!(given.host.driver_of(NVME).as_deref(), Some("nvme"));
+    assert_eq!(given.host.attribute(NVME, "driver_override").as_deref(), Some("(null)"));
+}
+
+#[test]
 fn a_device_whose_driver_is_gone_is_released_without_one() {
     let given = Given::new();
     given.engine().bind(&request(&[NVME, GPU])).unwrap();

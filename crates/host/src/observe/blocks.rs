@@ -133,8 +133,18 @@ fn stacked(root: &Root, folder: &Folder, name: &str, target: &str) -> Block {
     let mapped = folder.text(&format!("{name}/dm/name"), &mut buffer);
     let mapped = mapped.ok().map(|name| name.trim().to_owned());
     let members = folder.folder(&format!("{name}/slaves")).and_then(|slaves| slaves.names());
+    let mut members = members.unwrap_or_default();
+    // A loop device over a file is on the file system that holds it.
+    let backing = folder.text(&format!("{name}/loop/backing_file"), &mut buffer);
+    members.extend(backing.ok().and_then(|path| node_name(path.trim())));
     let owners = if above.starts_with("nvme-subsys") { controllers(root, above) } else { vec![] };
-    Block { owners, members: members.unwrap_or_default(), disk, mapped }
+    Block { owners, members, disk, mapped }
+}
+
+/// The name of a block device, from the path of its node.
+fn node_name(path: &str) -> Option<String> {
+    let name = path.strip_prefix(&Root::node_text(""))?;
+    (!name.contains('/')).then(|| name.to_owned())
 }
 
 /// The controllers of an NVMe subsystem, over each of which its namespaces
@@ -190,8 +200,9 @@ fn mounted(root: &Root, uses: &mut Uses<'_>) -> Vec<mounts::Mount> {
     for path in root.mountinfo() {
         match read::text(&path) {
             Ok(text) => {
-                let (good, bad) = sorted(mounts::mounts(&text));
+                let (mut good, bad) = sorted(mounts::mounts(&text));
                 uses.garbled(UseKind::Disk, &path, bad);
+                elsewhere(root, &mut good);
                 return good;
             }
             // The first that says more than "not there" tells what to do.
@@ -205,6 +216,37 @@ fn mounted(root: &Root, uses: &mut Uses<'_>) -> Vec<mounts::Mount> {
         uses.missed(UseKind::Disk, &path, why);
     }
     Vec::new()
+}
+
+/// Adds what is mounted in other mount namespaces only, those of containers and
+/// of services with mounts of their own. Most have what the host has; a file
+/// system that is mounted there alone is still one. Whoever may not see others'
+/// namespaces sees the host's.
+fn elsewhere(root: &Root, mounts: &mut Vec<mounts::Mount>) {
+    let Ok(folder) = Folder::open(&root.processes()) else { return };
+    let mut buffer = Buffer::default();
+    let mut space =
+        |pid: &str| folder.link(&format!("{pid}/ns/mnt"), &mut buffer).map(str::to_owned);
+    let mut seen: BTreeSet<String> =
+        ["1", "self"].into_iter().filter_map(|pid| space(pid).ok()).collect();
+    let numbers = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
+    let mut buffer = Buffer::default();
+    for pid in folder.names().unwrap_or_default().iter().filter(|name| numbers(name)) {
+        let new = space(pid).is_ok_and(|space| seen.insert(space));
+        if !new {
+            continue;
+        }
+        let Ok(text) = folder.text(&format!("{pid}/mountinfo"), &mut buffer) else { continue };
+        for mut mount in mounts::mounts(text).flatten().filter(mounts::Mount::tells_of_device) {
+            let same = |known: &mounts::Mount| {
+                (known.number, &known.source) == (mount.number, &mount.source)
+            };
+            if !mounts.iter().any(same) {
+                mount.at += &format!(" of process {pid}");
+                mounts.push(mount);
+            }
+        }
+    }
 }
 
 /// What makes sense, and what does not.

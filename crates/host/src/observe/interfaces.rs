@@ -5,11 +5,12 @@
 //! for every interface below it. Never: a socket; a recording tells the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use model::parse::network::{self, Address};
 use model::parse::{attribute, link};
 use model::usage::{Use, UseKind};
-use model::{Bdf, Why};
+use model::{Bdf, Function, Why};
 
 use super::sight;
 use super::uses::Uses;
@@ -38,6 +39,7 @@ pub(super) fn uses(root: &Root, uses: &mut Uses<'_>) {
         Ok(owners) => owners,
         Err(why) => return uses.unlisted(UseKind::Network, &path, why),
     };
+    out_of_sight(uses, &path, &owners);
     if owners.values().all(Option::is_none) {
         return;
     }
@@ -50,6 +52,24 @@ pub(super) fn uses(root: &Root, uses: &mut Uses<'_>) {
             stack.extend(addressed.defaults.iter().filter(loose).cloned());
         }
         uses.add([bdf], &addressed.interface(name, is_up(&folder, name), &stack));
+    }
+}
+
+/// Cards with a driver and without an interface: a container or a guest may
+/// have been given it, by its network namespace. A driver for user space
+/// (`uio_pci_generic`, DPDK's) makes none.
+fn out_of_sight(uses: &mut Uses<'_>, path: &Path, owners: &BTreeMap<String, Option<Bdf>>) {
+    let seen: BTreeSet<Bdf> = owners.values().copied().flatten().collect();
+    let card = |function: &Function| {
+        let makes_them = function.host_driver().is_some_and(|driver| !driver.contains("uio"));
+        makes_them && function.class.known().is_some_and(|class| class.is_network_card())
+    };
+    let all = uses.functions.values();
+    let missing = all.filter(|function| !seen.contains(&function.bdf) && card(function));
+    let missing: Vec<Bdf> = missing.map(|function| function.bdf).collect();
+    for bdf in missing {
+        let text = "its driver shows no interface here: another network namespace may have it";
+        uses.unseen(bdf, UseKind::Network, path, Why::Failed(text.to_owned()));
     }
 }
 
@@ -143,6 +163,7 @@ impl Addressed {
             addresses: addresses.collect(),
             up,
             default_route: !self.defaults.is_disjoint(stack),
+            carries: stack.iter().filter(|other| *other != name).cloned().collect(),
         }
     }
 }

@@ -27,6 +27,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("sound", "snd"),
     ("uio", ""),
     ("vfio-dev", "vfio/devices"),
+    ("virtio-ports", ""),
 ];
 
 /// Nodes by path, as processes see it.

@@ -11,6 +11,7 @@ use crate::function::Function;
 pub use crate::function::is_vfio_driver;
 use crate::reason::{Code, Reason};
 use crate::usage::Holder;
+use crate::verdict;
 
 /// A service that is known to hold devices.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +67,8 @@ pub(super) struct Quiesce {
 /// Sort the holders of one function into units to stop and reasons against.
 pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
     for holder in function.holders.known().into_iter().flatten() {
-        if let Some(reason) = guest_has(function, holder) {
-            into.refusals.push(reason);
+        // A reason of the verdict's.
+        if verdict::guest_has(function, holder).is_some() {
             continue;
         }
         let desktop = ends_with_desktop(function, holder).then_some(DISPLAY_MANAGER);
@@ -106,17 +107,6 @@ fn ends_with_desktop(function: &Function, holder: &Holder) -> bool {
     desktops.any(|desktop| {
         let same = desktop.unit == holder.unit && desktop.unit.is_some();
         same || desktop.login == holder.login && users(holder)
-    })
-}
-
-/// The reason against moving a function that a guest has: a user of VFIO on
-/// a function that is bound to it is a hypervisor, whoever started it.
-pub fn guest_has(function: &Function, holder: &Holder) -> Option<Reason> {
-    let vfio = function.driver_name().is_some_and(is_vfio_driver);
-    (vfio && holder.node.contains("/vfio/")).then(|| {
-        let text = format!("a guest has it: {holder}");
-        let hint = "detach it from that guest, or shut the guest down, first";
-        Reason::at(Code::Assigned, function.bdf, text, hint)
     })
 }
 

@@ -14,7 +14,7 @@ use crate::reason::Reason;
 use crate::snapshot::Snapshot;
 use crate::step::Step;
 
-pub use holders::{RECIPES, Recipe, guest_has, is_vfio_driver};
+pub use holders::{RECIPES, Recipe, is_vfio_driver};
 
 /// How to get from what is to what is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

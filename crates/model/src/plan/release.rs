@@ -43,7 +43,7 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Release) -> Plan {
             steps.push(step);
         }
     }
-    if intent.done.is_empty() {
+    if intent.done.is_empty() || intent.to_host {
         steps.extend(then.values().flat_map(unrecorded));
     }
     let rests = |function: &&Function| {

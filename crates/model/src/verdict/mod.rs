@@ -12,6 +12,8 @@ mod reset;
 
 use std::collections::BTreeSet;
 
+pub use needed::guest_has;
+
 use crate::bdf::Bdf;
 use crate::function::Function;
 use crate::reason::{Code, Reason, Weight};

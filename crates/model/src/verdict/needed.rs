@@ -5,9 +5,9 @@
 
 use super::Moving;
 use crate::fact::{Fact, Why};
-use crate::function::Function;
+use crate::function::{Function, is_vfio_driver};
 use crate::reason::{Code, Reason};
-use crate::usage::Use;
+use crate::usage::{Holder, Use};
 
 type Rule = fn(&Moving<'_>, &Function, &mut Vec<Reason>);
 
@@ -61,12 +61,12 @@ fn network(moving: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
     }
     let only = is_only_way(moving, function);
     for usage in interfaces {
-        let Use::Interface { name, addresses, up, .. } = usage else { continue };
+        let Use::Interface { name, .. } = usage else { continue };
         if only {
             let text = format!("{usage}: the host reaches the network by nothing else");
             let hint = "give the host another way out first";
             out.push(Reason::at(Code::OnlyNetwork, function.bdf, text, hint));
-        } else if *up && !addresses.is_empty() {
+        } else if usage.is_felt() {
             let text = format!("the host's {usage} goes away with it");
             let hint = format!("take {name} down if nothing needs it");
             out.push(Reason::at(Code::InterfaceInUse, function.bdf, text, hint));
@@ -163,6 +163,10 @@ fn held(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
         Fact::Unknown(why) => return out.extend(unheld(function, why)),
     };
     for holder in holders {
+        if let Some(reason) = guest_has(function, holder) {
+            out.push(reason);
+            continue;
+        }
         let hint = match holder.service() {
             _ if holder.lets_go() => "it lets go by itself".to_owned(),
             Some(unit) => format!("systemctl stop {unit}"),
@@ -170,6 +174,17 @@ fn held(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
         };
         out.push(Reason::at(Code::HeldByProcess, function.bdf, function.told(holder), hint));
     }
+}
+
+/// The reason against moving a function that a guest has: a user of VFIO on
+/// a function that is bound to it is a hypervisor, whoever started it.
+pub fn guest_has(function: &Function, holder: &Holder) -> Option<Reason> {
+    let vfio = function.driver_name().is_some_and(is_vfio_driver);
+    (vfio && holder.node.contains("/vfio/")).then(|| {
+        let text = format!("a guest has it: {holder}");
+        let hint = "detach it from that guest, or shut the guest down, first";
+        Reason::at(Code::Assigned, function.bdf, text, hint)
+    })
 }
 
 /// Where no driver of the host's has to let go, no holder can keep it from it.
