@@ -124,7 +124,11 @@ impl Cli {
     /// Does what the command line asks for.
     pub(crate) fn run(self) -> Result<(), Error> {
         let cx = Context::new(self.global)?;
-        self.verb.exec(&cx).map_err(|error| error.with_near_name(&cx))
+        self.verb.exec(&cx).map_err(|error| match error {
+            // A verb writes its result last.
+            Error::Output(source) if cx.changes() => Error::Unreported(source),
+            error => error.with_near_name(&cx),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! In: the global options. Out: a [`Context`]. A recording is unpacked into a
 //! temporary folder that goes away with the context.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub struct Context {
     pub json: bool,
     verbose: bool,
     deadline: Duration,
+    /// Whether an engine was handed out to change something.
+    changes: Cell<bool>,
     pub look: Look,
 }
 
@@ -59,7 +62,16 @@ impl Context {
         let look = Look::of_stdout();
         let Global { json, verbose, deadline, .. } = global;
         let deadline = Duration::from_secs(deadline.into());
-        Ok(Self { root, _replay: replay, state, json, verbose, deadline, look })
+        Ok(Self {
+            root,
+            _replay: replay,
+            state,
+            json,
+            verbose,
+            deadline,
+            changes: Cell::new(false),
+            look,
+        })
     }
 
     /// What is to be left alone when the machine is looked at. Who cannot
@@ -88,6 +100,11 @@ impl Context {
         }
     }
 
+    /// Whether the verb is one that changes something.
+    pub fn changes(&self) -> bool {
+        self.changes.get()
+    }
+
     /// What writes, and reads what may block.
     fn writer(&self) -> ChildWriter {
         ChildWriter::new().deadline(self.deadline)
@@ -109,6 +126,7 @@ impl Context {
         if !self.root.is_real() {
             return Err(Error::NotThisMachine);
         }
+        self.changes.set(true);
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::flag::register(signal, Arc::clone(&flag))

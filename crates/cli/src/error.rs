@@ -53,6 +53,9 @@ pub enum Error {
     StillInDoubt,
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
+    /// What was asked for is done.
+    #[error("it is done, but cannot be reported on standard output")]
+    Unreported(#[source] io::Error),
     #[error("cannot {doing}")]
     Io { doing: String, source: io::Error },
 }
@@ -63,7 +66,11 @@ fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Arguments(clap) => u8::try_from(clap.exit_code()).unwrap_or(2),
         // The reader has seen enough.
-        Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
+        Error::Output(source) | Error::Unreported(source)
+            if source.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            0
+        }
         Error::NotThisMachine | Error::NamesUnknown(_) | Error::NoDevice(_) => 3,
         Error::StillInDoubt => 4,
         Error::Engine(error) | Error::Misnamed { error, .. } => match error {
@@ -82,7 +89,11 @@ fn exit_code(error: &Error) -> u8 {
             _ => 1,
         },
         Error::RecordingAsRoot(_) => 2,
-        Error::Replay(_) | Error::Record(_) | Error::Output(_) | Error::Io { .. } => 1,
+        Error::Replay(_)
+        | Error::Record(_)
+        | Error::Output(_)
+        | Error::Unreported(_)
+        | Error::Io { .. } => 1,
     }
 }
 
@@ -99,7 +110,7 @@ impl Error {
             Self::Replay(_) => "bad_recording",
             Self::Record(_) => "not_recorded",
             Self::StillInDoubt => "in_doubt",
-            Self::Output(_) => "output",
+            Self::Output(_) | Self::Unreported(_) => "output",
             Self::Io { .. } => "io",
         }
     }

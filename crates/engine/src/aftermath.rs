@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use model::Bdf;
+use model::{Bdf, Step};
 
 use crate::error::Error;
 use crate::guest::host_devices;
@@ -102,7 +102,7 @@ impl Turn<'_> {
         error: Option<&str>,
     ) -> Result<(), Error> {
         let (state, error) = match self.release_held(name.as_str(), None) {
-            Ok(()) => (state, error.map(str::to_owned)),
+            Ok(_) => (state, error.map(str::to_owned)),
             Err(failed @ Error::Failed(_)) => {
                 let text = format!("its devices were not all released: {failed}");
                 (InstanceState::Failed, Some(text))
@@ -114,16 +114,17 @@ impl Turn<'_> {
     }
 
     /// Settles what was on its way to or from a living guest when whoever
-    /// saw to it died. Says whether the guest's hypervisor was heard.
-    pub fn settle_hand_overs(&mut self, name: &Name) -> Result<bool, Error> {
+    /// saw to it died. Answers with the steps that gave devices back; `None`
+    /// when the guest's hypervisor was not heard.
+    pub fn settle_hand_overs(&mut self, name: &Name) -> Result<Option<Vec<Step>>, Error> {
         let abandoned = abandoned(&self.store, name)?;
         if abandoned.is_empty() {
-            return Ok(true);
+            return Ok(Some(Vec::new()));
         }
         let monitor = self.engine.files(name).supervisor_monitor();
         let answer = backend().connect(&monitor, &ANSWER.into()).and_then(|mut guest| guest.held());
         // Without an answer nothing is known: the next turn asks again.
-        let Ok(has) = answer else { return Ok(false) };
+        let Ok(has) = answer else { return Ok(None) };
         let there = self.present(&abandoned, &has);
         let (arrived, gone): (Vec<&Assignment>, Vec<&Assignment>) =
             abandoned.iter().partition(|held| there.contains(&held.bdf));
@@ -132,10 +133,10 @@ impl Turn<'_> {
         let arrived: Vec<Bdf> = arrived.map(|held| held.bdf).collect();
         self.store.set_assignments(&arrived, AssignmentState::Held, None)?;
         let gone: Vec<Bdf> = gone.into_iter().map(|held| held.bdf).collect();
-        if !gone.is_empty() {
-            self.release_held(name.as_str(), Some(&gone))?;
+        match gone.is_empty() {
+            true => Ok(Some(Vec::new())),
+            false => self.release_held(name.as_str(), Some(&gone)).map(Some),
         }
-        Ok(true)
     }
 
     /// Those functions that a guest has.

@@ -48,13 +48,16 @@ impl Engine {
         let mut turn = self.patient_turn("detach")?;
         turn.store.set_assignments(&all, AssignmentState::Detaching, None)?;
         turn.store.set_assignments(&kept, AssignmentState::Held, None)?;
-        turn.settle_hand_overs(name)?;
+        let steps = turn.settle_hand_overs(name)?.unwrap_or_default();
         let held = turn.holdings()?.of(name.as_str());
         let gone: Vec<Bdf> = all.into_iter().filter(|bdf| !held.contains(bdf)).collect();
         if !gone.is_empty() {
             turn.store.event(name.as_str(), &format!("detached {}", list(&gone)))?;
         }
-        asked.map(|()| Report::of(gone))
+        if let Err(Error::Control { source, .. }) = &asked {
+            turn.store.event(name.as_str(), &source.to_string())?;
+        }
+        asked.map(|()| Report { steps, ..Report::of(gone) })
     }
 
     /// What [`detach`](Self::detach) would do, if the guest lets go. Changes

@@ -53,7 +53,9 @@ pub enum Error {
     #[error("the state database {} fails", path.display())]
     State { path: PathBuf, source: rusqlite::Error },
     #[error("the state database {} is damaged", path.display())]
-    StateDamaged { path: PathBuf, source: rusqlite::Error },
+    StateDamaged { path: PathBuf, source: Damage },
+    #[error("{} is a database of another program", path.display())]
+    StateOfOthers { path: PathBuf },
     #[error("no room for the state database {}", path.display())]
     StateFull { path: PathBuf, source: rusqlite::Error },
     #[error(
@@ -97,7 +99,7 @@ pub enum Error {
     NotStarted { name: Name, text: String },
     #[error("nobody came to see to instance {name}{}", said(text))]
     NoSupervisor { name: Name, text: String },
-    #[error("the guest {name} could not be reached")]
+    #[error("{}", control(name, source))]
     Control { name: Name, source: ControlError },
     #[error("process {pid} of instance {name} does not end, not even by SIGKILL")]
     Undying { name: Name, pid: u32 },
@@ -184,13 +186,29 @@ impl Error {
             other => other,
         };
         match source.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => Self::StateDamaged { path, source },
+            Some(DatabaseCorrupt | NotADatabase) => {
+                Self::StateDamaged { path, source: Damage(source.to_string()) }
+            }
             Some(DiskFull) => Self::StateFull { path, source },
             _ if is_unreadable(&source) || lacks_tables(&source) => {
-                Self::StateDamaged { path, source }
+                Self::StateDamaged { path, source: Damage(source.to_string()) }
             }
             _ => Self::State { path, source },
         }
+    }
+}
+
+/// What is wrong with a database, in SQLite's words or passthru's: each has its
+/// own, and not a second in SQLite's numbers behind it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Damage(pub(crate) String);
+
+/// Whether it was the way to the guest that failed, or the guest that did not do it.
+fn control(name: &Name, source: &ControlError) -> String {
+    match source {
+        ControlError::Socket(_) => format!("the guest {name} could not be reached"),
+        _ => format!("guest {name}"),
     }
 }
 

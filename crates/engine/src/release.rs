@@ -160,8 +160,14 @@ impl Turn<'_> {
     /// bound for it goes back to the host, unless another function of the
     /// group stays with it; what a person had bound, or was found with a
     /// guest's driver, stays as it was.
-    pub fn release_held(&mut self, guest: &str, functions: Option<&[Bdf]>) -> Result<(), Error> {
+    /// Answers with the steps.
+    pub fn release_held(
+        &mut self,
+        guest: &str,
+        functions: Option<&[Bdf]>,
+    ) -> Result<Vec<Step>, Error> {
         let freed = Freed::by(&self.store, guest, functions)?;
+        let mut steps = Vec::new();
         let mut failure = Failure::default();
         let mut snapshot = None;
         let holdings = self.holdings()?;
@@ -176,14 +182,14 @@ impl Turn<'_> {
                 none => none.insert(self.observe()?),
             };
             match self.release_bound(snapshot, &members, guest) {
-                Ok(()) => {}
+                Ok(done) => steps.extend(done),
                 Err(Error::Failed(other)) => failure.merge(*other),
                 Err(other) => return Err(other),
             }
         }
         self.store.unassign(&freed.held)?;
         match failure.is_none() {
-            true => Ok(()),
+            true => Ok(steps),
             false => Err(Error::Failed(Box::new(failure))),
         }
     }
@@ -193,14 +199,15 @@ impl Turn<'_> {
         snapshot: &mut Snapshot,
         members: &[Bdf],
         guest: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Step>, Error> {
         let in_effect = self.store.in_effect(members, &self.boot_id)?;
         if in_effect.is_empty() {
             // It was with this driver when passthru came; so it stays.
-            return self.store.forget(members);
+            return self.store.forget(members).map(|()| Vec::new());
         }
         let plan = self.release_group(snapshot, members, By::WayBack(Some(guest)))?;
-        plan.notes.iter().try_for_each(|note| self.store.event(guest, &note.to_string()))
+        plan.notes.iter().try_for_each(|note| self.store.event(guest, &note.to_string()))?;
+        Ok(plan.steps)
     }
 }
 

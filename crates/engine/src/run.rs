@@ -272,7 +272,7 @@ impl Turn<'_> {
         let released = self.release_held(name.as_str(), None);
         self.engine.state.remove_instance(name)?;
         self.store.delete_instance(name)?;
-        released
+        released.map(drop)
     }
 }
 

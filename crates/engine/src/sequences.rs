@@ -206,11 +206,11 @@ impl World {
                 if self.has(GUESTS[guest], device) {
                     self.guests.leaves(bdf(device));
                 }
-                engine.turn("detach")?.release_held(GUESTS[guest], Some(&[bdf(device)]))
+                engine.turn("detach")?.release_held(GUESTS[guest], Some(&[bdf(device)])).map(drop)
             }
             Deed::End { guest } => {
                 self.guests.ends(GUESTS[guest]);
-                engine.turn("end")?.release_held(GUESTS[guest], None)
+                engine.turn("end")?.release_held(GUESTS[guest], None).map(drop)
             }
             Deed::Bind { device } => {
                 let request = BindRequest { devices: typed(device), ..BindRequest::default() };

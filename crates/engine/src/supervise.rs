@@ -176,7 +176,7 @@ impl Engine {
             return Ok(true);
         }
         drop(store);
-        self.turn("instance unplug")?.settle_hand_overs(name)
+        Ok(self.turn("instance unplug")?.settle_hand_overs(name)?.is_some())
     }
 
     /// Waits until the guest runs or has ended. Says whether somebody asked

@@ -197,7 +197,9 @@ fn what_is_in_use_stays(host: &Host) {
     host.sh(&format!("umount /mnt; losetup -d /dev/loop0; {PUT_BACK}"));
 
     // A card whose interface is in another network.
-    host.sh("ip netns add other; ip link set $(ls /sys/bus/pci/devices/0000:02:00.0/net) netns other");
+    host.sh(
+        "ip netns add other; ip link set $(ls /sys/bus/pci/devices/0000:02:00.0/net) netns other",
+    );
     host.refuses("uses_unknown", &format!("bind {IGB}"));
     host.sh("ip netns del other");
     host.until("ls /sys/bus/pci/devices/0000:02:00.0/net");

@@ -28,8 +28,8 @@ impl Error {
                 _ => "",
             },
             Self::RecordingAsRoot(dir) => return format!("--machine {}", dir.display()),
-            Self::Output(_) => "only the report is lost: a change that was asked for is done",
-            Self::Replay(_) | Self::Record(_) | Self::Io { .. } => "",
+            Self::Unreported(_) => "`passthru list` shows how things are now",
+            Self::Replay(_) | Self::Record(_) | Self::Output(_) | Self::Io { .. } => "",
         };
         text.to_owned()
     }

@@ -25,6 +25,7 @@ enum Details<'a> {
     Refusal { reasons: Vec<ReasonJson<'a>> },
     Failure(FailureJson<'a>),
     Matches { matches: Vec<String> },
+    Done { rolled_back: bool },
 }
 
 #[derive(Serialize)]
@@ -62,7 +63,11 @@ pub fn write(error: &Error, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn details(error: &Error) -> Option<Details<'_>> {
-    let Error::Engine(error) = error else { return None };
+    let error = match error {
+        Error::Engine(error) => error,
+        Error::Unreported(_) => return Some(Details::Done { rolled_back: false }),
+        _ => return None,
+    };
     Some(match error {
         engine::Error::Refused(refusal) => {
             Details::Refusal { reasons: refusal.reasons.iter().map(ReasonJson::of).collect() }

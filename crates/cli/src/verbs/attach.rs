@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use engine::{BindRequest, HandOver, Name};
+use model::Bdf;
 use model::plan::Plan;
 
 use super::told;
@@ -65,14 +66,24 @@ impl Attach {
         };
         if self.change.dry_run {
             let HandOver { plan, functions } = cx.engine().plan_attach(&request, &name)?;
-            let last = functions.iter().map(|bdf| format!("attach {bdf} to {name}"));
-            return told::plan_and(cx, &plan, last.collect());
+            return told::plan_and(cx, &plan, attached(&functions, &name));
         }
         let mut engine = cx.changing_engine()?;
         cx.waiting(format_args!("giving {} to {name}", request.devices.join(" ")));
         let report = engine.attach(&request, &name)?;
-        told::report(cx, &report, |bdf| format!("{bdf} is attached to {name}"))
+        let last = attached(&report.functions, &name);
+        told::report_with(cx, &report, [Vec::new(), last], |bdf| {
+            format!("{bdf} is attached to {name}")
+        })
     }
+}
+
+fn attached(functions: &[Bdf], name: &Name) -> Vec<String> {
+    functions.iter().map(|bdf| format!("attach {bdf} to {name}")).collect()
+}
+
+fn detached(functions: &[Bdf], name: &Name) -> Vec<String> {
+    functions.iter().map(|bdf| format!("detach {bdf} from {name}")).collect()
 }
 
 impl Detach {
@@ -80,8 +91,8 @@ impl Detach {
         let name = &self.vm;
         if self.change.dry_run {
             let HandOver { plan, functions } = cx.engine().plan_detach(&self.devices, name)?;
-            let first = functions.iter().map(|bdf| format!("detach {bdf} from {name}"));
-            let steps = first.chain(plan.steps.iter().map(ToString::to_string)).collect();
+            let mut steps = detached(&functions, name);
+            steps.extend(plan.steps.iter().map(ToString::to_string));
             return told::plan_and(cx, &Plan { steps: Vec::new(), ..plan }, steps);
         }
         let wait = Duration::from_secs(self.wait);
@@ -90,6 +101,11 @@ impl Detach {
         let most = self.wait;
         cx.waiting(format_args!("waiting for {name} to let go of {devices} (up to {most} s each)"));
         let report = engine.detach(&self.devices, name, wait)?;
-        told::report(cx, &report, |bdf| format!("{bdf} is back with the host"))
+        let first = detached(&report.functions, name);
+        let moved = |bdf| report.steps.iter().any(|step| step.bdf() == Some(bdf));
+        told::report_with(cx, &report, [first, Vec::new()], |bdf| match moved(bdf) {
+            true => format!("{bdf} is back with the host"),
+            false => format!("{bdf} has left {name}, with the driver that it had before"),
+        })
     }
 }

@@ -55,8 +55,21 @@ pub fn plan_and(cx: &Context, plan: &Plan, further: Vec<String>) -> Result<(), E
 
 /// Tells what was done: `done` names it for one function.
 pub fn report(cx: &Context, report: &Report, done: impl Fn(Bdf) -> String) -> Result<(), Error> {
+    report_with(cx, report, [Vec::new(), Vec::new()], done)
+}
+
+/// Tells what was done, and what the guest did before and after that.
+pub fn report_with(
+    cx: &Context,
+    report: &Report,
+    [before, after]: [Vec<String>; 2],
+    done: impl Fn(Bdf) -> String,
+) -> Result<(), Error> {
     if cx.json {
-        return json::print(&ReportJson::of(report));
+        let mut json = ReportJson::of(report);
+        json.plan.steps.splice(..0, before);
+        json.plan.steps.extend(after);
+        return json::print(&json);
     }
     super::recover::tell(&report.recovered);
     notes(&report.notes);

@@ -6,6 +6,8 @@
 use std::io;
 
 use super::{Error, Failure};
+use hypervisors::ControlError;
+
 use crate::store::InstanceState;
 
 impl Error {
@@ -33,6 +35,7 @@ impl Error {
             Self::File { .. } => "file",
             Self::State { .. } => "state",
             Self::StateDamaged { .. } => "state_damaged",
+            Self::StateOfOthers { .. } => "state_of_others",
             Self::StateFull { .. } => "state_full",
             Self::StateNewer { .. } => "state_newer",
             Self::StateOlder { .. } => "state_older",
@@ -78,6 +81,9 @@ impl Error {
             Self::InstanceExists(_) => "`passthru instance delete` frees the name",
             Self::Interrupted { hint, .. } => hint,
             Self::NotStarted { .. } => "everything that had been changed was taken back",
+            Self::Control { source: ControlError::NotLetGo { .. }, .. } => {
+                "try again when its operating system is up; --wait gives it longer"
+            }
             Self::Undying { .. } => "its devices stay its own until the kernel lets it end",
             Self::SocketPath { .. } => "choose a shorter --state directory",
             Self::Busy { .. } => "try again when it has ended; looking needs no turn",
@@ -88,6 +94,7 @@ impl Error {
                 "nothing was changed; to begin anew, end its guests and move the state directory \
                  away: `passthru release` then leaves each device to the driver that the kernel picks"
             }
+            Self::StateOfOthers { .. } => "leave it, and name another directory (--state)",
             Self::StateFull { .. } => "free some space and try again",
             Self::StateNewer { .. } => "use the passthru that wrote it, or a later one",
             Self::StateOlder { .. } => "`passthru recover` brings it up to date",

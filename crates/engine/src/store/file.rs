@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::error::Error;
+use crate::error::{Damage, Error};
 use crate::state::StateDir;
 
 /// What tells a database of passthru from others, in its header ("ptru"; `PRAGMA
@@ -74,7 +74,7 @@ pub(super) fn refuse_others(db: &Connection, path: &Path) -> Result<(), Error> {
     let application = db.pragma_query_value(None, "application_id", |row| row.get(0));
     match application.map_err(|source| Error::store(path, source))? {
         APPLICATION => Ok(()),
-        _ => Err(damaged(path, "another program made it".to_owned())),
+        _ => Err(Error::StateOfOthers { path: path.to_owned() }),
     }
 }
 
@@ -89,8 +89,7 @@ pub(super) fn refuse_damaged(db: &Connection, path: &Path) -> Result<(), Error> 
 }
 
 fn damaged(path: &Path, text: String) -> Error {
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
-    Error::store(path, rusqlite::Error::SqliteFailure(code, Some(text)))
+    Error::StateDamaged { path: path.to_owned(), source: Damage(text) }
 }
 
 /// A state directory that lost its database is not a new one.

@@ -122,14 +122,19 @@ fn a_database_with_the_tables_of_others_is_named_and_left_alone() {
     let others = "CREATE TABLE plans (x INTEGER)";
     let few = "CREATE TABLE plans (x INTEGER); PRAGMA user_version = 2";
     let marked = &format!("{few}; PRAGMA application_id = {}", file::APPLICATION);
-    for sql in [none, others, few, marked] {
+    for (sql, code) in [
+        (none, "state_of_others"),
+        (others, "state_of_others"),
+        (few, "state_of_others"),
+        (marked, "state_damaged"),
+    ] {
         let (_dir, state) = fresh();
         let db = Connection::open(state.database()).unwrap();
         db.execute_batch(sql).unwrap();
         drop(db);
         let before = fs::read(state.database()).unwrap();
         let error = read_all(&state).unwrap_err();
-        assert_eq!(error.code(), "state_damaged", "{sql}: {error:?}");
+        assert_eq!(error.code(), code, "{sql}: {error:?}");
         assert!(error.to_string().contains("state.db") && !error.hint().is_empty(), "{error}");
         assert_eq!(fs::read(state.database()).unwrap(), before, "{sql}");
     }
