@@ -152,15 +152,16 @@ impl Engine {
         snapshot: &Snapshot,
         asking: Option<Asking>,
     ) -> Result<(Wanted, Rendered, Vec<Reason>), Error> {
-        let devices = self.run_intent(request, snapshot)?.devices;
-        let devices = host_devices(snapshot, &devices);
+        let functions = self.run_intent(request, snapshot)?.devices;
+        let devices = host_devices(snapshot, &functions);
         let files = self.files(&request.name);
         files.check_sockets()?;
         present::check(request, &self.root)?;
         let at = Observed { root: &self.root, snapshot };
         let wanted = wanted(at, request, devices, &files, asking)?;
         let mut rendered = named(&request.on)?.render(&wanted.spec, &wanted.facts)?;
-        let (note, against) = memory_for(at, &wanted.spec);
+        let (note, mut against) = memory_for(at, &wanted.spec);
+        against.extend(present::against_image(request, &functions, snapshot, &self.root));
         rendered.notes.extend(note);
         Ok((wanted, rendered, against))
     }

@@ -282,6 +282,10 @@ fn a_disk_image_is_never_written(host: &Host) {
     host.sh("rm -r /root/image");
     let output = host.passthru("run one /root/nowhere.qcow2");
     assert_eq!(output.status, 1, "{output:?}");
+    // The disk that the host runs from, and the one that the guest is given.
+    host.refuses("disk_in_use", "run one /dev/vda --dry-run");
+    host.ok("run one /dev/vda --dry-run --override disk_in_use");
+    host.refuses("disk_in_use", &format!("run one /dev/nvme0n1 --device {NVME} --dry-run"));
 }
 
 /// What a restart leaves: the guest is over, nothing is claimed, the device is with the host.

@@ -5,7 +5,8 @@
 //! LVM on a mirror of two NVMe drives is on both), and the uses of each.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
 use model::parse::attribute::device_number;
 use model::parse::{link, mounts};
@@ -157,6 +158,17 @@ fn controllers(root: &Root, subsystem: &str) -> Vec<Bdf> {
     let names = folder.names().unwrap_or_default();
     let owner = |name: &String| link::owner(folder.link(name, &mut buffer).ok()?);
     names.iter().filter(|name| name.starts_with("nvme")).filter_map(owner).collect()
+}
+
+/// The block device that a path leads to, and the functions that it needs;
+/// `None` where it leads to something else.
+pub fn block_device(root: &Root, path: &Path) -> Option<(String, BTreeSet<Bdf>)> {
+    let found = std::fs::metadata(path).ok().filter(|found| found.file_type().is_block_device())?;
+    let blocks = Blocks::read(root).ok()?;
+    let number = (rustix::fs::major(found.rdev()), rustix::fs::minor(found.rdev()));
+    let name = blocks.by_number.get(&number)?.clone();
+    let owners = blocks.owners(&name);
+    Some((name, owners))
 }
 
 /// What the host has on them.

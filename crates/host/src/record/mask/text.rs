@@ -61,6 +61,33 @@ const KNOWN_ARGUMENTS: &[&str] = &[
     "xen-pciback",
 ];
 
+/// Boot arguments without a value that are recorded. Any other may be a name.
+const KNOWN_FLAGS: &[&str] = &[
+    "debug",
+    "emergency",
+    "ignore_loglevel",
+    "noacpi",
+    "noapic",
+    "nofb",
+    "noiommu",
+    "nokaslr",
+    "nolapic",
+    "nomodeset",
+    "nomsi",
+    "noresume",
+    "nosmt",
+    "nosplash",
+    "plymouth",
+    "quiet",
+    "rescue",
+    "rhgb",
+    "ro",
+    "rw",
+    "single",
+    "splash",
+    "text",
+];
+
 /// A mount point or a folder: names that are not known are replaced.
 pub(super) fn folder(path: &str, words: &mut Words) -> String {
     let mut part = |part: &str| {
@@ -117,6 +144,12 @@ fn mount_source(source: &str, words: &mut Words) -> String {
     }
 }
 
+/// A share of a hypervisor's, as its mount names it.
+pub(super) fn share(tag: &str, words: &mut Words) -> String {
+    let word = tag.trim_end();
+    mount_source(word, words) + &tag[word.len()..]
+}
+
 fn pool(name: &str, words: &mut Words) -> String {
     if name.is_empty() { String::new() } else { words.name("source", name) }
 }
@@ -152,15 +185,21 @@ pub(super) fn swaps(text: &str, words: &mut Words) -> String {
     text.lines().map(|text| line(text) + "\n").collect()
 }
 
-/// `cmdline`: values of arguments that are not known are replaced.
+/// `cmdline`: values of arguments that are not known are replaced, and so are
+/// words that are not. What is behind `--` is for the first process.
 pub(super) fn cmdline(text: &str, words: &mut Words) -> String {
     let mut argument = |argument: &str| {
-        let Some((key, value)) = argument.split_once('=') else { return argument.to_owned() };
+        let (key, value) = argument.split_once('=').unwrap_or((argument, ""));
         let module = key.split('.').next().unwrap_or(key);
-        if [key, module].iter().any(|name| KNOWN_ARGUMENTS.contains(name)) || value.is_empty() {
-            return argument.to_owned();
+        let known = [key, module].iter().any(|name| KNOWN_ARGUMENTS.contains(name));
+        match value {
+            _ if known || argument == "--" || KNOWN_FLAGS.contains(&argument) => {
+                argument.to_owned()
+            }
+            "" if !argument.contains('=') => words.name("word", argument),
+            "" => argument.to_owned(),
+            value => format!("{key}={}", words.name("value", value)),
         }
-        format!("{key}={}", words.name("value", value))
     };
     // A quoted value may go on over blanks: what follows belongs to it.
     let mut quoted = false;
@@ -203,10 +242,11 @@ mod tests {
     fn boot_arguments_that_matter_are_kept() {
         let text = "BOOT_IMAGE=/vmlinuz root=UUID=12-34 ro quiet intel_iommu=on \
                     vfio-pci.ids=10de:1e87 password=\"x y\" rd.luks.uuid=12-34 rd.driver.pre=vfio-pci \
-                    systemd.machine_id=1234 kvm.ignore_msrs=1\n";
+                    systemd.machine_id=1234 kvm.ignore_msrs=1 hunter2 -- --token t 10.9.8.7\n";
         let want = "BOOT_IMAGE=value1 root=value2 ro quiet intel_iommu=on \
                     vfio-pci.ids=10de:1e87 password=value3 rd.luks.uuid=value4 \
-                    rd.driver.pre=vfio-pci systemd.machine_id=value5 kvm.ignore_msrs=1\n";
+                    rd.driver.pre=vfio-pci systemd.machine_id=value5 kvm.ignore_msrs=1 \
+                    word6 -- word7 word8 word9\n";
         assert_eq!(cmdline(text, &mut Words::default()), want);
     }
 
