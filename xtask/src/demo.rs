@@ -96,8 +96,10 @@ fn main_job(session: &mut Session<'_>) -> anyhow::Result<()> {
     let folder = format!("/sys/bus/pci/devices/{first}");
     let driver = format!("basename $(readlink {folder}/driver)");
     let before = session.quiet(&format!("{driver} || true"))?;
-    let disk =
-        session.quiet(&format!("basename $(ls -d {folder}/nvme/*/nvme*n1) 2>/dev/null || true"))?;
+    // Where several controllers may lead to a drive, each has a part of its own (`nvme0c0n1`).
+    let disk = session.quiet(&format!(
+        "ls {folder}/nvme/*/ 2>/dev/null | sed -En 's/^(nvme[0-9]+)(c[0-9]+)?n1$/\\1n1/p'"
+    ))?;
     let sector = match disk.is_empty() {
         true => None,
         false => {

@@ -100,7 +100,8 @@ fn pages_of(command: &clap::Command, name: &str, files: &mut Vec<File>) -> anyho
 fn page_of(command: &clap::Command) -> anyhow::Result<Vec<u8>> {
     let mut text = Vec::new();
     // The name in full (`passthru-bind`) was set when the command was built.
-    let page = clap_mangen::Man::new(command.clone());
+    let version = cli::command().render_version().trim().to_owned();
+    let page = clap_mangen::Man::new(command.clone()).source(version);
     page.render_title(&mut text)?;
     page.render_name_section(&mut text)?;
     let usage = command.clone().render_usage().to_string();

@@ -1,35 +1,79 @@
 //! Does a guide page still tell the truth?
 //!
 //! In: a page with ```` ```console ```` blocks, and what really was typed and
-//! printed. Out: nothing, or each line of the page that never appeared. A
-//! page may leave lines out; it may not have lines of its own.
+//! printed. Out: nothing, or the first line of each block that does not follow
+//! on the one before it. A page may leave lines out where it says so by a line
+//! `…`; it may not have lines of its own.
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, bail};
 
-/// Fails with every line of the page's console blocks that is not in `transcript`.
+/// Stands for lines that are left out.
+const GAP: &str = "…";
+
+/// Fails with the lines of the page's console blocks that are not in
+/// `transcript` as the page has them.
 pub fn check(page: &str, transcript: &str) -> anyhow::Result<()> {
     let text = fs::read_to_string(page).with_context(|| page.to_owned())?;
-    let seen: BTreeSet<String> = transcript.lines().map(words).collect();
-    let wrong: Vec<&str> = console(&text).filter(|line| !seen.contains(&words(line))).collect();
+    let seen: Vec<String> = transcript.lines().map(words).filter(|line| !line.is_empty()).collect();
+    let wrong: Vec<String> =
+        blocks(&text).iter().filter_map(|block| strange(block, &seen)).collect();
     if wrong.is_empty() {
         return Ok(());
     }
-    bail!("{page} shows what was not seen:\n{}", wrong.join("\n"))
+    bail!("{page} shows what was not seen there:\n{}", wrong.join("\n"))
 }
 
-/// The lines of all console blocks.
-fn console(text: &str) -> impl Iterator<Item = &str> {
+/// The console blocks, line by line.
+fn blocks(text: &str) -> Vec<Vec<String>> {
+    let mut blocks = Vec::new();
     let mut inside = false;
-    text.lines().filter(move |line| {
-        let fence = line.starts_with("```");
-        if fence {
-            inside = *line == "```console";
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = line == "```console";
+            if inside {
+                blocks.push(Vec::new());
+            }
+        } else if let Some(block) = blocks.last_mut().filter(|_| inside) {
+            let line = words(line);
+            if !line.is_empty() {
+                block.push(line);
+            }
         }
-        inside && !fence
-    })
+    }
+    blocks
+}
+
+/// The first line that is not where the page has it, whichever place the block
+/// is thought to begin at.
+fn strange(block: &[String], seen: &[String]) -> Option<String> {
+    let first = block.first()?;
+    let starts = (0..seen.len()).filter(|at| seen[*at] == *first);
+    let furthest = starts.map(|start| follows(block, &seen[start..])).max().unwrap_or(0);
+    block.get(furthest).cloned()
+}
+
+/// How many lines of a block follow one another as they were seen.
+fn follows(block: &[String], seen: &[String]) -> usize {
+    let mut at = 0;
+    let mut gap = false;
+    for (count, line) in block.iter().enumerate() {
+        if line == GAP {
+            gap = true;
+            continue;
+        }
+        // A command begins a new part of the story.
+        let free = gap || line.starts_with("lab# ");
+        let found = seen[at..].iter().position(|other| other == line);
+        match found {
+            Some(0) => at += 1,
+            Some(ahead) if free => at += ahead + 1,
+            _ => return count,
+        }
+        gap = false;
+    }
+    block.len()
 }
 
 /// A line without its alignment: columns are as wide as their widest entry.
@@ -41,10 +85,30 @@ fn words(line: &str) -> String {
 mod tests {
     use super::*;
 
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(words).collect()
+    }
+
     #[test]
     fn only_console_blocks_count() {
         let text = "a\n```sh\nb\n```\n```console\nlab# c\nd   e\n```\nf\n";
-        let lines: Vec<String> = console(text).map(words).collect();
-        assert_eq!(lines, ["lab# c", "d e"]);
+        assert_eq!(blocks(text), [["lab# c", "d e"]]);
+    }
+
+    #[test]
+    fn what_is_left_out_is_marked() {
+        let seen = lines("lab# a\n1\n2\n3\nlab# b\n4\nlab# a\n5");
+        for (block, want) in [
+            ("lab# a\n1\n2\n3", None),
+            ("lab# a\n1\n3", Some("3")),
+            ("lab# a\n1\n…\n3", None),
+            ("lab# a\n3\n2", Some("3")),
+            ("lab# a\n…\n3\n2", Some("2")),
+            ("lab# a\n1\nlab# b\n4", None),
+            ("lab# a\n5", None),
+            ("lab# c", Some("lab# c")),
+        ] {
+            assert_eq!(strange(&lines(block), &seen).as_deref(), want, "{block}");
+        }
     }
 }

@@ -66,7 +66,10 @@ fn plan(
         against(function).into_iter().chain(snapshot.lost_with(function).flat_map(in_use));
     reasons.extend(against.filter(|reason| !again(reason)));
     match reasons.is_empty() {
-        true => Ok(Plan { steps: vec![Step::Reset { bdf }], notes: notes(function) }),
+        true => {
+            let notes = notes(function).into_iter().chain(behind(snapshot, function));
+            Ok(Plan { steps: vec![Step::Reset { bdf }], notes: notes.collect() })
+        }
         false => {
             let reasons = reasons.into_iter().map(Reason::blocking).collect();
             Err(Refusal { reasons }.into())
@@ -91,6 +94,12 @@ fn notes(function: &Function) -> Vec<Reason> {
         notes.push(Reason::at(Code::Unknown, bdf, text, ""));
     }
     notes
+}
+
+/// What to know of devices that are reached through this one only.
+fn behind(snapshot: &Snapshot, function: &Function) -> Option<Reason> {
+    let verdict = model::verdict::verdict(snapshot, function.bdf);
+    verdict.reasons.into_iter().find(|reason| reason.code == Code::TakesBehind)
 }
 
 /// What speaks against resetting this function now.

@@ -25,6 +25,7 @@ pub(super) const RULES: &[Rule] = &[
     guest_remapping,
     bar_sizes,
     quirk_table,
+    integrated_graphics,
     unknown,
 ];
 
@@ -75,7 +76,8 @@ fn unreadable(_: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
 fn chipset(_: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
     if function.class.known().is_some_and(|class| class.is_isa_bridge()) {
         let text = "the chipset's ISA bridge carries the host's firmware, clock and serial ports";
-        out.push(Reason::at(Code::Chipset, function.bdf, text, ""));
+        let hint = "it stays, and with a driver keeps its IOMMU group with it";
+        out.push(Reason::at(Code::Chipset, function.bdf, text, hint));
     }
 }
 
@@ -235,6 +237,19 @@ fn quirk_table(_: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
             continue;
         }
         out.push(Reason::at(quirk.code, function.bdf, quirk.text, quirk.hint));
+    }
+}
+
+/// Intel's graphics on the root bus has parts of it in the chipset and in the
+/// firmware's memory, which a guest finds only where the hypervisor shows them
+/// (QEMU's docs/igd-assign.txt).
+fn integrated_graphics(_: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
+    let intel = function.vendor.known().is_some_and(|vendor| vendor.0 == 0x8086);
+    let display = function.class.known().is_some_and(|class| class.is_display());
+    if intel && display && function.upstream.is_empty() && function.physfn.is_none() {
+        let text = "an integrated GPU: its display outputs need tables of the firmware (OpRegion, VBT) and its own place, 00:02.0, in the guest";
+        let hint = "computing and video work without; passthru gives a guest neither";
+        out.push(Reason::at(Code::QuirkCondition, function.bdf, text, hint));
     }
 }
 

@@ -7,7 +7,8 @@ use host::record::Recording;
 use super::{GIB, KIB, MIB, host_bridge, nvme, root_port, switch_port};
 use crate::machines::attached::Disk;
 use crate::machines::config::{
-    ACS_ISOLATES, Kind, SrIov, acs, aer, ari, ats, express, link, msi, msix, pm, resizable, serial,
+    ACS_ISOLATES, Kind, Link, SrIov, acs, aer, ari, ats, express, link, msi, msix, pm, resizable,
+    serial,
 };
 use crate::machines::function::{Function, function};
 use crate::machines::machine::Machine;
@@ -162,7 +163,7 @@ fn nic(machine: &mut Machine, count: &mut Count, (port, bus, numa): (&str, u8, i
         bars: &[(0, MIB)],
     };
     machine.add(
-        mellanox(&address, NIC, count)
+        mellanox(&address, NIC, link(4, 16), count)
             .below(port)
             .numa(numa)
             .prefetchable(0, 32 * MIB)
@@ -193,9 +194,12 @@ fn nic_interfaces(
     count.nic += 1;
     for number in 0..usize::from(active) {
         let address = format!("0000:{:02x}:00.{number}", bus + 1);
-        let virtual_function = mellanox(&address, NIC_VF, count).below(port).numa(numa);
+        // Its own link registers read as zero, and its bus is its physical function's.
+        let own = Link { now: (0, 0), ..link(4, 16) };
+        let virtual_function = mellanox(&address, NIC_VF, own, count).below(port).numa(numa);
         machine.add(
             virtual_function
+                .resets("flr")
                 .virtual_of(&format!("0000:{bus:02x}:00.0"), number)
                 .extended([ari(), acs(0, 0)]),
         );
@@ -205,16 +209,12 @@ fn nic_interfaces(
     }
 }
 
-fn mellanox(address: &str, ids: (u16, u16), count: &mut Count) -> Function {
+fn mellanox(address: &str, ids: (u16, u16), link: Link, count: &mut Count) -> Function {
     function(address, ids, 0x020000)
         .subsystem(0x15b3, 0x0007)
         .driver("mlx5_core")
         .group(count.next_group())
-        .caps([
-            express(Kind::Endpoint, true, Some(link(4, 16))),
-            msix(64, (0, 0x2000), (0, 0x3000)),
-            pm(),
-        ])
+        .caps([express(Kind::Endpoint, true, Some(link)), msix(64, (0, 0x2000), (0, 0x3000)), pm()])
         .resets("flr bus")
 }
 
