@@ -26,7 +26,7 @@ use crate::Engine;
 use crate::bind::{Ready, Report, To};
 use crate::error::Error;
 use crate::guest::{
-    Asking, Notes, Observed, Overlay, Wanted, ask, host_devices, memory_for, run_well, wanted,
+    Asking, Notes, Observed, Overlay, Wanted, host_devices, memory_for, run_well, wanted,
 };
 use crate::instances::{Instance, InstanceSpec};
 use crate::name::Name;
@@ -233,9 +233,6 @@ impl Turn<'_> {
             let hint = "it shows what would be started";
             return Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)));
         };
-        if wanted.facts.version.is_none() {
-            ask(&program)?;
-        }
         let intent = self.engine.run_intent(request, &snapshot)?;
         let guest = request.name.as_str();
         let (state, owner) = (AssignmentState::Held, None);

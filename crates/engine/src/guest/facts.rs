@@ -8,7 +8,6 @@ use host::observe::kernel_module;
 use hypervisors::machine::Machine;
 use hypervisors::{GuestSpec, HostFacts};
 use model::parse::machine::kernel_version;
-use model::port::RunError;
 use model::snapshot::ModuleState;
 
 use super::Observed;
@@ -39,8 +38,8 @@ pub(super) fn facts(
     })
 }
 
-/// The program's version and whether it can confine itself; `None` when there
-/// is none to ask, which is no reason not to show a plan.
+/// The program's version and whether it can confine itself; `None` for another
+/// machine's program, which is nobody's to ask here.
 fn about(
     at: Observed<'_>,
     request: &RunRequest,
@@ -54,13 +53,7 @@ fn about(
         Some(asking) => asking.answer(),
         None => ask(program),
     };
-    if request.program.is_some() {
-        return answer.map(Some);
-    }
-    match answer {
-        Err(Error::Run(RunError::Start { .. })) => Ok(None),
-        known => known.map(Some),
-    }
+    answer.map(Some)
 }
 
 /// Whether the kernel has iommufd as QEMU uses it: with a character device for

@@ -272,5 +272,6 @@ fn unknown(_: &Snapshot, function: &Function, out: &mut Vec<Reason>) {
     let Some((_, why)) = missing.first() else { return };
     let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
     let text = format!("not known: {} ({why})", names.join(", "));
-    out.push(Reason::at(Code::Unknown, function.bdf, text, ""));
+    let hint = if **why == Why::Suspended { "`passthru show --wake` wakes it to look" } else { "" };
+    out.push(Reason::at(Code::Unknown, function.bdf, text, hint));
 }

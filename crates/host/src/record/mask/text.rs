@@ -146,7 +146,8 @@ fn mount_source(source: &str, words: &mut Words) -> String {
 
 /// A share of a hypervisor's, as its mount names it.
 pub(super) fn share(tag: &str, words: &mut Words) -> String {
-    let word = tag.trim_end();
+    // The kernel ends it with a zero, or with nothing.
+    let word = tag.trim_end_matches(['\n', '\0']);
     mount_source(word, words) + &tag[word.len()..]
 }
 
