@@ -2,7 +2,7 @@
 .PHONY: demo test setup bench
 
 demo: setup    ## watch a device go into a guest and come back, in an emulated machine
-	cargo xtask demo $(DEVICE)
+	cargo xtask demo $(if $(findstring command,$(origin DEVICE)),$(DEVICE))
 
 test: setup    ## all that CI checks
 	cargo xtask test

@@ -27,7 +27,7 @@ end
 complete -c passthru -n "__fish_passthru_needs_command" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_needs_command" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_needs_command" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_needs_command" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_needs_command" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_needs_command" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_needs_command" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -48,7 +48,7 @@ complete -c passthru -n "__fish_passthru_needs_command" -f -a "completions" -d '
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand list" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand list" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand list" -s a -l all -d 'Bridges and host bridges too, which always stay with the host'
 complete -c passthru -n "__fish_passthru_using_subcommand list" -s t -l tree -d 'Draw how devices hang below bridges'
 complete -c passthru -n "__fish_passthru_using_subcommand list" -l json -d 'Print JSON, errors included'
@@ -57,7 +57,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand list" -s h -l help -d 
 complete -c passthru -n "__fish_passthru_using_subcommand show" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand show" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand show" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand show" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand show" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand show" -l wake -d 'Read the registers of a sleeping device, which wakes it'
 complete -c passthru -n "__fish_passthru_using_subcommand show" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand show" -s v -l verbose -d 'Say more about what is done'
@@ -65,7 +65,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand show" -s h -l help -d 
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -76,7 +76,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_see
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more about what is done'
@@ -84,14 +84,14 @@ complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_see
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Say more about what is done'
@@ -108,7 +108,7 @@ holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand bind" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l stop-services -d 'Stop services that hold a device, and start them again on release'
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l json -d 'Print JSON, errors included'
@@ -117,7 +117,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand bind" -s h -l help -d 
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand release" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand release" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand release" -s v -l verbose -d 'Say more about what is done'
@@ -155,7 +155,7 @@ holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand run" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand run" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l hidden -d 'Hide from the guest that it runs on KVM'
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l iommufd -d 'Use /dev/iommu in place of the VFIO container'
 complete -c passthru -n "__fish_passthru_using_subcommand run" -l stop-services -d 'Stop services that hold a device, and start them again on release'
@@ -166,7 +166,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand run" -s h -l help -d '
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fish_seen_subcommand_from list show stop delete logs console" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -179,14 +179,14 @@ complete -c passthru -n "__fish_passthru_using_subcommand instance; and not __fi
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -194,7 +194,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_s
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from stop" -s v -l verbose -d 'Say more about what is done'
@@ -203,7 +203,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_s
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l stop -d 'Stop it first if it runs'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from delete" -l json -d 'Print JSON, errors included'
@@ -212,7 +212,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_s
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on until the instance ends'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l hypervisor -d 'What the hypervisor said, in place of the guest'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from logs" -l json -d 'Print JSON, errors included'
@@ -221,7 +221,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_s
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand instance; and __fish_seen_subcommand_from console" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -237,7 +237,7 @@ holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand attach" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand attach" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l stop-services -d 'Stop services that hold a device, and start them again on release'
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand attach" -l json -d 'Print JSON, errors included'
@@ -248,7 +248,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand detach" -l wait -d 'Ho
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand detach" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand detach" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand detach" -s v -l verbose -d 'Say more about what is done'
@@ -256,7 +256,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand detach" -s h -l help -
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand reset" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand reset" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand reset" -s v -l verbose -d 'Say more about what is done'
@@ -264,7 +264,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand reset" -s h -l help -d
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand recover" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand recover" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand recover" -s v -l verbose -d 'Say more about what is done'
@@ -272,7 +272,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand recover" -s h -l help 
 complete -c passthru -n "__fish_passthru_using_subcommand record" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand record" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand record" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand record" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand record" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand record" -l unmasked -d 'Keep serial numbers, addresses and names as they are'
 complete -c passthru -n "__fish_passthru_using_subcommand record" -l holders -d 'Record which processes hold device nodes open, too'
 complete -c passthru -n "__fish_passthru_using_subcommand record" -l json -d 'Print JSON, errors included'
@@ -281,7 +281,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand record" -s h -l help -
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
-complete -c passthru -n "__fish_passthru_using_subcommand completions" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt' -r
+complete -c passthru -n "__fish_passthru_using_subcommand completions" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

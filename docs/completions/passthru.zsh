@@ -18,7 +18,7 @@ _passthru() {
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -40,7 +40,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '-a[Bridges and host bridges too, which always stay with the host]' \
 '--all[Bridges and host bridges too, which always stay with the host]' \
 '-t[Draw how devices hang below bridges]' \
@@ -57,7 +57,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--wake[Read the registers of a sleeping device, which wakes it]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -72,7 +72,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -94,7 +94,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -109,7 +109,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -122,7 +122,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -143,7 +143,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--stop-services[Stop services that hold a device, and start them again on release]' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -159,7 +159,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -193,7 +193,7 @@ uefi\:"OVMF, with variables of the guest'\''s own"))' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--hidden[Hide from the guest that it runs on KVM]' \
 '--iommufd[Use /dev/iommu in place of the VFIO container]' \
 '--stop-services[Stop services that hold a device, and start them again on release]' \
@@ -213,7 +213,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -234,7 +234,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -247,7 +247,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -262,7 +262,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -278,7 +278,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--stop[Stop it first if it runs]' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -294,7 +294,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '(--json)-f[Go on until the instance ends]' \
 '(--json)--follow[Go on until the instance ends]' \
 '--hypervisor[What the hypervisor said, in place of the guest]' \
@@ -311,7 +311,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \
@@ -331,7 +331,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--stop-services[Stop services that hold a device, and start them again on release]' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -349,7 +349,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -364,7 +364,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -379,7 +379,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
@@ -393,7 +393,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--unmasked[Keep serial numbers, addresses and names as they are]' \
 '--holders[Record which processes hold device nodes open, too]' \
 '--json[Print JSON, errors included]' \
@@ -409,7 +409,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
-'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt]:SECONDS:_default' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \
 '--verbose[Say more about what is done]' \

@@ -52,7 +52,14 @@ impl Demo {
         let boot = [guest.kernel, guest.initrd].map(|path| path.display().to_string());
         let devices = self.devices.clone();
         let mut session = Session { place: &place, devices, boot, transcript: String::new() };
-        told(&mut session)?;
+        ensure!(
+            !place.run("passthru instance show demo")?.success,
+            "there is an instance `demo` already"
+        );
+        let result = told(&mut session);
+        // Whatever became of it: this machine is to be as it was.
+        place.run("passthru instance delete demo --stop")?;
+        result?;
         say(&format!("done in {:.0} s", start.elapsed().as_secs_f64()));
         Ok(())
     }

@@ -61,8 +61,8 @@ pub struct Global {
     pub json: bool,
 
     /// How long one write to the kernel may take before it is given up and its
-    /// device is in doubt
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    /// device is in doubt; an instance's supervisor keeps to 30
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=120))]
     pub deadline: u32,
 
     /// Say more about what is done

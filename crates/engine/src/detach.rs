@@ -37,6 +37,9 @@ impl Engine {
         wait: Duration,
     ) -> Result<Report, Error> {
         let instance = self.running(name)?;
+        // What makes no sense is told at once.
+        let named = resolve_all(devices, &self.observe(), &self.registered()?)?;
+        require_held(&named, &self.holdings()?.of(name.as_str()), name)?;
         // Before the lock is taken: the guest may be busy with another device
         // for minutes. As long as the connection is there, nobody else gives
         // it anything.

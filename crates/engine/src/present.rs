@@ -9,10 +9,9 @@ use std::io;
 use std::path::Path;
 
 use host::guests::{self, Interface};
-use host::observe::block_device;
+use host::observe::{Named, block_device};
 use host::paths::Root;
-use model::reason::{Code, Reason, Weight};
-use model::usage::Use;
+use model::reason::{Code, Reason};
 use model::{Bdf, Fact, Snapshot};
 
 use crate::bind::movers;
@@ -67,69 +66,23 @@ pub(crate) fn against_image(
     devices: &[Bdf],
     snapshot: &Snapshot,
     root: &Root,
-) -> Vec<Reason> {
-    let Some(image) = request.image.as_deref().filter(|_| root.is_real()) else { return vec![] };
-    let Some((block, owners)) = block_device(root, image) else { return vec![] };
+) -> Option<Reason> {
+    let image = request.image.as_deref().filter(|_| root.is_real())?;
+    let Named { owners, claimed } = block_device(root, image)?;
     let image = image.display();
-    let going = movers(snapshot, devices);
-    let mut reasons = Vec::new();
-    for bdf in owners {
-        if going.contains(&bdf) {
-            let text = format!("the image {image} is on it: the guest cannot have both");
-            let hint = "start it from another image, or without this device";
-            reasons.push(Reason::at(Code::DiskInUse, bdf, text, hint).blocking());
-            continue;
-        }
-        let uses = snapshot.get(bdf).into_iter().flat_map(|function| &function.uses);
-        for usage in uses.filter(|usage| is_of(usage, &block)) {
-            let text = format!("{usage}, and {image} is to be a guest's image");
-            let hint = "what the host writes below it tears the guest's file system; \
-                        `--override disk_in_use` lets it go";
-            reasons.push(Reason::at(Code::DiskInUse, bdf, text, hint));
-        }
+    if let Some(bdf) = movers(snapshot, devices).into_iter().find(|bdf| owners.contains(bdf)) {
+        let text = format!("the image {image} is on it: the guest cannot have both");
+        let hint = "start it from another image, or without this device";
+        return Some(Reason::at(Code::DiskInUse, bdf, text, hint).blocking());
     }
-    let let_go = |reason: &Reason| {
-        reason.weight() != Weight::Blocks && request.overrides.contains(&reason.code)
-    };
-    reasons.retain(|reason| !let_go(reason));
-    reasons
-}
-
-/// Whether a use is one of a block device, or of a part of it.
-fn is_of(usage: &Use, block: &str) -> bool {
-    let (Use::Mount { block: used, .. }
-    | Use::Swap { block: used }
-    | Use::Member { block: used, .. }) = usage
-    else {
-        return false;
-    };
-    // Parts of what ends in a number have a `p` between (`nvme0n1p2`, `vda2`).
-    let before = if block.ends_with(|last: char| last.is_ascii_digit()) { "p" } else { "" };
-    let part = |rest: &str| {
-        let number = rest.strip_prefix(before).unwrap_or_default();
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let name = used.split(' ').next().unwrap_or(used);
-    name == block || name.strip_prefix(block).is_some_and(part)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_a_block_device() {
-        let mount = |block: &str| Use::Mount { block: block.to_owned(), at: "/".to_owned() };
-        for (used, block, want) in [
-            ("vda", "vda", true),
-            ("vda1", "vda", true),
-            ("vda", "vda1", false),
-            ("vdab", "vda", false),
-            ("nvme0n1p2", "nvme0n1", true),
-            ("nvme0n10", "nvme0n1", false),
-            ("dm-0 (vg-root)", "dm-0", true),
-        ] {
-            assert_eq!(is_of(&mount(used), block), want, "{used} {block}");
-        }
+    if !claimed || request.overrides.contains(&Code::DiskInUse) {
+        return None;
     }
+    let text = format!("the host has the image {image} in use: mounted, as swap or in a volume");
+    let hint = "what the host writes below it tears the guest's file system; \
+                `--override disk_in_use` lets it go";
+    Some(match owners.first() {
+        Some(bdf) => Reason::at(Code::DiskInUse, *bdf, text, hint),
+        None => Reason::machine(Code::DiskInUse, text, hint),
+    })
 }

@@ -96,10 +96,13 @@ fn notes(function: &Function) -> Vec<Reason> {
     notes
 }
 
-/// What to know of devices that are reached through this one only.
+/// What else a reset of this function takes.
 fn behind(snapshot: &Snapshot, function: &Function) -> Option<Reason> {
-    let verdict = model::verdict::verdict(snapshot, function.bdf);
-    verdict.reasons.into_iter().find(|reason| reason.code == Code::TakesBehind)
+    let lost = snapshot.lost_with(function).filter(|lost| lost.bdf != function.bdf);
+    let lost: Vec<String> =
+        lost.filter(|lost| !lost.stays()).map(|lost| lost.bdf.to_string()).collect();
+    let text = format!("what is behind it is lost for the moment: {}", lost.join(" "));
+    (!lost.is_empty()).then(|| Reason::at(Code::TakesBehind, function.bdf, text, ""))
 }
 
 /// What speaks against resetting this function now.
@@ -152,7 +155,9 @@ fn in_use(function: &Function) -> Vec<Reason> {
 /// What a use of the host's is called.
 fn code(usage: &Use) -> Code {
     match usage {
-        Use::Mount { .. } | Use::Swap { .. } | Use::Member { .. } => Code::DiskInUse,
+        Use::Mount { .. } | Use::MountElsewhere { .. } | Use::Swap { .. } | Use::Member { .. } => {
+            Code::DiskInUse
+        }
         Use::Interface { .. } => Code::InterfaceInUse,
         Use::BootFramebuffer { .. } => Code::BootFramebuffer,
         Use::Console { .. } => Code::Console,

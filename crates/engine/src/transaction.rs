@@ -134,7 +134,8 @@ impl Turn<'_> {
         };
         let until = Instant::now() + self.engine.let_go;
         let mut held = holders()?;
-        while !held.is_empty() && Instant::now() < until {
+        let interrupted = || self.engine.interrupt.load(Ordering::Relaxed);
+        while !held.is_empty() && Instant::now() < until && !interrupted() {
             std::thread::sleep(LOOK);
             held = holders()?;
         }

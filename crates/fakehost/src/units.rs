@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::runner::ended;
 
 /// What `systemctl show` says of a unit, and the rest of which is nothing here.
-const SHOWN: &str = "--property=Id,ActiveState,RequiredBy,RequisiteOf,BoundBy,ConsistsOf";
+const SHOWN: &str = "--property=Id,Names,ActiveState,RequiredBy,RequisiteOf,BoundBy,ConsistsOf";
 
 impl FakeHost {
     /// A systemd unit.
@@ -132,7 +132,7 @@ impl Machine {
         let triggers: Vec<&str> = triggers.map(|(socket, _)| socket.as_str()).collect();
         let triggers = triggers.join(" ");
         format!(
-            "Id={unit}\nRequiredBy={needing}\nBoundBy=\nConsistsOf=\nTriggeredBy={triggers}\nActiveState={state}\n"
+            "Id={unit}\nNames={unit}\nRequiredBy={needing}\nBoundBy=\nConsistsOf=\nTriggeredBy={triggers}\nActiveState={state}\n"
         )
     }
 

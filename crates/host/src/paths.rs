@@ -294,6 +294,11 @@ impl Root {
         self.at("/run/systemd/system")
     }
 
+    /// One file per login.
+    pub fn logins(&self) -> PathBuf {
+        self.at("/run/systemd/sessions")
+    }
+
     /// Descriptors of the UEFIs that are installed for QEMU.
     pub fn qemu_firmware(&self) -> PathBuf {
         self.at("/usr/share/qemu/firmware")

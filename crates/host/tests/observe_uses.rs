@@ -73,14 +73,21 @@ fn a_drive_that_a_container_has_mounted() {
     let root = "27 1 259:1 / / rw - ext4 /dev/root rw\n";
     tree.file("proc/1/mountinfo", root).link("proc/1/ns/mnt", "mnt:[1]");
     tree.file("proc/self/ns/uts", "").link("proc/self/ns/mnt", "mnt:[1]");
+    // As long as a container's: more than a page before the mount that matters.
+    let others: String = (0..90)
+        .map(|n| format!("{n} 27 0:{n} / /sys/fs/cgroup/{n} rw - cgroup cgroup{n} rw\n"))
+        .collect();
     for (pid, space) in [("700", "mnt:[2]"), ("701", "mnt:[2]"), ("9", "mnt:[1]")] {
-        let own = format!("{root}30 27 259:0 / /data rw - ext4 /dev/nvme0n1 rw\n");
+        let own = format!("{root}{others}30 27 259:0 / /var/data rw - ext4 /dev/nvme0n1 rw\n");
         tree.file(&format!("proc/{pid}/mountinfo"), own);
         tree.link(&format!("proc/{pid}/ns/mnt"), space);
     }
+    // Its own program is in a namespace of its own, which is no other's.
+    tree.link("proc/800/ns/mnt", "mnt:[3]").link("proc/800/root", "/");
+    tree.file("proc/800/mountinfo", format!("{root}31 27 259:1 / /again rw - ext4 /dev/root rw\n"));
     let snapshot = seen(&tree);
     let [found] = &uses(&snapshot, DISK.0)[..] else { panic!("{:?}", uses(&snapshot, DISK.0)) };
-    assert!(found.starts_with("nvme0n1 is mounted at /data of process 70"), "{found}");
+    assert!(found.starts_with("nvme0n1 is mounted at /var/data of process 70"), "{found}");
     assert_eq!(uses(&snapshot, OTHER.0), ["nvme1n1 is mounted at /"]);
 }
 

@@ -171,7 +171,8 @@ impl Snapshot {
 }
 
 /// The ISA bridge where the host drives nothing through it: VFIO does not count
-/// it against its group (`vfio_dev_viable()` in drivers/vfio/group.c).
+/// it against its group (`iommu_group_claim_dma_owner()` in drivers/iommu/iommu.c;
+/// before Linux 5.19 `vfio_dev_viable()` in drivers/vfio/vfio.c).
 fn is_idle_chipset(function: &Function) -> bool {
     let isa = function.class.known().is_some_and(|class| class.is_isa_bridge());
     isa && function.driver.is(&None)

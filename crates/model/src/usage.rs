@@ -13,6 +13,9 @@ use crate::parse::link;
 pub enum Use {
     /// A file system on one of its block devices.
     Mount { block: String, at: String },
+    /// The same in the mount namespace of a process: a container's, or that of
+    /// a service with mounts of its own.
+    MountElsewhere { block: String, at: String, pid: u32 },
     /// Swap on one of its block devices.
     Swap { block: String },
     /// One of its block devices is part of a volume (`dm-0`, `md127`), which
@@ -81,12 +84,17 @@ pub struct Holder {
     pub unit: Option<String>,
     /// The user in whose login it runs, if any.
     pub login: Option<u32>,
+    /// That login shows a desktop on a seat: a display manager opened it.
+    pub desktop: bool,
 }
 
 impl fmt::Display for Use {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mount { block, at } => write!(f, "{block} is mounted at {}", Plain(at)),
+            Self::MountElsewhere { block, at, pid } => {
+                write!(f, "{block} is mounted at {} of process {pid}", Plain(at))
+            }
             Self::Swap { block } => write!(f, "{block} is swap"),
             Self::Member { block, of } => write!(f, "{block} is part of {of}"),
             Self::Interface { name, addresses, up, default_route, carries } => {

@@ -10,7 +10,7 @@ use std::path::Path;
 use model::Bdf;
 use model::parse::{
     attribute, config, console, drm, iomem, iommu, link, machine, modalias, mounts, network,
-    pci_ids, process, recording, resource, unit,
+    pci_ids, process, recording, resource, session, unit,
 };
 use proptest::prelude::*;
 
@@ -42,6 +42,7 @@ const SAMPLES: &[&str] = &[
     "(M) frame buffer device\n",
     "root=/dev/sda2 ro console=ttyS0,115200n8 fbcon=font:8x8,map:01\n",
     "tty0 ttyS0\n",
+    "UID=1000\nTYPE=wayland\nSEAT=seat0\n",
     "CapEff:\t000001ffffffffff\n",
     "Node 0 MemTotal:       24682416 kB\n",
     "hugepages-2048kB",
@@ -98,7 +99,6 @@ proptest! {
         let _ = iomem::framebuffers(&text);
         let _ = machine::meminfo(&text, "MemTotal");
         let _ = machine::lists_module(&text, "vfio_pci");
-        let _ = machine::kernel_version(&text);
         let _ = machine::address_bits(&text);
         let _ = machine::processor_arch(&text);
         let _ = machine::node_meminfo(&text, "MemTotal");
@@ -126,7 +126,7 @@ proptest! {
         let _ = (process::has_capability(&text, 14), process::locked_memory(&text));
         let _ = (process::start_time(&text), process::state(&text), process::unit(&text));
         let _ = (process::threads(&text), process::login(&text));
-        let _ = process::lock_limit(&text, &text);
+        let _ = (process::lock_limit(&text, &text), session::desktop_of(&text));
         prop_assert!(unit::units(&text).iter().all(|unit| !unit.id.is_empty()));
     }
 

@@ -146,23 +146,24 @@ fn a_desktop_ends_with_its_display_manager() {
     let card = "0000:01:00.0";
     let user = Some("user@1000.service");
     for desktop in [Some("session-2.scope"), user] {
-        let shape = consumer_card().held(card, "/dev/dri/card0", "gnome-shell", desktop).held(
-            card,
-            "/dev/dri/renderD128",
-            "firefox",
-            user,
-        );
+        let shape = consumer_card()
+            .held(card, "/dev/dri/card0", "gnome-shell", desktop)
+            .held(card, "/dev/dri/renderD128", "firefox", user)
+            .held("0000:01:00.1", "/dev/snd/controlC1", "wireplumber", user);
         let refusal = planned(&shape, bind(&[card])).unwrap_err();
-        assert_eq!(codes(&Err(refusal.clone())), [Code::ServiceMustStop; 2]);
+        let found = codes(&Err(refusal.clone()));
+        assert_eq!(found[..3], [Code::ServiceMustStop; 3], "{refusal}");
         assert!(refusal.reasons[0].text.contains("it ends the desktops"), "{refusal}");
         let consent = || Bind { stop_services: true, ..bind(&[card]) };
         let steps = planned(&shape, consent()).unwrap().steps;
         let unit = "display-manager.service".to_owned();
         assert_eq!(steps[0], Step::StopUnit { unit, triggers: vec![] });
         // Somebody else's program, over the network, would not end.
-        let other = shape.held(card, "/dev/nvidia0", "python3", Some("session-7.scope"));
-        let refusal = planned(&other, consent()).unwrap_err();
-        assert_eq!(codes(&Err(refusal)), [Code::HeldByProcess]);
+        for node in ["/dev/nvidia0", "/dev/dri/card0"] {
+            let other = Shape(shape.0.clone()).held(card, node, "python3", Some("session-7.scope"));
+            let refusal = planned(&other, consent()).unwrap_err();
+            assert_eq!(codes(&Err(refusal)), [Code::HeldByProcess]);
+        }
     }
 }
 

@@ -60,6 +60,7 @@ fn a_write_in_doubt() {
     let path = "/sys/bus/pci/drivers/nvidia/unbind".into();
     let holder = Holder {
         login: None,
+        desktop: false,
         pid: 815,
         start_time: 2,
         program: "python3".to_owned(),

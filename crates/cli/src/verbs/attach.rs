@@ -105,7 +105,7 @@ impl Detach {
         let moved = |bdf| report.steps.iter().any(|step| step.bdf() == Some(bdf));
         told::report_with(cx, &report, [first, Vec::new()], |bdf| match moved(bdf) {
             true => format!("{bdf} is back with the host"),
-            false => format!("{bdf} has left {name}, with the driver that it had before"),
+            false => format!("{bdf} has left {name}, and keeps the driver that it has"),
         })
     }
 }

@@ -134,7 +134,7 @@ impl<'a> DetailsJson<'a> {
 
 impl<'a> GroupJson<'a> {
     fn of(snapshot: &'a Snapshot, bdf: Bdf, unknown: &mut Unknown<'a>) -> Self {
-        let iommu = unknown.field("iommu", &snapshot.machine.iommu);
+        let iommu = unknown.field("iommu_address_width", &snapshot.machine.iommu);
         let iommu_address_width = iommu
             .filter(|iommu| iommu.on)
             .and_then(|iommu| unknown.field("iommu_address_width", &iommu.address_width).copied());

@@ -11,6 +11,11 @@ pub enum UseJson<'a> {
         block: &'a str,
         at: &'a str,
     },
+    MountElsewhere {
+        block: &'a str,
+        at: &'a str,
+        pid: u32,
+    },
     Swap {
         block: &'a str,
     },
@@ -71,6 +76,7 @@ impl<'a> UseJson<'a> {
     pub fn of(usage: &'a Use) -> Self {
         match usage {
             Use::Mount { block, at } => Self::Mount { block, at },
+            Use::MountElsewhere { block, at, pid } => Self::MountElsewhere { block, at, pid: *pid },
             Use::Swap { block } => Self::Swap { block },
             Use::Member { block, of } => Self::Member { block, of },
             Use::Interface { name, addresses, up, default_route, carries } => {

@@ -7,7 +7,6 @@ use host::guests::{address_bits, can_use_kvm};
 use host::observe::kernel_module;
 use hypervisors::machine::Machine;
 use hypervisors::{GuestSpec, HostFacts};
-use model::parse::machine::kernel_version;
 use model::snapshot::ModuleState;
 
 use super::Observed;
@@ -56,13 +55,11 @@ fn about(
     answer.map(Some)
 }
 
-/// Whether the kernel has iommufd as QEMU uses it: with a character device for
-/// each function that VFIO has, since Linux 6.6 (`CONFIG_VFIO_DEVICE_CDEV`).
+/// Whether the kernel has iommufd: `None` where it may. Distributions bring it
+/// to older kernels, and newer ones may lack VFIO's character devices
+/// (`CONFIG_VFIO_DEVICE_CDEV`, Linux 6.6), which only a bound device shows.
 fn iommufd(at: Observed<'_>) -> Option<bool> {
-    const CDEV: (u32, u32) = (6, 6);
-    let kernel = kernel_version(at.snapshot.machine.kernel.known()?)?;
-    let missing = || kernel_module(at.root, "iommufd").is(&ModuleState::Missing);
-    Some(kernel >= CDEV && !missing())
+    kernel_module(at.root, "iommufd").is(&ModuleState::Missing).then_some(false)
 }
 
 /// Whether KVM runs guests of this kind there: those of the machine's own

@@ -66,7 +66,12 @@ impl Applier {
             let next = found.iter().flat_map(|unit| unit.dependents.iter().chain(&unit.triggers));
             let plain = next.filter(|name| plain_name(name).is_ok());
             ask = plain.filter(|name| asked.insert((*name).clone())).cloned().collect();
-            known.extend(found.into_iter().map(|unit| (unit.id.clone(), unit)));
+            // By each of its names: it may have been asked for by another.
+            for unit in found {
+                let names = unit.names.iter().chain([&unit.id]).cloned();
+                known
+                    .extend(names.collect::<Vec<_>>().into_iter().map(|name| (name, unit.clone())));
+            }
         }
         known
     }

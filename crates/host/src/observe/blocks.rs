@@ -160,15 +160,30 @@ fn controllers(root: &Root, subsystem: &str) -> Vec<Bdf> {
     names.iter().filter(|name| name.starts_with("nvme")).filter_map(owner).collect()
 }
 
-/// The block device that a path leads to, and the functions that it needs;
-/// `None` where it leads to something else.
-pub fn block_device(root: &Root, path: &Path) -> Option<(String, BTreeSet<Bdf>)> {
+/// A block device that somebody named by a path.
+#[derive(Debug)]
+pub struct Named {
+    /// The functions that it needs; none for one over the network.
+    pub owners: BTreeSet<Bdf>,
+    /// The kernel has given it away, in whole or in part: to a file system
+    /// wherever it is mounted, to swap, to a volume.
+    pub claimed: bool,
+}
+
+/// The block device that a path leads to; `None` where it leads to something else.
+pub fn block_device(root: &Root, path: &Path) -> Option<Named> {
     let found = std::fs::metadata(path).ok().filter(|found| found.file_type().is_block_device())?;
     let blocks = Blocks::read(root).ok()?;
     let number = (rustix::fs::major(found.rdev()), rustix::fs::minor(found.rdev()));
-    let name = blocks.by_number.get(&number)?.clone();
-    let owners = blocks.owners(&name);
-    Some((name, owners))
+    let owners = blocks.by_number.get(&number).map(|name| blocks.owners(name)).unwrap_or_default();
+    Some(Named { owners, claimed: is_claimed(path) })
+}
+
+/// Without O_CREAT, O_EXCL asks for a block device alone (open(2)).
+fn is_claimed(path: &Path) -> bool {
+    use rustix::fs::{Mode, OFlags, open};
+    let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    open(path, flags, Mode::empty()).is_err_and(|error| error == rustix::io::Errno::BUSY)
 }
 
 /// What the host has on them.
@@ -195,8 +210,7 @@ pub(super) fn uses(root: &Root, blocks: &Blocks, uses: &mut Uses<'_>) {
             lost = lost.or(Some(mount));
         }
         for name in names {
-            let mounted = Use::Mount { block: blocks.label(&name), at: mount.at.clone() };
-            uses.add(blocks.owners(&name), &mounted);
+            uses.add(blocks.owners(&name), &mounted_as(mount, blocks.label(&name)));
         }
     }
     if let Some(mount) = lost {
@@ -209,12 +223,12 @@ pub(super) fn uses(root: &Root, blocks: &Blocks, uses: &mut Uses<'_>) {
 
 fn mounted(root: &Root, uses: &mut Uses<'_>) -> Vec<mounts::Mount> {
     let mut refused: Option<(PathBuf, Why)> = None;
-    for path in root.mountinfo() {
+    for (first, path) in ["1", "self"].into_iter().zip(root.mountinfo()) {
         match read::text(&path) {
             Ok(text) => {
                 let (mut good, bad) = sorted(mounts::mounts(&text));
                 uses.garbled(UseKind::Disk, &path, bad);
-                elsewhere(root, &mut good);
+                elsewhere(root, first, &mut good, uses);
                 return good;
             }
             // The first that says more than "not there" tells what to do.
@@ -230,34 +244,47 @@ fn mounted(root: &Root, uses: &mut Uses<'_>) -> Vec<mounts::Mount> {
     Vec::new()
 }
 
+/// A mount as a use of what it lies on.
+pub(super) fn mounted_as(mount: &mounts::Mount, block: String) -> Use {
+    let at = mount.at.clone();
+    match mount.within {
+        None => Use::Mount { block, at },
+        Some(pid) => Use::MountElsewhere { block, at, pid },
+    }
+}
+
 /// Adds what is mounted in other mount namespaces only, those of containers and
 /// of services with mounts of their own. Most have what the host has; a file
 /// system that is mounted there alone is still one. Whoever may not see others'
-/// namespaces sees the host's.
-fn elsewhere(root: &Root, mounts: &mut Vec<mounts::Mount>) {
+/// namespaces sees those of the table that could be read, `first`'s.
+fn elsewhere(root: &Root, first: &str, mounts: &mut Vec<mounts::Mount>, uses: &mut Uses<'_>) {
     let Ok(folder) = Folder::open(&root.processes()) else { return };
     let mut buffer = Buffer::default();
-    let mut space =
-        |pid: &str| folder.link(&format!("{pid}/ns/mnt"), &mut buffer).map(str::to_owned);
-    let mut seen: BTreeSet<String> =
-        ["1", "self"].into_iter().filter_map(|pid| space(pid).ok()).collect();
-    let numbers = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
-    let mut buffer = Buffer::default();
-    for pid in folder.names().unwrap_or_default().iter().filter(|name| numbers(name)) {
-        let new = space(pid).is_ok_and(|space| seen.insert(space));
-        if !new {
+    let mut link = |name: String| folder.link(&name, &mut buffer).map(str::to_owned);
+    let mut seen: BTreeSet<String> = link(format!("{first}/ns/mnt")).into_iter().collect();
+    let key = |mount: &mounts::Mount| (mount.number, mount.source.clone());
+    let mut known: BTreeSet<_> = mounts.iter().map(key).collect();
+    for name in folder.names().unwrap_or_default() {
+        let Ok(pid) = name.parse::<u32>() else { continue };
+        let Ok(space) = link(format!("{pid}/ns/mnt")) else { continue };
+        if seen.contains(&space) {
             continue;
         }
-        let Ok(text) = folder.text(&format!("{pid}/mountinfo"), &mut buffer) else { continue };
-        for mut mount in mounts::mounts(text).flatten().filter(mounts::Mount::tells_of_device) {
-            let same = |known: &mounts::Mount| {
-                (known.number, &known.source) == (mount.number, &mount.source)
-            };
-            if !mounts.iter().any(same) {
-                mount.at += &format!(" of process {pid}");
-                mounts.push(mount);
-            }
+        let path = root.process(pid).join("mountinfo");
+        let text = match read::text(&path) {
+            Ok(text) => text,
+            // It ended; others of its namespace tell.
+            Err(_) => continue,
+        };
+        // One that was shut into a folder sees what is below it only.
+        if !text.is_empty() && link(format!("{pid}/root")).is_ok_and(|root| root == "/") {
+            seen.insert(space);
         }
+        let (good, bad) = sorted(mounts::mounts(&text));
+        uses.garbled(UseKind::Disk, &path, bad);
+        let new =
+            good.into_iter().filter(|mount| mount.tells_of_device() && known.insert(key(mount)));
+        mounts.extend(new.map(|mount| mounts::Mount { within: Some(pid), ..mount }));
     }
 }
 

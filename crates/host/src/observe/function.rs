@@ -164,6 +164,7 @@ impl At<'_> {
         };
         self.function.power_state = match &config {
             Fact::Known(Config { capabilities: Fact::Known(caps), .. }) => caps.power.into(),
+            _ if !self.is_whole() => Fact::Unknown(Why::NotObserved),
             _ => self.fact("power_state", attribute::power_state).map(Some),
         };
         self.function.config = config;

@@ -5,9 +5,9 @@
 //! "nobody". Never: `/proc/PID/cmdline` or `maps`, which wait for the lock of
 //! a process's memory, and so for ever if it is stuck in the kernel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::parse::{attribute, link, process};
+use model::parse::{attribute, link, process, session};
 use model::snapshot::{Group, GroupId};
 use model::usage::Holder;
 use model::{Bdf, Fact, Function, Why};
@@ -16,7 +16,7 @@ use super::blocks::Blocks;
 use super::nodes::Nodes;
 use super::{parallel, sight};
 use crate::paths::Root;
-use crate::read::{Buffer, Folder};
+use crate::read::{self, Buffer, Folder};
 
 /// Find the holders of all functions.
 pub(super) fn holders(root: &Root, nodes: &Nodes, functions: &mut BTreeMap<Bdf, Function>) {
@@ -95,7 +95,42 @@ fn scan(root: &Root, nodes: &Nodes) -> Result<BTreeMap<Bdf, Vec<Holder>>, Why> {
         }
     }
     holders.values_mut().for_each(|holders| holders.sort());
+    let all = || holders.values().flatten();
+    if all().any(|holder| holder.login.is_some()) {
+        let desktops = Desktops::read(root);
+        let all = holders.values_mut().flatten();
+        all.for_each(|holder| holder.desktop = desktops.have(holder));
+    }
     Ok(holders)
+}
+
+/// The logins that show a desktop.
+#[derive(Default)]
+struct Desktops {
+    scopes: BTreeSet<String>,
+    users: BTreeSet<u32>,
+}
+
+impl Desktops {
+    fn read(root: &Root) -> Self {
+        let mut desktops = Self::default();
+        let path = root.logins();
+        for name in read::names(&path).unwrap_or_default() {
+            let text = read::text(&path.join(&name));
+            let Some(user) = text.ok().as_deref().and_then(session::desktop_of) else { continue };
+            desktops.scopes.insert(format!("session-{name}.scope"));
+            desktops.users.insert(user);
+        }
+        desktops
+    }
+
+    /// In the session itself, or in what the user's own systemd runs for it.
+    fn have(&self, holder: &Holder) -> bool {
+        let unit = holder.unit.as_deref().unwrap_or_default();
+        let own = unit.starts_with("user@");
+        self.scopes.contains(unit)
+            || own && holder.login.is_some_and(|user| self.users.contains(&user))
+    }
 }
 
 /// What one process holds, each node once.
@@ -127,7 +162,7 @@ fn holder(folder: &Folder, pid: u32, node: &str, buffer: &mut Buffer) -> Result<
     };
     let cgroup = folder.text(&format!("{pid}/cgroup"), buffer).unwrap_or_default();
     let (unit, login) = (process::unit(cgroup).map(str::to_owned), process::login(cgroup));
-    Ok(Holder { pid, start_time, program, node: node.to_owned(), unit, login })
+    Ok(Holder { pid, start_time, program, node: node.to_owned(), unit, login, desktop: false })
 }
 
 /// A process names itself as it likes, in bytes that need not be text.

@@ -36,7 +36,7 @@ mod parallel;
 use model::Snapshot;
 use model::port::AttrWriter;
 
-pub use self::blocks::block_device;
+pub use self::blocks::{Named, block_device};
 pub use self::doubt::{InDoubt, Look};
 use self::functions::Found;
 pub use self::holders::{holders_of, holders_of_any};

@@ -12,6 +12,7 @@ use model::parse::mounts::Mount;
 use model::usage::{Use, UseKind};
 use model::{Bdf, Why};
 
+use super::blocks::mounted_as;
 use super::uses::Uses;
 use crate::paths::Root;
 use crate::read::{Buffer, Folder};
@@ -29,14 +30,18 @@ pub(super) fn uses(root: &Root, mounts: &[Mount], uses: &mut Uses<'_>) {
     if !nine.is_empty() {
         let folder = root.virtio_driver("9pnet_virtio");
         // 9p has transports without a device; those are not among them.
-        matched(uses, &nine, &carriers(&folder, true), &folder);
+        match carriers(&folder, true) {
+            Ok(carriers) => matched(uses, &nine, &carriers, &folder),
+            Err(why) => uses.missed(UseKind::Disk, &folder, why),
+        }
     }
     if !virtio.is_empty() {
         let folder = root.virtiofs();
         match tagged(&folder) {
             Ok(carriers) => matched(uses, &virtio, &carriers, &folder),
             // Before Linux 6.9 the kernel does not tell their tags.
-            Err(_) => untold(uses, &virtio, root),
+            Err(Why::NotProvided) => untold(uses, &virtio, root),
+            Err(why) => uses.missed(UseKind::Disk, &folder, why),
         }
     }
 }
@@ -56,7 +61,11 @@ fn matched(uses: &mut Uses<'_>, mounts: &[&Mount], carriers: &[Carrier], folder:
 /// One share can only be that of the one device.
 fn untold(uses: &mut Uses<'_>, mounts: &[&Mount], root: &Root) {
     let folder = root.virtio_driver("virtiofs");
-    match &carriers(&folder, false)[..] {
+    let carriers = match carriers(&folder, false) {
+        Ok(carriers) => carriers,
+        Err(why) => return uses.missed(UseKind::Disk, &folder, why),
+    };
+    match &carriers[..] {
         [only] => mounts.iter().for_each(|mount| uses.add([only.owner], &shared(mount))),
         several => {
             let at: Vec<&str> = mounts.iter().map(|mount| mount.at.as_str()).collect();
@@ -69,16 +78,20 @@ fn untold(uses: &mut Uses<'_>, mounts: &[&Mount], root: &Root) {
 }
 
 fn shared(mount: &Mount) -> Use {
-    Use::Mount { block: format!("the share {}", mount.source), at: mount.at.clone() }
+    mounted_as(mount, format!("the share {}", mount.source))
 }
 
 /// The devices of a driver of the virtio bus; `mount_tag` is 9p's
 /// (`p9_mount_tag_show()` in net/9p/trans_virtio.c).
-fn carriers(driver: &Path, tags: bool) -> Vec<Carrier> {
-    let Ok(folder) = Folder::open(driver) else { return Vec::new() };
+fn carriers(driver: &Path, tags: bool) -> Result<Vec<Carrier>, Why> {
+    let folder = match Folder::open(driver) {
+        // Another transport's.
+        Err(Why::NotProvided) => return Ok(Vec::new()),
+        folder => folder?,
+    };
     let mut buffer = Buffer::default();
     let mut found = Vec::new();
-    for name in folder.names().unwrap_or_default() {
+    for name in folder.names()? {
         let owner = folder.link(&name, &mut buffer).ok().and_then(link::owner);
         let Some(owner) = owner.filter(|_| name.starts_with("virtio")) else { continue };
         let tag = match tags {
@@ -87,7 +100,7 @@ fn carriers(driver: &Path, tags: bool) -> Vec<Carrier> {
         };
         found.push(Carrier { owner, tag });
     }
-    found
+    Ok(found)
 }
 
 /// Every virtiofs with its tag (Documentation/ABI/testing/sysfs-fs-virtiofs).

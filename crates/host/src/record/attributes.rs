@@ -81,6 +81,7 @@ const BLOCK: &[&str] = &[
     "dm/name",
     "dm/uuid",
     "holders/*",
+    "loop/backing_file",
     "md/array_state",
     "md/level",
     "partition",

@@ -57,8 +57,7 @@ pub struct HostFacts {
     pub sandbox: bool,
     /// KVM can be used.
     pub kvm: bool,
-    /// The kernel offers iommufd, with devices as QEMU wants them for it;
-    /// `None` when unknown.
+    /// The kernel offers iommufd; `None` when that shows at the start only.
     pub iommufd: Option<bool>,
     /// Address bits that the IOMMU translates, `None` when unknown.
     pub iommu_bits: Option<u8>,

@@ -75,12 +75,6 @@ pub fn address_bits(text: &str) -> Result<u8, Why> {
     number(value.ok_or_else(|| malformed(line))?.0)
 }
 
-/// Major and minor number of a kernel, from `6.12.48+deb13-amd64`.
-pub fn kernel_version(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-}
-
 /// Whether `modules.builtin` or `modules.dep` lists a module. The kernel
 /// takes `-` and `_` in names for the same; files may be compressed.
 pub fn lists_module(text: &str, module: &str) -> bool {
@@ -99,21 +93,6 @@ fn same_module(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_of_kernels() {
-        for (release, want) in [
-            ("6.12.48+deb13-amd64", Some((6, 12))),
-            ("4.4.302+", Some((4, 4))),
-            ("7.0-rc1", Some((7, 0))),
-            ("6", None),
-            ("", None),
-            ("six.one", None),
-            ("99999999999.1", None),
-        ] {
-            assert_eq!(kernel_version(release), want, "{release:?}");
-        }
-    }
 
     #[test]
     fn memory() {

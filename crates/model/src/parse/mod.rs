@@ -25,5 +25,6 @@ pub mod machine;
 pub mod pci_ids;
 
 pub mod recording;
+pub mod session;
 pub mod sidecar;
 pub mod umockdev;

@@ -16,6 +16,9 @@ pub struct Mount {
     pub fs: String,
     /// A device node, or whatever the file system calls its source.
     pub source: String,
+    /// The process in whose mount namespace it is, where that is not the host's;
+    /// for whoever read that process's table to say.
+    pub within: Option<u32>,
 }
 
 /// One swap area.
@@ -57,6 +60,7 @@ fn mount(line: &str) -> Option<Mount> {
         at: unescape(at),
         fs: fs.to_owned(),
         source: unescape(source),
+        within: None,
     })
 }
 

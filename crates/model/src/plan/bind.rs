@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::holders::{Quiesce, is_vfio_driver, quiesce};
+use super::holders::{is_vfio_driver, quiesce};
 use super::{Plan, Refusal};
 use crate::bdf::Bdf;
 use crate::fact::Why;
@@ -22,10 +22,9 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> 
         return Err(Refusal { reasons: vec![no_driver_for_guests(&intent.driver)] });
     }
     let moving = Moving::groups_of(snapshot, &intent.devices);
-    let mut quiet = Quiesce::default();
-    for function in moving.functions().flat_map(|function| moving.lost_with(function)) {
-        quiesce(function, intent.stop_services, &mut quiet);
-    }
+    let lost: Vec<&Function> =
+        moving.functions().flat_map(|function| moving.lost_with(function)).collect();
+    let quiet = quiesce(&lost, intent.stop_services);
     let mut reasons = against(&moving, intent);
     reasons.extend(quiet.refusals);
     let (mut refused, notes): (Vec<_>, Vec<_>) =
@@ -99,12 +98,12 @@ fn against(moving: &Moving<'_>, intent: &Bind) -> Vec<Reason> {
 /// The members that move although nobody named them, group by group: worth
 /// knowing.
 fn companions(moving: &Moving<'_>, named: &[Bdf]) -> Vec<Reason> {
-    let mut others: BTreeMap<Option<GroupId>, Vec<String>> = BTreeMap::new();
+    let mut others: BTreeMap<GroupId, Vec<String>> = BTreeMap::new();
     for function in moving.functions().filter(|function| !named.contains(&function.bdf)) {
-        others.entry(function.group_id()).or_default().push(function.bdf.to_string());
+        let Some(group) = function.group_id() else { continue };
+        others.entry(group).or_default().push(function.bdf.to_string());
     }
-    let told = |(group, others): (Option<GroupId>, Vec<String>)| {
-        let group = group.map_or("their".to_owned(), |id| id.to_string());
+    let told = |(group, others): (GroupId, Vec<String>)| {
         let text = format!("moves as well, being in IOMMU group {group}: {}", others.join(" "));
         Reason::machine(Code::GroupCompany, text, "")
     };

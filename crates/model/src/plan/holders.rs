@@ -64,28 +64,42 @@ pub(super) struct Quiesce {
     pub refusals: Vec<Reason>,
 }
 
-/// Sort the holders of one function into units to stop and reasons against.
-pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
-    for holder in function.holders.known().into_iter().flatten() {
-        // A reason of the verdict's.
-        if verdict::guest_has(function, holder).is_some() {
-            continue;
-        }
-        let desktop = ends_with_desktop(function, holder).then_some(DISPLAY_MANAGER);
-        match holder.service().or(desktop) {
-            _ if holder.lets_go() => {}
-            Some(unit) if consent => {
-                into.units.insert(unit.to_owned());
+/// Sort the holders of these functions into units to stop and reasons against.
+pub(super) fn quiesce(functions: &[&Function], consent: bool) -> Quiesce {
+    let holders = || {
+        let of = |function: &&Function| function.holders.known().cloned().unwrap_or_default();
+        functions.iter().flat_map(of)
+    };
+    let desktops: Vec<Holder> =
+        holders().filter(|holder| holder.draws() && holder.desktop).collect();
+    let mut quiet = Quiesce::default();
+    for function in functions {
+        for holder in function.holders.known().into_iter().flatten() {
+            // What a guest has is a reason of the verdict's.
+            if !holder.lets_go() && verdict::guest_has(function, holder).is_none() {
+                quiet.sort(function, holder, &desktops, consent);
             }
-            Some(unit) => into.refusals.push(needs_consent(function, holder, unit)),
+        }
+    }
+    quiet
+}
+
+impl Quiesce {
+    fn sort(&mut self, function: &Function, holder: &Holder, desktops: &[Holder], consent: bool) {
+        let desktop = ends_with(desktops, holder).then_some(DISPLAY_MANAGER);
+        match holder.service().or(desktop) {
+            Some(unit) if consent => {
+                self.units.insert(unit.to_owned());
+            }
+            Some(unit) => self.refusals.push(needs_consent(function, holder, unit)),
             None => {
                 let text = function.told(holder);
                 let hint = match holder.login {
                     Some(_) => "end it first; what a user runs is not ended for you",
                     None => "end it first; what systemd does not run is not ended for you",
                 };
-                into.refusals
-                    .push(Reason::at(Code::HeldByProcess, function.bdf, text, hint).blocking());
+                let reason = Reason::at(Code::HeldByProcess, function.bdf, text, hint);
+                self.refusals.push(reason.blocking());
             }
         }
     }
@@ -95,19 +109,12 @@ pub(super) fn quiesce(function: &Function, consent: bool, into: &mut Quiesce) {
 /// (`display-manager.service`, systemd.special(7)).
 const DISPLAY_MANAGER: &str = "display-manager.service";
 
-/// Whether a holder is of a desktop on this card. Its X server or compositor
-/// runs in the login that the display manager opened for it (a session's scope,
-/// or the user's own systemd), and with that login all else of the same unit.
-/// One from another login, over the network say, would outlive the desktop.
-fn ends_with_desktop(function: &Function, holder: &Holder) -> bool {
-    let drawing = |other: &&Holder| other.draws() && other.login.is_some();
-    let mut desktops = function.holders.known().into_iter().flatten().filter(drawing);
-    let users =
-        |holder: &Holder| holder.unit.as_ref().is_some_and(|unit| unit.starts_with("user@"));
-    desktops.any(|desktop| {
-        let same = desktop.unit == holder.unit && desktop.unit.is_some();
-        same || desktop.login == holder.login && users(holder)
-    })
+/// Whether a holder ends with one of these desktops. A desktop's X server or
+/// compositor runs in the login that the display manager opened for it (a
+/// session's scope, or the user's own systemd), and with that login all else of
+/// the user's in such a one. Another login, over the network say, outlives it.
+fn ends_with(desktops: &[Holder], holder: &Holder) -> bool {
+    holder.desktop && desktops.iter().any(|desktop| desktop.login == holder.login)
 }
 
 fn needs_consent(function: &Function, holder: &Holder, unit: &str) -> Reason {

@@ -11,7 +11,7 @@ use super::Plan;
 use super::holders::is_vfio_driver;
 use crate::bdf::Bdf;
 use crate::fact::Fact;
-use crate::function::{Function, PowerControl};
+use crate::function::{Function, PowerControl, is_for_guests};
 use crate::intent::Release;
 use crate::reason::{Code, Reason};
 use crate::snapshot::Snapshot;
@@ -47,7 +47,9 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Release) -> Plan {
         steps.extend(then.values().flat_map(unrecorded));
     }
     let rests = |function: &&Function| {
+        let guests = function.driver_name().is_some_and(is_for_guests);
         intent.devices.contains(&function.bdf)
+            && !guests
             && !steps.iter().any(|step| step.bdf() == Some(function.bdf))
     };
     notes.extend(then.values().filter(rests).map(with_host));
@@ -146,7 +148,7 @@ fn assume(step: &Step, function: &mut Function) {
 fn unrecorded(function: &Function) -> Vec<Step> {
     let bdf = function.bdf;
     let mut steps = Vec::new();
-    let Some(driver) = function.driver_name().filter(|driver| is_vfio_driver(driver)) else {
+    let Some(driver) = function.driver_name().filter(|driver| is_for_guests(driver)) else {
         return steps;
     };
     steps.push(Step::Unbind { bdf, driver: driver.to_owned() });

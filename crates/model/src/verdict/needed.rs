@@ -24,7 +24,9 @@ fn disk(_: &Moving<'_>, function: &Function, out: &mut Vec<Reason>) {
         match usage {
             Use::Mount { at, .. } if is_system(at) => grave.push(usage.to_string()),
             Use::Swap { .. } => grave.push(usage.to_string()),
-            Use::Mount { .. } | Use::Member { .. } => light.push(usage.to_string()),
+            Use::Mount { .. } | Use::MountElsewhere { .. } | Use::Member { .. } => {
+                light.push(usage.to_string());
+            }
             _ => {}
         }
     }

@@ -51,8 +51,11 @@ fn untold(moving: &Moving<'_>, function: &Function) -> Option<Reason> {
     let capabilities = function.capabilities();
     let own =
         capabilities.known().map(|caps| caps.af_flr || caps.pcie.is_some_and(|pcie| pcie.flr));
+    if own == Some(true) {
+        return None;
+    }
     let others = hit_by_bus_reset(moving, function);
-    if own == Some(true) || others.is_empty() {
+    if others.is_empty() {
         return None;
     }
     let names: Vec<String> = others.iter().map(ToString::to_string).collect();

@@ -126,6 +126,8 @@ impl Shape {
             node: node.to_owned(),
             unit: unit.map(ToOwned::to_owned),
             login: unit.filter(|unit| is_login(unit)).map(|_| 1000),
+            // Session 7 is one over the network.
+            desktop: unit.is_some_and(|unit| is_login(unit) && unit != "session-7.scope"),
         };
         self.with(address, |function| {
             let others = function.holders.known().cloned().into_iter().flatten();

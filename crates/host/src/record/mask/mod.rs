@@ -50,6 +50,7 @@ fn mask_attribute(subsystem: &str, name: &str, text: &str, words: &mut Words) ->
         ("net", "bridge/bridge_id") => return None,
         // A disk of another host: the address names that host.
         ("nvme", "address") if word.parse::<Bdf>().is_err() => words.name("target", word),
+        ("block", "loop/backing_file") => text::backing(word, words),
         ("block", "dm/name") => words.name("volume", word),
         ("block", "dm/uuid") => {
             // The part before the first `-` tells who made the volume.

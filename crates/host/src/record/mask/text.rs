@@ -6,6 +6,7 @@
 //! arguments of the IOMMU.
 
 use super::words::Words;
+use crate::paths::Root;
 
 /// Mount points that are the same on many machines, and their parents.
 const KNOWN_FOLDERS: &[&str] = &[
@@ -111,6 +112,14 @@ pub(super) fn block(path: &str, words: &mut Words) -> String {
     path.to_owned()
 }
 
+/// What is below a loop device: a block device, or somebody's file.
+pub(super) fn backing(path: &str, words: &mut Words) -> String {
+    match path.starts_with(&Root::node_text("")) {
+        true => block(path, words),
+        false => folder(path, words),
+    }
+}
+
 /// `mountinfo`: root and mount point are folders, the source is a device,
 /// options may name another host (Documentation/filesystems/proc.rst, 3.5).
 pub(super) fn mountinfo(text: &str, words: &mut Words) -> String {
@@ -189,7 +198,12 @@ pub(super) fn swaps(text: &str, words: &mut Words) -> String {
 /// `cmdline`: values of arguments that are not known are replaced, and so are
 /// words that are not. What is behind `--` is for the first process.
 pub(super) fn cmdline(text: &str, words: &mut Words) -> String {
+    let mut last = false;
     let mut argument = |argument: &str| {
+        if last && !argument.is_empty() {
+            return words.name("word", argument);
+        }
+        last |= argument == "--";
         let (key, value) = argument.split_once('=').unwrap_or((argument, ""));
         let module = key.split('.').next().unwrap_or(key);
         let known = [key, module].iter().any(|name| KNOWN_ARGUMENTS.contains(name));

@@ -100,8 +100,8 @@ fn iommu(spec: &GuestSpec, facts: &HostFacts) -> Vec<Reason> {
         reasons.push(refuse(text, "use the VFIO container, the default"));
     }
     if spec.container == Container::Iommufd && facts.iommufd == Some(false) {
-        let text = "the host's kernel has no iommufd that QEMU can use";
-        let hint = "Linux 6.6 with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV does; \
+        let text = "the host's kernel has no iommufd";
+        let hint = "one with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV (Linux 6.6) has; \
                     or use the VFIO container, the default";
         reasons.push(refuse(text, hint));
     }

@@ -166,6 +166,7 @@ fn phys_bits_limit(spec: &GuestSpec, facts: &HostFacts) -> Option<u8> {
 /// of the guest. One that is too large for the host's IOMMU has none, and is
 /// not refused for what it does not have.
 fn may_have_devices(spec: &GuestSpec, bits: u8) -> bool {
+    let bits = if spec.has_iommu() { viommu_bits(bits).min(bits) } else { bits };
     !spec.devices.is_empty() || spec.spare.count > 0 && window::leaves_room(spec.memory.bytes, bits)
 }
 
