@@ -104,8 +104,9 @@ impl Engine {
     ) -> Result<(Vec<HostDevice>, Report), Error> {
         let mut turn = self.turn("attach")?;
         let instance = turn.engine.running(name)?;
-        let mut snapshot = turn.observe()?;
+        let snapshot = turn.observe()?;
         let intent = bind_intent(&snapshot, request, &turn.store.devices()?)?;
+        let mut snapshot = turn.engine.awake(snapshot, &intent.devices)?;
         let asked = turn.engine.asked(&snapshot, intent, &instance, &turn.holdings()?);
         let to = To { owner: Some(own_process()?), ..asked.to(name) };
         let mut report = turn.bind_for_guest(&mut snapshot, &asked, &to)?;

@@ -187,6 +187,23 @@ impl Engine {
         observe(&self.root, Depth::Plan.sparing(&holdings.in_doubt()))
     }
 
+    /// The same machine with these devices awake, whose registers decide about
+    /// the guest (interrupt remapping, say). They are about to be taken, which
+    /// wakes them anyway; a dry run leaves them asleep.
+    fn awake(&self, snapshot: Snapshot, devices: &[Bdf]) -> Result<Snapshot, Error> {
+        let asleep = |bdf: &Bdf| {
+            let function = snapshot.get(*bdf);
+            function.is_some_and(|function| function.config.why() == Some(&Why::Suspended))
+        };
+        let asleep: Vec<Bdf> =
+            bind::movers(&snapshot, devices).into_iter().filter(asleep).collect();
+        if asleep.is_empty() {
+            return Ok(snapshot);
+        }
+        let in_doubt = self.holdings()?.in_doubt();
+        Ok(observe(&self.root, Depth::Plan.sparing(&in_doubt).waking(&asleep)))
+    }
+
     /// Adds what only a plan about these functions needs. Reading it takes
     /// each device's lock, so it is done for no others: one of them may be
     /// stuck.

@@ -226,7 +226,9 @@ impl Turn<'_> {
         if self.store.instance(&request.name)?.is_some() {
             return Err(Error::InstanceExists(request.name.clone()));
         }
-        let mut snapshot = self.observe()?;
+        let snapshot = self.observe()?;
+        let devices = self.engine.run_intent(request, &snapshot)?.devices;
+        let mut snapshot = self.engine.awake(snapshot, &devices)?;
         let (wanted, rendered, against) = self.engine.render(request, &snapshot, asking)?;
         let Start::Process { program, args } = rendered.start.clone() else {
             let text = format!("the hypervisor `{}` starts nothing", request.on);

@@ -54,9 +54,10 @@ fn a_sleeping_function_is_woken_on_request_only() {
     let function = asleep.get(own).unwrap();
     assert_eq!(function.config, Fact::Unknown(Why::Suspended));
     assert_eq!(function.power_state, Fact::Known(Some(PowerState::D3Cold)));
+    let own = &[own];
     let look = Look::from(Depth::Whole).waking(own);
     let woken = observe(&Root::new(tree.path()), look);
-    assert!(woken.get(own).unwrap().config.known().is_some());
+    assert!(woken.get(own[0]).unwrap().config.known().is_some());
 }
 
 #[test]

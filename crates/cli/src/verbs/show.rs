@@ -45,7 +45,7 @@ impl Show {
         let mut function = naming.known.find(&self.device, &snapshot)?;
         if self.wake && function.config.why() == Some(&Why::Suspended) {
             let bdf = function.bdf;
-            snapshot = cx.observe_whole(Depth::Whole.sparing(&in_doubt).waking(bdf));
+            snapshot = cx.observe_whole(Depth::Whole.sparing(&in_doubt).waking(&[bdf]));
             function = snapshot.get(bdf).ok_or(Error::NoDevice(bdf))?;
         }
         let verdict = naming.known.verdict(&snapshot, function.bdf);

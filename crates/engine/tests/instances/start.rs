@@ -55,6 +55,17 @@ fn a_dry_run_changes_nothing() {
     assert!(given.state.path().read_dir().unwrap().next().is_none());
 }
 
+/// What its registers say decides about the guest, and it is about to be taken.
+#[test]
+fn a_sleeping_device_is_looked_at_before_it_goes() {
+    let given = Given::new();
+    let status = format!("sys/bus/pci/devices/{NVME}/power/runtime_status");
+    std::fs::write(given.host.root().join(status), "suspended\n").unwrap();
+    let asleep = |notes: &[model::Reason]| notes.iter().any(|note| note.text.contains("suspended"));
+    assert!(asleep(&given.engine().plan_run(&request("one", &[NVME])).unwrap().plan.notes));
+    assert!(!asleep(&given.engine().run(&request("one", &[NVME])).unwrap().report.notes));
+}
+
 #[test]
 fn the_base_image_is_never_written() {
     let given = Given::new();

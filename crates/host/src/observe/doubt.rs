@@ -31,14 +31,14 @@ pub struct InDoubt {
 pub struct Look<'a> {
     pub(super) depth: Depth,
     pub(super) in_doubt: &'a InDoubt,
-    pub(super) wakes: Option<Bdf>,
+    pub(super) wakes: &'a [Bdf],
 }
 
-impl Look<'_> {
-    /// Read the registers of this function even where that wakes it.
+impl<'a> Look<'a> {
+    /// Read the registers of these functions even where that wakes them.
     #[must_use]
-    pub fn waking(self, bdf: Bdf) -> Self {
-        Self { wakes: Some(bdf), ..self }
+    pub fn waking(self, functions: &'a [Bdf]) -> Self {
+        Self { wakes: functions, ..self }
     }
 }
 
@@ -59,7 +59,7 @@ impl InDoubt {
 impl Depth {
     /// Look so deep, and read no registers of what is in doubt.
     pub fn sparing(self, in_doubt: &InDoubt) -> Look<'_> {
-        Look { depth: self, in_doubt, wakes: None }
+        Look { depth: self, in_doubt, wakes: &[] }
     }
 }
 

@@ -149,7 +149,7 @@ impl At<'_> {
         let spared = self.pass.look.in_doubt.spares(self.function.bdf, self.function.group_id());
         let why = match spared {
             true => Some(Why::InDoubt),
-            false if self.pass.look.wakes == Some(self.function.bdf) => None,
+            false if self.pass.look.wakes.contains(&self.function.bdf) => None,
             false => closed(&self.function.runtime_status),
         };
         let (config, vf) = match why {
