@@ -20,7 +20,7 @@ use hypervisors::qemu::disk;
 use hypervisors::{Backend, FileCopy, Rendered, Start};
 use model::intent::Bind;
 use model::plan::Plan;
-use model::{Code, Reason, Snapshot};
+use model::{Bdf, Code, Reason, Snapshot};
 
 use crate::Engine;
 use crate::bind::{Ready, Report, To};
@@ -34,7 +34,7 @@ use crate::present;
 use crate::request::{Grace, RunRequest};
 use crate::spawn::Starting;
 use crate::stop::Ending;
-use crate::store::{AssignmentState, InstanceState, Store};
+use crate::store::{AssignmentState, InstanceState, Registered, Store};
 use crate::target::resolve_all;
 use crate::turn::Turn;
 use crate::watch::{own_process, runs};
@@ -94,9 +94,9 @@ impl Engine {
         let notes = Notes::read_only(self.state.programs());
         let asking = Asking::begin(&self.root, request, notes);
         let mut snapshot = self.observe();
-        let (_, rendered, against) = self.render(request, &snapshot, asking)?;
+        let intent = run_intent(request, &snapshot, &self.registered()?)?;
+        let (_, rendered, against) = self.render(request, &snapshot, &intent.devices, asking)?;
         self.refuse_existing(&request.name)?;
-        let intent = self.run_intent(request, &snapshot)?;
         let (guest, holdings) = (request.name.as_str(), self.holdings()?);
         let to = To { guest, state: AssignmentState::Held, owner: None, against };
         let plan = self.weigh(&mut snapshot, &intent, &holdings, Some(&to))?;
@@ -136,24 +136,15 @@ impl Engine {
         }
     }
 
-    fn run_intent(&self, request: &RunRequest, snapshot: &Snapshot) -> Result<Bind, Error> {
-        Ok(Bind {
-            devices: resolve_all(&request.devices, snapshot, &self.registered()?)?,
-            driver: "vfio-pci".to_owned(),
-            overrides: request.overrides.clone(),
-            stop_services: request.stop_services,
-        })
-    }
-
     /// The hypervisor's start, and what speaks against it in memory.
     fn render(
         &self,
         request: &RunRequest,
         snapshot: &Snapshot,
+        functions: &[Bdf],
         asking: Option<Asking>,
     ) -> Result<(Wanted, Rendered, Vec<Reason>), Error> {
-        let functions = self.run_intent(request, snapshot)?.devices;
-        let devices = host_devices(snapshot, &functions);
+        let devices = host_devices(snapshot, functions);
         let files = self.files(&request.name);
         files.check_sockets()?;
         present::check(request, &self.root)?;
@@ -161,7 +152,7 @@ impl Engine {
         let wanted = wanted(at, request, devices, &files, asking)?;
         let mut rendered = named(&request.on)?.render(&wanted.spec, &wanted.facts)?;
         let (note, mut against) = memory_for(at, &wanted.spec);
-        against.extend(present::against_image(request, &functions, snapshot, &self.root));
+        against.extend(present::against_image(request, functions, snapshot, &self.root));
         rendered.notes.extend(note);
         Ok((wanted, rendered, against))
     }
@@ -227,15 +218,15 @@ impl Turn<'_> {
             return Err(Error::InstanceExists(request.name.clone()));
         }
         let snapshot = self.observe()?;
-        let devices = self.engine.run_intent(request, &snapshot)?.devices;
-        let mut snapshot = self.engine.awake(snapshot, &devices)?;
-        let (wanted, rendered, against) = self.engine.render(request, &snapshot, asking)?;
+        let intent = run_intent(request, &snapshot, &self.store.devices()?)?;
+        let mut snapshot = self.engine.awake(snapshot, &intent.devices)?;
+        let (wanted, rendered, against) =
+            self.engine.render(request, &snapshot, &intent.devices, asking)?;
         let Start::Process { program, args } = rendered.start.clone() else {
             let text = format!("the hypervisor `{}` starts nothing", request.on);
             let hint = "it shows what would be started";
             return Err(Error::refused(Reason::machine(Code::Unsupported, text, hint)));
         };
-        let intent = self.engine.run_intent(request, &snapshot)?;
         let guest = request.name.as_str();
         let (state, owner) = (AssignmentState::Held, None);
         let to = To { guest, state, owner, against };
@@ -274,6 +265,19 @@ impl Turn<'_> {
         self.store.delete_instance(name)?;
         released.map(drop)
     }
+}
+
+fn run_intent(
+    request: &RunRequest,
+    snapshot: &Snapshot,
+    registered: &[Registered],
+) -> Result<Bind, Error> {
+    Ok(Bind {
+        devices: resolve_all(&request.devices, snapshot, registered)?,
+        driver: "vfio-pci".to_owned(),
+        overrides: request.overrides.clone(),
+        stop_services: request.stop_services,
+    })
 }
 
 /// The backend of a name that a user typed.
