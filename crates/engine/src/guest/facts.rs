@@ -5,7 +5,7 @@
 
 use host::guests::{address_bits, can_use_kvm};
 use host::observe::kernel_module;
-use hypervisors::machine::Machine;
+use hypervisors::machine::{Container, Machine};
 use hypervisors::{GuestSpec, HostFacts};
 use model::snapshot::ModuleState;
 
@@ -31,7 +31,8 @@ pub(super) fn facts(
         version: known.map(|about| about.version),
         sandbox: known.is_none_or(|about| about.sandbox),
         kvm: kvm(at, spec),
-        iommufd: iommufd(at),
+        // The lists of modules are long: they are read for who needs it.
+        iommufd: (spec.container == Container::Iommufd).then(|| iommufd(at)).flatten(),
         iommu_bits: iommu.and_then(|iommu| iommu.address_width.known().copied()),
         cpu_bits: address_bits(at.root).known().copied(),
     })
