@@ -6,10 +6,11 @@ mod support;
 
 use std::process::ExitCode;
 
-use lab::{Output, disk};
+use lab::disk;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use support::{EDU, Host, IGB, NVME, Scenario};
+use support::faults::{read_only, throttle};
+use support::{EDU, Host, IGB, KEEP, NVME, PUT_BACK, Scenario};
 
 const SCENARIOS: &[Scenario] = &[
     ("the_lab_is_as_described", the_lab_is_as_described),
@@ -173,11 +174,6 @@ fn a_card_with_its_interface(host: &Host) {
     host.sh("echo 0 > /sys/bus/pci/devices/0000:02:00.0/sriov_numvfs; udevadm settle");
 }
 
-/// The disk's content is known to other scenarios.
-const KEEP: &str = "dd if=/dev/nvme0n1 of=/root/kept bs=1M status=none";
-const PUT_BACK: &str =
-    "dd if=/root/kept of=/dev/nvme0n1 bs=1M conv=fsync status=none; rm /root/kept";
-
 fn what_is_in_use_stays(host: &Host) {
     host.sh(&format!("{KEEP}; mkswap -q /dev/nvme0n1; swapon /dev/nvme0n1"));
     host.refuses("root_disk", &format!("bind {NVME}"));
@@ -330,11 +326,6 @@ fn a_read_only_sys(host: &Host) {
     assert!(output.success(), "{output:?}");
 }
 
-/// In a mount namespace of its own, so that the machine keeps its /sys.
-fn read_only(host: &Host, command: &str) -> Output {
-    host.run(&format!("unshare -m sh -c 'mount -o remount,bind,ro /sys && {command}'")).unwrap()
-}
-
 fn a_full_disk(host: &Host) {
     host.sh("mkdir -p /run/full; mount -t tmpfs -o size=16k,nr_inodes=8 none /run/full; dd if=/dev/zero of=/run/full/filler bs=4k status=none || true");
     let output = host.passthru("--state /run/full/state bind 03:00.0");
@@ -356,14 +347,6 @@ fn a_damaged_state(host: &Host) {
         assert_eq!(host.driver(NVME), "nvme");
     }
     host.sh("rm -rf /run/state");
-}
-
-/// Puts the disk behind a throttle outside of the machine: one byte a second, or none at all.
-fn throttle(host: &Host, bytes_per_second: u32) {
-    let limits = json!({
-        "device": "data", "bps": bytes_per_second, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0
-    });
-    host.qmp("block_set_io_throttle", &limits).unwrap();
 }
 
 /// Unbinding waits in the kernel until the disk has answered, and ignores even SIGKILL. Nothing is pretended here: a

@@ -4,30 +4,14 @@
 
 mod shapes;
 
-use model::function::{ResetMethod, RuntimeStatus, Sriov};
+use model::function::{RuntimeStatus, Sriov};
 use model::parse::config::{Msi, Msix, PcieKind, Place};
 use model::reason::Weight;
 use model::usage::{Master, Use, UseKind};
 use model::verdict::{Kind, verdict};
 use model::{Code, Fact, Why};
+use shapes::verdicts::{NVME, expect, nvme};
 use shapes::{Shape, bdf, consumer_card};
-
-const NVME: &str = "0000:02:00.0";
-
-fn nvme() -> Shape {
-    Shape::new()
-        .bridge("0000:00:02.0", PcieKind::RootPort, 2)
-        .endpoint(NVME, (0x144d, 0xa80a), 0x010802, 20)
-        .below(NVME, &["0000:00:02.0"])
-        .driver(NVME, "nvme")
-}
-
-#[track_caller]
-fn expect(shape: &Shape, address: &str, kind: &Kind, codes: &[Code]) {
-    let verdict = verdict(&shape.0, bdf(address));
-    let found: Vec<Code> = verdict.reasons.iter().map(|reason| reason.code).collect();
-    assert_eq!((&verdict.kind, &found[..]), (kind, codes), "{:#?}", verdict.reasons);
-}
 
 #[test]
 fn a_plain_device_is_assignable() {
@@ -41,44 +25,6 @@ fn a_card_goes_in_company_and_its_bus_reset_is_no_reason() {
     expect(&shape, "0000:01:00.0", &Kind::InCompany(company), &[Code::GroupCompany]);
     // The root port is in the group and is no company.
     expect(&shape, "0000:00:01.0", &Kind::Not, &[Code::Bridge]);
-}
-
-#[test]
-fn a_bus_reset_that_hits_a_function_outside_is_a_reason() {
-    let sibling = "0000:02:00.1";
-    let shape = nvme()
-        .endpoint(sibling, (0x144d, 0xa80a), 0x010802, 21)
-        .below(sibling, &["0000:00:02.0"])
-        .resets(NVME, &[ResetMethod::Bus]);
-    expect(&shape, NVME, &Kind::Not, &[Code::ResetHitsOthers]);
-    let shape = shape.resets(NVME, &[ResetMethod::Pm, ResetMethod::Bus]);
-    expect(&shape, NVME, &Kind::Assignable, &[]);
-}
-
-#[test]
-fn a_bus_reset_reaches_what_is_deeper_below() {
-    let shape = nvme()
-        .bridge("0000:02:01.0", PcieKind::PciToPcieBridge, 22)
-        .endpoint("0000:03:00.0", (0x8086, 0x100e), 0x020000, 23)
-        .below("0000:03:00.0", &["0000:02:01.0", "0000:00:02.0"])
-        .resets(NVME, &[ResetMethod::Bus]);
-    expect(&shape, NVME, &Kind::Not, &[Code::ResetHitsOthers]);
-}
-
-#[test]
-fn no_way_to_reset_is_told_and_does_not_forbid() {
-    expect(&nvme().resets(NVME, &[]), NVME, &Kind::Assignable, &[Code::NoReset]);
-    // An older kernel has no `reset_method`: that matters where others may be hit.
-    let old =
-        |shape: Shape| shape.with(NVME, |f| f.reset_methods = Fact::Unknown(Why::NotProvided));
-    expect(&old(nvme()), NVME, &Kind::Assignable, &[]);
-    let sibling = "0000:02:00.1";
-    let shape = nvme()
-        .endpoint(sibling, (0x144d, 0xa80a), 0x010802, 21)
-        .below(sibling, &["0000:00:02.0"])
-        .with(NVME, |f| f.config = Fact::Unknown(Why::Suspended));
-    let found = verdict(&old(shape).0, bdf(NVME));
-    assert!(found.reasons.iter().any(|reason| reason.text.contains(sibling)), "{found:?}");
 }
 
 #[test]

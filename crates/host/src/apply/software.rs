@@ -68,9 +68,9 @@ impl Applier {
             ask = plain.filter(|name| asked.insert((*name).clone())).cloned().collect();
             // By each of its names: it may have been asked for by another.
             for unit in found {
-                let names = unit.names.iter().chain([&unit.id]).cloned();
-                known
-                    .extend(names.collect::<Vec<_>>().into_iter().map(|name| (name, unit.clone())));
+                for name in unit.names.iter().chain([&unit.id]) {
+                    known.insert(name.clone(), unit.clone());
+                }
             }
         }
         known

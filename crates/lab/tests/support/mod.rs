@@ -6,6 +6,8 @@
 // Each test file uses its own part of this.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod faults;
+
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,6 +20,10 @@ use serde_json::Value;
 pub const EDU: &str = "0000:01:00.0";
 pub const IGB: &str = "0000:02:00.0";
 pub const NVME: &str = "0000:03:00.0";
+/// The disk's content is known to other scenarios.
+pub const KEEP: &str = "dd if=/dev/nvme0n1 of=/root/kept bs=1M status=none";
+pub const PUT_BACK: &str =
+    "dd if=/root/kept of=/dev/nvme0n1 bs=1M conv=fsync status=none; rm /root/kept";
 
 /// Exit codes of `passthru`.
 pub const REFUSED: i32 = 3;

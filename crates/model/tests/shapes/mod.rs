@@ -6,6 +6,9 @@
 
 #![allow(dead_code)]
 
+pub mod plans;
+pub mod verdicts;
+
 use std::collections::BTreeMap;
 
 use model::function::{Bar, BarKind, PowerControl, ResetMethod, RuntimeStatus};
