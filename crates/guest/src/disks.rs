@@ -4,10 +4,14 @@ use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 const SECTOR: usize = 512;
+/// How long a disk that is in `/sys` may take until it can be opened.
+const SOON: Duration = Duration::from_secs(5);
 
 /// NVMe and virtio disks, by the kernel's names.
 pub fn names() -> BTreeSet<String> {
@@ -28,9 +32,26 @@ pub fn of_function(address: &str) -> usize {
 
 /// `DISK sector0 sha256 HASH`, or why not.
 pub fn describe(name: &str) -> String {
-    match hash(name, 0) {
+    match soon(|| hash(name, 0)) {
         Ok(hash) => format!("{name} sector0 sha256 {hash}"),
         Err(error) => format!("{name} unreadable: {error}"),
+    }
+}
+
+/// What a disk answers that has just come. The kernel shows it in `/sys` first, makes its node then, and lets it be
+/// opened last: until then the node is missing, or it leads to no device.
+fn soon<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let until = Instant::now() + SOON;
+    let early = |error: &io::Error| {
+        matches!(Errno::from_io_error(error), Some(Errno::NXIO | Errno::NOENT | Errno::NODEV))
+    };
+    loop {
+        match read() {
+            Err(error) if early(&error) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            result => return result,
+        }
     }
 }
 
@@ -53,4 +74,26 @@ pub fn write(name: &str, sector: u64, text: &str) -> io::Result<()> {
     let mut disk = options.open(format!("/dev/{name}"))?;
     io::Seek::seek(&mut disk, io::SeekFrom::Start(sector * SECTOR as u64))?;
     disk.write_all(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a kernel answered while it added a disk.
+    #[test]
+    fn a_disk_that_has_just_come_is_tried_again() {
+        let mut answers = [Errno::NOENT, Errno::NXIO].into_iter();
+        let read = soon(|| answers.next().map_or(Ok("read"), |errno| Err(errno.into())));
+        assert_eq!(read.unwrap(), "read");
+        let mut tries = 0;
+        let failed = soon(|| {
+            tries += 1;
+            Err::<(), _>(Errno::IO.into())
+        });
+        assert_eq!(
+            (failed.unwrap_err().raw_os_error(), tries),
+            (Some(Errno::IO.raw_os_error()), 1)
+        );
+    }
 }
