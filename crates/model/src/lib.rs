@@ -9,6 +9,7 @@
 //! Modules stand in reading order.
 
 pub mod bdf;
+pub mod boot;
 pub mod fact;
 pub mod function;
 pub mod ids;

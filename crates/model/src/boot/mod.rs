@@ -1,0 +1,7 @@
+//! How a machine is told what to boot, as text.
+//!
+//! In: the text of a configuration file, and what is to change in it. Out: the
+//! new text, which differs in nothing else, or why it could not be understood.
+//! Never: a guess. A file that is not understood is left to a person.
+
+pub mod cmdline;
