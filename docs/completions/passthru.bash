@@ -22,6 +22,9 @@ _passthru() {
             passthru,bind)
                 cmd="passthru__subcmd__bind"
                 ;;
+            passthru,check)
+                cmd="passthru__subcmd__check"
+                ;;
             passthru,completions)
                 cmd="passthru__subcmd__completions"
                 ;;
@@ -89,7 +92,7 @@ _passthru() {
 
     case "${cmd}" in
         passthru)
-            opts="-v -h -V --root --machine --state --json --deadline --verbose --help --version list show device bind release run instance attach detach reset recover record completions"
+            opts="-v -h -V --root --machine --state --json --deadline --verbose --help --version list show check device bind release run instance attach detach reset recover record completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -171,6 +174,36 @@ _passthru() {
                     COMPREPLY=($(compgen -W "root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown" -- "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --machine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        passthru__subcmd__check)
+            opts="-v -h --root --machine --state --json --deadline --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --root)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

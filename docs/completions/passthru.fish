@@ -34,6 +34,7 @@ complete -c passthru -n "__fish_passthru_needs_command" -s h -l help -d 'Print h
 complete -c passthru -n "__fish_passthru_needs_command" -s V -l version -d 'Print version'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "list" -d 'List the devices: group, driver, and whether they can be passed through'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "show" -d 'Show one device, whole: what it is, where it is, who uses it, can it go'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "check" -d 'Check whether this host is ready for guests with devices, and say what is missing'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "device" -d 'Names for devices'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "bind" -d 'Move devices, with their whole IOMMU groups, to vfio-pci'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "release" -d 'Give devices, with their whole IOMMU groups, back to their host drivers'
@@ -62,6 +63,13 @@ complete -c passthru -n "__fish_passthru_using_subcommand show" -l wake -d 'Read
 complete -c passthru -n "__fish_passthru_using_subcommand show" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand show" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand check" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand check" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand check" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand check" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
+complete -c passthru -n "__fish_passthru_using_subcommand check" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand check" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l state -d 'Where registered devices, instances and the journal are kept' -r -F

@@ -67,6 +67,20 @@ _arguments "${_arguments_options[@]}" : \
 ':device -- Address, registered name, or vendor\:device:_default' \
 && ret=0
 ;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::devices -- Addresses, registered names, or vendor\:device, of what is meant for guests:_default' \
+&& ret=0
+;;
 (device)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
@@ -428,6 +442,7 @@ _passthru_commands() {
     local commands; commands=(
 'list:List the devices\: group, driver, and whether they can be passed through' \
 'show:Show one device, whole\: what it is, where it is, who uses it, can it go' \
+'check:Check whether this host is ready for guests with devices, and say what is missing' \
 'device:Names for devices' \
 'bind:Move devices, with their whole IOMMU groups, to vfio-pci' \
 'release:Give devices, with their whole IOMMU groups, back to their host drivers' \
@@ -451,6 +466,11 @@ _passthru__subcmd__attach_commands() {
 _passthru__subcmd__bind_commands() {
     local commands; commands=()
     _describe -t commands 'passthru bind commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__check_commands] )) ||
+_passthru__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru check commands' commands "$@"
 }
 (( $+functions[_passthru__subcmd__completions_commands] )) ||
 _passthru__subcmd__completions_commands() {

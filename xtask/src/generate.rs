@@ -29,6 +29,7 @@ const SHELLS: &[Shell] = &[Shell::Bash, Shell::Zsh, Shell::Fish];
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut files = vec![(PathBuf::from("docs/reasons.md"), reasons().into_bytes())];
+    files.push((PathBuf::from("docs/checks.md"), checks().into_bytes()));
     files.extend(completions());
     files.extend(man_pages()?);
     files.extend(machines::files());
@@ -120,6 +121,21 @@ fn page_of(command: &clap::Command) -> anyhow::Result<Vec<u8>> {
         page.render_version_section(&mut text)?;
     }
     Ok(text)
+}
+
+fn checks() -> String {
+    let mut page = String::from(
+        "# Checks\n\n\
+         What `passthru check` looks at. The names are stable: scripts may rely on them. A check that is\n\
+         *required* fails, and is not ready when it is unknown; one that is *advised* warns. This page is\n\
+         generated from `crates/model/src/check/` by `cargo xtask gen`.\n\n\
+         | check | what is checked | |\n|---|---|---|\n",
+    );
+    for check in model::check::all() {
+        let _ =
+            writeln!(page, "| `{}` | {} | {} |", check.name, check.about, check.severity.word());
+    }
+    page
 }
 
 fn reasons() -> String {

@@ -105,6 +105,7 @@ fn override_code() -> impl TypedValueParser<Value = Code> {
 pub enum Verb {
     List(verbs::list::List),
     Show(verbs::show::Show),
+    Check(verbs::check::Check),
     #[command(subcommand)]
     Device(verbs::device::Device),
     Bind(verbs::bind::Bind),
@@ -137,6 +138,7 @@ impl Verb {
         match self {
             Self::List(verb) => verb.exec(cx),
             Self::Show(verb) => verb.exec(cx),
+            Self::Check(verb) => verb.exec(cx),
             Self::Device(verb) => verb.exec(cx),
             Self::Bind(verb) => verb.exec(cx),
             Self::Release(verb) => verb.exec(cx),

@@ -42,6 +42,9 @@ pub enum Error {
     NamesUnknown(String),
     #[error("there is no device at {0}")]
     NoDevice(Bdf),
+    /// Checks that failed, by their names.
+    #[error("this host is not ready: {}", .0.join(", "))]
+    NotReady(Vec<&'static str>),
     #[error("{} is a recording, and no machine's tree", .0.display())]
     RecordingAsRoot(PathBuf),
     #[error("cannot replay the recording")]
@@ -71,7 +74,10 @@ fn exit_code(error: &Error) -> u8 {
         {
             0
         }
-        Error::NotThisMachine | Error::NamesUnknown(_) | Error::NoDevice(_) => 3,
+        Error::NotThisMachine
+        | Error::NamesUnknown(_)
+        | Error::NoDevice(_)
+        | Error::NotReady(_) => 3,
         Error::StillInDoubt => 4,
         Error::Engine(error) | Error::Misnamed { error, .. } => match error {
             E::AmbiguousDevice { .. } | E::BadName(_) => 2,
@@ -106,6 +112,7 @@ impl Error {
             Self::NotThisMachine => "not_this_machine",
             Self::NamesUnknown(_) => "unknown_device",
             Self::NoDevice(_) => model::Code::NotFound.as_str(),
+            Self::NotReady(_) => "not_ready",
             Self::RecordingAsRoot(_) => "usage",
             Self::Replay(_) => "bad_recording",
             Self::Record(_) => "not_recorded",

@@ -7,6 +7,8 @@
 pub mod list;
 pub mod show;
 
+pub mod check;
+
 pub mod device;
 
 pub mod bind;

@@ -5,12 +5,14 @@
 //! A fact that is not known is `null`, and `unknown` says why. The shape is
 //! described in `docs/guide/json.md`; fields are added, never renamed.
 
+mod check;
 pub mod config;
 mod details;
 mod row;
 mod unknown;
 mod uses;
 
+pub use check::CheckJson;
 pub use details::DetailsJson;
 pub use row::ListJson;
 pub use unknown::Unknown;

@@ -31,7 +31,7 @@ use crate::present;
 use crate::request::{NetworkRequest, RunRequest};
 
 pub(crate) use memory::{against_memory, memory_for};
-pub(crate) use program::{Asking, Notes};
+pub(crate) use program::{Asking, Notes, is_installed, version_of};
 
 /// A layer to be made before the guest starts.
 #[derive(Clone, Debug, PartialEq, Eq)]

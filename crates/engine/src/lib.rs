@@ -31,6 +31,8 @@ pub mod devices;
 pub mod release;
 pub mod reset;
 
+pub mod check;
+
 pub mod aftermath;
 pub mod recover;
 

@@ -17,6 +17,8 @@ pub mod guests;
 pub mod memory;
 pub mod process;
 
+pub mod setup;
+
 pub mod run;
 pub mod write;
 

@@ -31,6 +31,13 @@ pub fn free_hugepages(root: &Root, size: u64, node: Option<u32>) -> Fact<u64> {
     free_pages(root, size, node).and_then(bytes).into()
 }
 
+/// Bytes of all pages of this size, used or free.
+pub fn all_hugepages(root: &Root, size: u64) -> Fact<u64> {
+    let pages = count(&root.hugepages(size).join("nr_hugepages"));
+    let bytes = |pages: u64| pages.checked_mul(size).ok_or_else(|| malformed(&pages.to_string()));
+    pages.and_then(bytes).into()
+}
+
 fn free_pages(root: &Root, size: u64, node: Option<u32>) -> Result<u64, Why> {
     let pool = root.hugepages(size);
     let reserved = count(&pool.join("resv_hugepages")).unwrap_or_default();

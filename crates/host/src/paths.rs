@@ -4,6 +4,8 @@
 //! the only file that knows the kernel's and the distribution's folders, so
 //! that every read works on a recording or a pretended machine as well.
 
+mod setup;
+
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 

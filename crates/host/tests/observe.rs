@@ -261,9 +261,12 @@ fn the_machine() {
     assert_eq!(machine.guest_driver("vfio-pci"), Fact::Known(ModuleState::Loadable));
     assert_eq!(machine.memory_available, Fact::Known(8192));
     assert_eq!((machine.kvm, machine.arch), (true.into(), "x86_64".to_owned().into()));
-    tree.file("sys/module/vfio_pci/refcnt", "0\n");
+    tree.file("sys/module/vfio_pci/parameters/ids", "(null)\n");
     let machine = seen(&tree, Depth::Listing).machine;
-    assert_eq!(machine.guest_driver("vfio-pci"), Fact::Known(ModuleState::Present));
+    assert_eq!(machine.guest_driver("vfio-pci"), Fact::Known(ModuleState::BuiltIn));
+    tree.file("sys/module/vfio_pci/initstate", "live\n");
+    let machine = seen(&tree, Depth::Listing).machine;
+    assert_eq!(machine.guest_driver("vfio-pci"), Fact::Known(ModuleState::Loaded));
 }
 
 /// The kernel says it since 6.1; before, only what is there can tell.

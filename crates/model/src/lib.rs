@@ -10,12 +10,14 @@
 
 pub mod bdf;
 pub mod boot;
+pub mod check;
 pub mod fact;
 pub mod function;
 pub mod ids;
 pub mod parse;
 pub mod usage;
 
+pub mod setup;
 pub mod snapshot;
 
 pub mod identity;

@@ -68,11 +68,18 @@ impl Machine {
 /// Whether a driver can be used, by itself or by its kernel module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModuleState {
-    /// Loaded or built in.
-    Present,
+    BuiltIn,
+    Loaded,
     /// Not loaded; the kernel's module folder has it.
     Loadable,
     Missing,
+}
+
+impl ModuleState {
+    /// Whether it is in the kernel now.
+    pub fn is_present(self) -> bool {
+        matches!(self, Self::BuiltIn | Self::Loaded)
+    }
 }
 
 /// The IOMMU as the kernel uses it.

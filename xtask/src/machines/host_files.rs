@@ -16,6 +16,11 @@ impl Machine {
         self.text("/proc/cpuinfo", &text);
     }
 
+    /// Interrupts of devices go through the IOMMU's remapping.
+    pub fn remaps_interrupts(&mut self) {
+        self.text("/proc/interrupts", "     CPU0\n   0: 0 IR-IO-APIC\n   1: 0 IR-PCI-MSI\n");
+    }
+
     /// A POWER processor, by its name.
     pub fn power(&mut self, name: &str) {
         self.text("/proc/cpuinfo", &format!("cpu\t\t: {name}, altivec supported\n"));
@@ -68,6 +73,7 @@ impl Machine {
 
     /// DMAR: the host's address width, interrupt remapping on.
     pub fn dmar(&mut self, width: u8) {
+        self.remaps_interrupts();
         self.acpi_table("DMAR", &[&[width - 1, 1][..], &[0; 10]].concat());
     }
 

@@ -53,9 +53,17 @@ impl Machine {
         machine.folder("/sys/bus/pci/drivers/vfio-pci");
         machine.text("/sys/bus/pci/drivers_probe", "");
         machine.text(&format!("/lib/modules/{kernel}/modules.builtin"), "");
-        let modules = "kernel/drivers/vfio/pci/vfio-pci.ko: kernel/drivers/vfio/vfio.ko\n";
-        machine.text(&format!("/lib/modules/{kernel}/modules.dep"), modules);
-        machine.folder("/sys/module/vfio_pci");
+        let iommu = if arch.starts_with("ppc") { "spapr_tce" } else { "type1" };
+        let modules = [
+            "kernel/drivers/vfio/pci/vfio-pci.ko: kernel/drivers/vfio/vfio.ko".to_owned(),
+            "kernel/drivers/vfio/vfio.ko:".to_owned(),
+            format!("kernel/drivers/vfio/vfio_iommu_{iommu}.ko: kernel/drivers/vfio/vfio.ko"),
+            "kernel/virt/lib/irqbypass.ko:\n".to_owned(),
+        ];
+        machine.text(&format!("/lib/modules/{kernel}/modules.dep"), &modules.join("\n"));
+        for module in ["vfio".to_owned(), "vfio_pci".to_owned(), format!("vfio_iommu_{iommu}")] {
+            machine.text(&format!("/sys/module/{module}/initstate"), "live\n");
+        }
         // Processes can be seen, and none holds a device.
         machine.folder("/proc/1/fd");
         machine

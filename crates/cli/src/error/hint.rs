@@ -19,6 +19,7 @@ impl Error {
                 "`passthru list --all` shows what is there"
             }
             Self::NotThisMachine => "--dry-run shows what would be done",
+            Self::NotReady(_) => "each check that failed says what to do",
             Self::StillInDoubt => "`passthru recover` again, once the kernel has let go",
             Self::Record(RecordingError::Write { source, .. }) => match source.kind() {
                 ErrorKind::AlreadyExists => {

@@ -8,6 +8,7 @@ use crate::desk::passthru;
 const READING: &[&str] = &[
     "passthru list",
     "passthru show",
+    "passthru check",
     "passthru device list",
     "passthru instance list",
     "passthru instance show",

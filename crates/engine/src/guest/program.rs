@@ -109,6 +109,21 @@ impl Asking {
     }
 }
 
+/// The version of a QEMU program of this machine; `None` where there is none.
+pub(crate) fn version_of(program: &str, notes: &Notes) -> Result<Option<Version>, Error> {
+    let Some(found) = Found::of(program) else { return Ok(None) };
+    let about = match notes.get(&found) {
+        Some(about) => about,
+        None => ask(program)?,
+    };
+    Ok(Some(about.version))
+}
+
+/// Whether a program is among this machine's.
+pub(crate) fn is_installed(program: &str) -> bool {
+    Found::of(program).is_some()
+}
+
 /// Asks a program.
 pub(crate) fn ask(program: &str) -> Result<About, Error> {
     let cmd = version::ask(program);

@@ -5,6 +5,7 @@
 //! say nothing about another one.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use model::function::module_of;
 use model::parse::machine::{lists_module, meminfo, processor_arch};
@@ -82,7 +83,7 @@ pub fn has_driver(root: &Root, driver: &str) -> Fact<bool> {
 
 fn driver_state(root: &Root, driver: &str, kernel: &Fact<String>) -> Fact<ModuleState> {
     match root.driver(driver).exists() {
-        true => ModuleState::Present.into(),
+        true => present(root, module_of(driver)).into(),
         false => module(root, module_of(driver), kernel),
     }
 }
@@ -92,10 +93,23 @@ pub fn kernel_module(root: &Root, name: &str) -> Fact<ModuleState> {
     module(root, name, &line(root, "kernel/osrelease"))
 }
 
+/// The kernel writes `-` in module names as `_`.
+fn module_folder(root: &Root, name: &str) -> PathBuf {
+    root.module(&name.replace('-', "_"))
+}
+
+/// How something that is there came in: what was loaded has a state
+/// (`modinfo_initstate`, kernel/module/sysfs.c).
+fn present(root: &Root, module: &str) -> ModuleState {
+    match module_folder(root, module).join("initstate").exists() {
+        true => ModuleState::Loaded,
+        false => ModuleState::BuiltIn,
+    }
+}
+
 fn module(root: &Root, name: &str, kernel: &Fact<String>) -> Fact<ModuleState> {
-    // The kernel writes `-` in module names as `_`.
-    if root.module(&name.replace('-', "_")).exists() {
-        return ModuleState::Present.into();
+    if module_folder(root, name).exists() {
+        return present(root, name).into();
     }
     let release = match kernel {
         Fact::Known(release) => release,
@@ -108,7 +122,7 @@ fn module(root: &Root, name: &str, kernel: &Fact<String>) -> Fact<ModuleState> {
     // Without the folder (in a container) it is the host's that counts, and
     // that one is out of sight.
     match (lists("modules.builtin"), lists("modules.dep")) {
-        (Ok(true), _) => ModuleState::Present.into(),
+        (Ok(true), _) => ModuleState::BuiltIn.into(),
         (_, Ok(true)) => ModuleState::Loadable.into(),
         (_, Ok(false)) => ModuleState::Missing.into(),
         (_, Err(why)) => Fact::Unknown(why),

@@ -38,11 +38,13 @@ pub(super) fn add<'a>(source: Source<'a>, sidecar: &'a mut Sidecar) {
     take.tables();
     take.device_tree();
     take.kfd();
+    take.setup();
     take.drm_clients();
 }
 
-struct Taker<'a> {
-    source: Source<'a>,
+/// What is being taken, and from where.
+pub(super) struct Taker<'a> {
+    pub(super) source: Source<'a>,
     sidecar: &'a mut Sidecar,
 }
 
@@ -64,7 +66,7 @@ impl Taker<'_> {
         }
     }
 
-    fn file(&mut self, path: &str) {
+    pub(super) fn file(&mut self, path: &str) {
         match self.source.bytes(path) {
             Found::Here(bytes) => self.put(path, Content::File(bytes)),
             Found::Refused(number) => self.put(path, Content::Refused(number)),
@@ -79,7 +81,7 @@ impl Taker<'_> {
     }
 
     /// A folder's names, whether or not there is something in it.
-    fn names(&mut self, folder: &str) -> Vec<String> {
+    pub(super) fn names(&mut self, folder: &str) -> Vec<String> {
         match self.source.names(folder) {
             Found::Here(names) => {
                 self.put(folder, Content::Folder);
@@ -91,6 +93,11 @@ impl Taker<'_> {
             }
             Found::Missing => Vec::new(),
         }
+    }
+
+    /// That a folder is there, and not what is in it.
+    pub(super) fn folder(&mut self, folder: &str) {
+        self.put(folder, Content::Folder);
     }
 
     fn folder_of_folders(&mut self, folder: &str, files: &[&str]) {
@@ -107,7 +114,7 @@ impl Taker<'_> {
         self.kept(&path, keep);
     }
 
-    fn kept(&mut self, path: &str, keep: impl Fn(&str) -> String) {
+    pub(super) fn kept(&mut self, path: &str, keep: impl Fn(&str) -> String) {
         match self.source.bytes(path) {
             Found::Here(bytes) => {
                 let text = keep(&String::from_utf8_lossy(&bytes));
@@ -175,6 +182,7 @@ impl Taker<'_> {
             let module = format!("{folder}/{name}");
             self.put(&module, Content::Folder);
             if MODULES.contains(&name.as_str()) {
+                self.file(&format!("{module}/initstate"));
                 let inner = format!("{module}/parameters");
                 let files = self.source.names(&inner).here().unwrap_or_default();
                 files.iter().for_each(|file| self.file(&format!("{inner}/{file}")));

@@ -12,6 +12,7 @@ mod holders;
 mod host;
 mod mask;
 mod recording;
+mod setup;
 mod source;
 mod sources;
 

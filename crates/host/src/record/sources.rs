@@ -76,7 +76,7 @@ pub(super) const NODES: &[Place] =
 /// left out.
 pub(super) const LISTS: &[&str] = &["modules.builtin", "modules.dep"];
 pub(super) const LISTED: &[&str] =
-    &["iommu", "kvm", "mdev", "pci-stub", "pciback", "vfio", "vhost"];
+    &["iommu", "irqbypass", "kvm", "mdev", "pci-stub", "pciback", "vfio", "vhost"];
 
 /// ACPI tables and device tree nodes that tell of IOMMUs.
 pub(super) const TABLES: &[&str] = &["DMAR", "IORT", "IVRS", "VIOT"];

@@ -23,6 +23,7 @@ pub mod unit;
 
 pub mod machine;
 pub mod pci_ids;
+pub mod setup;
 
 pub mod recording;
 pub mod session;

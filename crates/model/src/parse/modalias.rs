@@ -54,6 +54,54 @@ fn field<'a>(text: &'a str, key: &str, digits: usize) -> Option<(u32, &'a str)> 
     Some((value, rest))
 }
 
+/// The modules whose patterns a device's modalias fits, of a kernel's
+/// `modules.alias` (`alias pci:v000010DEd*sv*sd*bc03sc*i* nouveau`), each once.
+pub fn claims(text: &str, modalias: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    // Nearly all lines are about other devices: they end here.
+    let (bus, _) = modalias.split_once(':').unwrap_or_default();
+    for line in text.lines() {
+        let Some((pattern, module)) =
+            line.strip_prefix("alias ").and_then(|rest| rest.rsplit_once(' '))
+        else {
+            continue;
+        };
+        let fits = pattern.strip_prefix(bus).is_some_and(|rest| rest.starts_with(':'))
+            && fits(pattern.as_bytes(), modalias.as_bytes());
+        if fits && !found.iter().any(|other| other == module) {
+            found.push(module.to_owned());
+        }
+    }
+    found
+}
+
+/// Whether a text fits a pattern in which `*` stands for any text, `?` for
+/// one letter (fnmatch(3) as the kernel's table uses it: no brackets).
+fn fits(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut at, mut in_text) = (0, 0);
+    // The last `*`, and how much of the text it covers so far.
+    let mut star = None;
+    while in_text < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, in_text));
+                at += 1;
+            }
+            Some(letter) if *letter == b'?' || *letter == text[in_text] => {
+                at += 1;
+                in_text += 1;
+            }
+            _ => {
+                let Some((star_at, covers)) = star else { return false };
+                star = Some((star_at, covers + 1));
+                at = star_at + 1;
+                in_text = covers + 1;
+            }
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == b'*')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +132,21 @@ mod tests {
             "pci:v+00010DEd00002204sv00001458sd0000403Bbc03sc00i00",
         ] {
             assert!(matches!(parse(text), Err(Why::Malformed(_))), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn patterns() {
+        let table = "# Aliases\nalias pci:v000010DEd*sv*sd*bc03sc*i* nouveau\nalias pci:v000010DEd00002204sv*sd*bc*sc*i* nvidia\n\
+                     alias usb:v10DE nouveau\nalias pci:v*d*sv*sd*bc03sc00i* vga16\nalias pci:v000010DEd*sv*sd*bc03sc*i* nouveau\n";
+        let card = "pci:v000010DEd00002204sv00001458sd0000403Bbc03sc00i00";
+        assert_eq!(claims(table, card), ["nouveau", "nvidia", "vga16"]);
+        let audio = "pci:v000010DEd00001AEFsv00001458sd0000403Bbc04sc03i00";
+        assert_eq!(claims(table, audio), Vec::<String>::new());
+        for (pattern, text, want) in
+            [("*", "", true), ("a*b?", "axxbbc", true), ("a?", "a", false), ("", "a", false)]
+        {
+            assert_eq!(fits(pattern.as_bytes(), text.as_bytes()), want, "{pattern} {text}");
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn plan(snapshot: &Snapshot, intent: &Bind) -> Result<Plan, Refusal> 
         return Err(Refusal { reasons: refused.into_iter().map(with_way_out).collect() });
     }
     let mut steps = Vec::new();
-    if !snapshot.machine.guest_driver(&intent.driver).is(&ModuleState::Present) {
+    if !snapshot.machine.guest_driver(&intent.driver).known().is_some_and(|s| s.is_present()) {
         steps.push(Step::LoadModule { module: module_of(&intent.driver).to_owned() });
     }
     steps.extend(quiet.units.into_iter().map(|unit| Step::StopUnit { unit, triggers: Vec::new() }));

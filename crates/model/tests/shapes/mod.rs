@@ -40,7 +40,7 @@ impl Shape {
             hostname: Fact::Unknown(un()),
             boot_id: Fact::Known("boot-1".to_owned()),
             iommu: Fact::Known(iommu),
-            guest_drivers: [("vfio-pci".to_owned(), ModuleState::Present.into())].into(),
+            guest_drivers: [("vfio-pci".to_owned(), ModuleState::Loaded.into())].into(),
             kvm: Fact::Known(true),
             memory_available: Fact::Unknown(un()),
             memory_total: Fact::Unknown(un()),

@@ -21,6 +21,7 @@ pub fn machine() -> Recording {
     others(&mut machine);
     machine.amd_unit(0, "0000:00:00.2", "58f77ef22294ade");
     machine.acpi_table("IVRS", &[0; 12]);
+    machine.remaps_interrupts();
     machine.groups(0..13, "DMA-FQ");
     in_use(&mut machine);
     machine.finish()

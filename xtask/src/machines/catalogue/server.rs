@@ -42,6 +42,7 @@ pub fn machine() -> Recording {
     nvswitches(&mut machine, &mut count);
     drive(&mut machine, &mut count);
     machine.acpi_table("IVRS", &[0; 12]);
+    machine.remaps_interrupts();
     machine.groups(0..count.group, "identity");
     machine.network(&["eno1"]);
     machine.interface("/devices/virtual", "docker0", 40, false);

@@ -1,0 +1,57 @@
+//! Where it says how the host is set up: what `check` and `prepare` read.
+
+use std::path::PathBuf;
+
+use super::Root;
+
+impl Root {
+    /// The operating system (os-release(5)), in the order in which to try them.
+    pub(crate) fn os_release(&self) -> [PathBuf; 2] {
+        ["/etc/os-release", "/usr/lib/os-release"].map(|path| self.at(path))
+    }
+
+    /// Every interrupt with the name of its controller.
+    pub(crate) fn interrupts(&self) -> PathBuf {
+        self.proc("interrupts")
+    }
+
+    /// What the firmware calls the machine: `sys_vendor`, `product_name`.
+    pub(crate) fn dmi(&self, name: &str) -> PathBuf {
+        self.sys("devices/virtual/dmi/id").join(name)
+    }
+
+    /// Simultaneous multithreading: `control`, `active`.
+    pub(crate) fn smt(&self, name: &str) -> PathBuf {
+        self.sys("devices/system/cpu/smt").join(name)
+    }
+
+    /// There on machines that were booted by UEFI.
+    pub(crate) fn efi(&self) -> PathBuf {
+        self.sys("firmware/efi")
+    }
+
+    /// A variable of UEFI's own (the UUID is EFI_GLOBAL_VARIABLE's, UEFI specification 3.3).
+    pub(crate) fn efi_variable(&self, name: &str) -> PathBuf {
+        self.efi().join(format!("efivars/{name}-8be4df61-93ca-11d2-aa0d-00e098032b8c"))
+    }
+
+    /// A file of the kernel's security framework: `lsm`, `lockdown`.
+    pub(crate) fn security(&self, name: &str) -> PathBuf {
+        self.sys("kernel/security").join(name)
+    }
+
+    /// Folders with one folder per active service: control groups of version 2, and of version 1.
+    pub(crate) fn service_groups(&self) -> [PathBuf; 2] {
+        ["system.slice", "systemd/system.slice"].map(|rest| self.sys("fs/cgroup").join(rest))
+    }
+
+    /// Configuration of the X server, in the order in which it is read.
+    pub(crate) fn xorg_folders(&self) -> [PathBuf; 2] {
+        ["/usr/share/X11/xorg.conf.d", "/etc/X11/xorg.conf.d"].map(|path| self.at(path))
+    }
+
+    /// The X server's one file of old.
+    pub(crate) fn xorg_file(&self) -> PathBuf {
+        self.at("/etc/X11/xorg.conf")
+    }
+}

@@ -1,0 +1,210 @@
+//! How the host is set up: what `check` asks for beside the devices.
+//!
+//! In: a root directory, the devices that are meant. Out: a [`Setup`], each
+//! fact for itself. Never: a command that is run, a module that is loaded, a
+//! device that is woken.
+
+mod modules;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use model::parse::machine::processor_arch;
+use model::parse::setup::{chosen, os_release, processor, remapped, xorg_names};
+use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup, Smt};
+use model::{Bdf, Fact, Snapshot, Why};
+
+use crate::paths::Root;
+use crate::{guests, memory, process, read};
+
+/// Units that draw on a screen, share one, or keep a vendor's cards in use.
+pub(crate) const SCREEN_UNITS: &[&str] = &[
+    "dcgm-exporter.service",
+    "dcgm.service",
+    "display-manager.service",
+    "gdm.service",
+    "gdm3.service",
+    "gnome-remote-desktop.service",
+    "greetd.service",
+    "lightdm.service",
+    "lxdm.service",
+    "ly.service",
+    "nvidia-dcgm.service",
+    "nvidia-fabricmanager.service",
+    "nvidia-persistenced.service",
+    "nvidia-powerd.service",
+    "sddm.service",
+    "sunshine.service",
+    "xdm.service",
+    "xrdp.service",
+];
+/// The driver whose configuration makes the X server take cards of the host.
+const XORG_DRIVER: &str = "nvidia";
+
+/// Look at how the host is set up. What only programs can say of themselves
+/// is [`NotObserved`](Why::NotObserved).
+pub fn setup(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Setup {
+    let cpuinfo = text(root, &root.cpuinfo());
+    Setup {
+        os: os(root),
+        cmdline: word(root, &root.cmdline()),
+        remapping: remapping(root, snapshot, &cpuinfo),
+        processor: cpuinfo.and_then(|text| processor(&text)).into(),
+        product: product(root),
+        kvm: kvm(root).into(),
+        modules: modules::modules(root, snapshot, devices),
+        smt: smt(root).into(),
+        firmware: Firmware {
+            efi: root.efi().exists().into(),
+            secure_boot: secure_boot(root).into(),
+            lockdown: lockdown(root).into(),
+        },
+        memory: Memory { pools: pools(root), lock_limit: process::lock_limit(root, None) },
+        programs: Programs {
+            qemu: Fact::Unknown(Why::NotObserved),
+            libvirt: Fact::Unknown(Why::NotObserved),
+            uefi: uefi(root),
+        },
+        screens: Screens { services: services(root), xorg: xorg(root) },
+        security: text(root, &root.security("lsm"))
+            .map(|text| text.trim().split(',').map(str::to_owned).collect())
+            .into(),
+    }
+}
+
+/// A file's text. That a recording lacks it says nothing about its machine.
+fn text(root: &Root, path: &Path) -> Result<String, Why> {
+    read::text(path).map_err(|why| match why {
+        Why::NotProvided if root.is_recorded() => Why::NotRecorded,
+        why => why,
+    })
+}
+
+fn word(root: &Root, path: &Path) -> Fact<String> {
+    text(root, path).map(|text| text.trim().to_owned()).into()
+}
+
+fn os(root: &Root) -> Fact<model::setup::Os> {
+    let texts = root.os_release().map(|path| text(root, &path));
+    let found = texts.into_iter().reduce(|first, second| first.or(second));
+    found.unwrap_or(Err(Why::NotProvided)).map(|text| os_release(&text)).into()
+}
+
+fn product(root: &Root) -> Fact<String> {
+    let maker = word(root, &root.dmi("sys_vendor"));
+    maker.and_then(|maker| {
+        word(root, &root.dmi("product_name")).map(|name| format!("{maker} {name}"))
+    })
+}
+
+/// Only x86 leaves it to the IOMMU whether a device can forge interrupts.
+fn remapping(
+    root: &Root,
+    snapshot: &Snapshot,
+    cpuinfo: &Result<String, Why>,
+) -> Fact<Option<bool>> {
+    let arch = snapshot.machine.arch.known().cloned();
+    let by_processor = || processor_arch(cpuinfo.as_ref().ok()?).ok();
+    match arch.as_deref().or_else(by_processor) {
+        Some("x86_64" | "i686") => {
+            text(root, &root.interrupts()).and_then(|text| remapped(&text)).map(Some).into()
+        }
+        Some(_) => Fact::Known(None),
+        None => Fact::Unknown(Why::NotProvided),
+    }
+}
+
+/// Of a tree that is not this machine, whoever may use the node is not known:
+/// that it is there is what the tree says.
+fn kvm(root: &Root) -> Access {
+    match root.kvm().exists() {
+        false => Access::Missing,
+        true if !root.is_real() || guests::can_use_kvm(root) => Access::Usable,
+        true => Access::Refused,
+    }
+}
+
+fn smt(root: &Root) -> Result<Smt, Why> {
+    let control = text(root, &root.smt("control"))?.trim().to_owned();
+    let active = text(root, &root.smt("active"))?.trim() == "1";
+    Ok(Smt { control, active })
+}
+
+/// Four bytes of attributes, then the value (Documentation/filesystems/efivarfs.rst).
+fn secure_boot(root: &Root) -> Result<Option<bool>, Why> {
+    if !root.efi().exists() {
+        return Ok(None);
+    }
+    match read::bytes(&root.efi_variable("SecureBoot"), 16) {
+        Ok(bytes) => Ok(Some(bytes.get(4) == Some(&1))),
+        Err(error) => match read::why(error.raw_os_error().unwrap_or_default()) {
+            // Firmware without the variable cannot refuse anything.
+            Why::NotProvided => Ok(Some(false)),
+            why => Err(why),
+        },
+    }
+}
+
+fn lockdown(root: &Root) -> Result<Option<String>, Why> {
+    match text(root, &root.security("lockdown")) {
+        Ok(text) => chosen(&text).map(Some),
+        Err(Why::NotProvided) => Ok(None),
+        Err(why) => Err(why),
+    }
+}
+
+fn pools(root: &Root) -> Fact<Vec<Pool>> {
+    let pool = |size: u64| {
+        let free = memory::free_hugepages(root, size, None).known().copied()?;
+        let total = memory::all_hugepages(root, size).known().copied()?;
+        Some(Pool { size, total: total / size, free: free / size })
+    };
+    memory::hugepage_sizes(root).map(|mut sizes| {
+        sizes.sort_unstable();
+        sizes.into_iter().filter_map(pool).collect()
+    })
+}
+
+fn uefi(root: &Root) -> Fact<usize> {
+    match read::names(&root.qemu_firmware()) {
+        Ok(names) => names.iter().filter(|name| name.ends_with(".json")).count().into(),
+        Err(Why::NotProvided) => 0.into(),
+        Err(why) => Fact::Unknown(why),
+    }
+}
+
+/// An active service has a control group of its own.
+fn services(root: &Root) -> Fact<Vec<String>> {
+    let folders = root.service_groups();
+    let Some(folder) = folders.iter().find(|folder| folder.is_dir()) else {
+        return Fact::Unknown(Why::NotProvided);
+    };
+    let active = SCREEN_UNITS.iter().filter(|unit| folder.join(unit).is_dir());
+    active.map(|unit| (*unit).to_owned()).collect::<Vec<_>>().into()
+}
+
+fn xorg(root: &Root) -> Fact<Vec<String>> {
+    let mut found = BTreeSet::new();
+    let mut look = |path: &Path| -> Result<(), Why> {
+        match text(root, path) {
+            Ok(text) if xorg_names(&text, XORG_DRIVER) => {
+                found.insert(root.shown(path));
+                Ok(())
+            }
+            Ok(_) | Err(Why::NotProvided | Why::NotRecorded) => Ok(()),
+            Err(why) => Err(why),
+        }
+    };
+    let result = root.xorg_folders().iter().try_for_each(|folder| {
+        let names = match read::names(folder) {
+            Err(Why::NotProvided) => return Ok(()),
+            names => names?,
+        };
+        let named = names.iter().filter(|name| name.ends_with(".conf"));
+        named.map(|name| folder.join(name)).try_for_each(|path| look(&path))
+    });
+    match result.and_then(|()| look(&root.xorg_file())) {
+        Ok(()) => found.into_iter().collect::<Vec<_>>().into(),
+        Err(why) => Fact::Unknown(why),
+    }
+}

@@ -1,0 +1,66 @@
+//! Kernel modules: which there are, their parameters, which want a device.
+
+use std::collections::BTreeMap;
+
+use model::parse::modalias::claims;
+use model::setup::Modules;
+use model::snapshot::Snapshot;
+use model::{Bdf, Fact, Why};
+
+use crate::observe::kernel_module;
+use crate::paths::Root;
+use crate::read;
+
+/// Modules that decide about passthrough.
+pub(crate) const ASKED: &[&str] = &[
+    "iommufd",
+    "irqbypass",
+    "kvm",
+    "kvm_amd",
+    "kvm_hv",
+    "kvm_intel",
+    "vfio",
+    "vfio_iommu_spapr_tce",
+    "vfio_iommu_type1",
+    "vfio_pci",
+];
+/// Parameters of theirs.
+const PARAMETERS: &[(&str, &str)] = &[
+    ("kvm_amd", "nested"),
+    ("kvm_hv", "nested"),
+    ("kvm_intel", "nested"),
+    ("vfio_iommu_type1", "allow_unsafe_interrupts"),
+    ("vfio_pci", "disable_idle_d3"),
+    ("vfio_pci", "ids"),
+];
+
+pub(super) fn modules(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Modules {
+    let mut functions: Vec<_> = devices.iter().flat_map(|bdf| snapshot.movers(*bdf)).collect();
+    functions.dedup_by_key(|function| function.bdf);
+    let mut asked: Vec<&str> = ASKED.to_vec();
+    asked.extend(functions.iter().filter_map(|function| function.driver_name()));
+    let states = asked.iter().map(|name| ((*name).to_owned(), kernel_module(root, name)));
+    let parameters = PARAMETERS.iter().map(|(module, name)| {
+        let path = root.module(module).join("parameters").join(name);
+        let value = read::text(&path).map(|text| text.trim().to_owned());
+        (((*module).to_owned(), (*name).to_owned()), Fact::from(value))
+    });
+    let table = match (functions.is_empty(), snapshot.machine.kernel.known()) {
+        (true, _) => Err(Why::NotObserved),
+        (false, Some(release)) => read::text(&root.modules_of(release).join("modules.alias")),
+        (false, None) => Err(Why::NotProvided),
+    };
+    let claimed = functions.iter().map(|function| {
+        let table = table.as_deref().map_err(Why::clone);
+        let found = table.and_then(|table| {
+            let modalias = read::text(&root.pci_device(function.bdf).join("modalias"))?;
+            Ok(claims(table, modalias.trim_end()))
+        });
+        (function.bdf, Fact::from(found))
+    });
+    Modules {
+        states: states.collect(),
+        parameters: parameters.collect(),
+        claims: claimed.collect::<BTreeMap<_, _>>(),
+    }
+}

@@ -1,0 +1,218 @@
+//! The IOMMU: offered by the firmware, used by the kernel, and how.
+
+use super::{Check, Finding, Found, Remedy, Run, Severity, Subject, known};
+use crate::boot::cmdline::Change;
+use crate::setup::Maker;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "iommu_firmware",
+        about: "The firmware describes an IOMMU (a DMAR, IVRS or IORT table, or the device tree).",
+        severity: Severity::Required,
+        run: Run::Host(firmware),
+    },
+    Check {
+        name: "iommu_kernel",
+        about: "The kernel uses the IOMMU: it made groups, without which nothing can be passed through.",
+        severity: Severity::Required,
+        run: Run::Host(kernel),
+    },
+    Check {
+        name: "interrupt_remapping",
+        about: "Interrupts of devices are remapped, so that a guest cannot forge those of another.",
+        severity: Severity::Required,
+        run: Run::Host(remapping),
+    },
+    Check {
+        name: "iommu_passthrough",
+        about: "Devices of the host itself are spared translation (iommu=pt).",
+        severity: Severity::Advised,
+        run: Run::Host(identity),
+    },
+    Check {
+        name: "acs_override",
+        about: "Groups are what the hardware isolates, not what pcie_acs_override= pretends.",
+        severity: Severity::Advised,
+        run: Run::Host(acs_override),
+    },
+];
+
+/// What the firmware's setting is called, by who made the processor.
+fn setting(maker: Maker) -> &'static str {
+    match maker {
+        Maker::Intel => {
+            "\"Intel VT-d\" (also \"VT for Directed I/O\", \"Intel Virtualization Technology for Directed I/O\")"
+        }
+        Maker::Amd => {
+            "\"IOMMU\" (also \"AMD-Vi\", \"SVM Mode\" with \"IOMMU\" under \"AMD CBS\", \"NBIO\"): set it to Enabled, not Auto"
+        }
+        Maker::Other => "\"IOMMU\" or \"SMMU\" (also \"VT-d\", \"AMD-Vi\", \"I/O virtualization\")",
+    }
+}
+
+fn maker(subject: &Subject<'_>) -> Maker {
+    subject.setup.processor.known().map_or(Maker::Other, |processor| processor.maker)
+}
+
+fn firmware(subject: &Subject<'_>) -> Found {
+    let iommu = known(&subject.snapshot.machine.iommu, "the IOMMU")?;
+    let table = match iommu.on {
+        // The kernel would not use one that is not there.
+        true => {
+            iommu.firmware.known().cloned().flatten().unwrap_or_else(|| "its own way".to_owned())
+        }
+        false => match known(&iommu.firmware, "what the firmware says of an IOMMU")? {
+            Some(table) => table.clone(),
+            None => {
+                let by_hand = format!("enable {} in the firmware's setup", setting(maker(subject)));
+                let text = "the firmware does not offer an IOMMU: its tables name none";
+                let hint = format!("{by_hand}; in a virtual machine, give it an emulated IOMMU");
+                return Ok(Finding::fail(text, hint).remedy(Remedy::ByHand(by_hand)));
+            }
+        },
+    };
+    Ok(Finding::pass(format!("the firmware offers an IOMMU ({table})")))
+}
+
+fn kernel(subject: &Subject<'_>) -> Found {
+    let iommu = known(&subject.snapshot.machine.iommu, "the IOMMU")?;
+    if iommu.on {
+        let groups = subject.snapshot.groups.len();
+        return Ok(Finding::pass(format!("the kernel uses the IOMMU: {groups} groups")));
+    }
+    match known(&iommu.firmware, "what the firmware says of an IOMMU")? {
+        Some(_) => Ok(kernel_is_off(subject)),
+        None => Ok(Finding::fail(
+            "the kernel made no IOMMU groups, and the firmware offers no IOMMU to make them with",
+            "see iommu_firmware",
+        )),
+    }
+}
+
+/// The firmware offers it: what keeps the kernel from using it.
+/// (Documentation/admin-guide/kernel-parameters.txt: `iommu=`, `intel_iommu=`, `amd_iommu=`.)
+fn kernel_is_off(subject: &Subject<'_>) -> Finding {
+    let text = "the firmware offers an IOMMU, the kernel has it off";
+    let cmdline = subject.cmdline();
+    let off: Vec<&str> = ["iommu=off", "amd_iommu=off", "intel_iommu=off"]
+        .into_iter()
+        .filter(|word| cmdline.has(word))
+        .collect();
+    let intel = match maker(subject) {
+        Maker::Intel => true,
+        Maker::Amd => false,
+        Maker::Other => subject.is_x86(),
+    } || dmar(subject);
+    let mut finding = match (off.is_empty(), intel) {
+        (false, _) => Finding::fail(
+            format!("{text}: it was started with {}", off.join(" ")),
+            format!("remove {} from the boot arguments", off.join(" ")),
+        ),
+        (true, true) => Finding::fail(text, "add intel_iommu=on to the boot arguments"),
+        // On by default (CONFIG_AMD_IOMMU): nothing to add.
+        (true, false) => Finding::fail(
+            format!("{text}, and no boot argument says so"),
+            "look for `AMD-Vi`, `arm-smmu` or `iommu` in the kernel's log; the kernel may be built without a driver for it",
+        ),
+    };
+    for word in &off {
+        finding = finding.remedy(Remedy::Argument(Change::Remove((*word).to_owned())));
+    }
+    match intel {
+        true => finding.argument("intel_iommu=on"),
+        false => finding,
+    }
+}
+
+fn dmar(subject: &Subject<'_>) -> bool {
+    let iommu = subject.snapshot.machine.iommu.known();
+    let table = iommu.and_then(|iommu| iommu.firmware.known()?.as_deref());
+    table == Some("DMAR")
+}
+
+fn remapping(subject: &Subject<'_>) -> Found {
+    let unsafe_allowed =
+        subject.setup.modules.is_on("vfio_iommu_type1", "allow_unsafe_interrupts").is(&true);
+    match known(&subject.setup.remapping, "whether interrupts are remapped")? {
+        None => {
+            Ok(Finding::pass("interrupts of devices are isolated by this machine's controller"))
+        }
+        Some(true) if unsafe_allowed => Ok(Finding::warn(
+            "interrupts of devices are remapped, and allow_unsafe_interrupts is on for nothing",
+            "remove allow_unsafe_interrupts=1 from the options of vfio_iommu_type1",
+        )),
+        Some(true) => Ok(Finding::pass("interrupts of devices are remapped")),
+        Some(false) if unsafe_allowed => Ok(Finding::warn(
+            "interrupts of devices are not remapped; allow_unsafe_interrupts lets guests have devices all the same, and a guest can forge interrupts of the host",
+            "use it with guests that are trusted only; look for a firmware setting \"Interrupt Remapping\" or \"x2APIC\"",
+        )),
+        Some(false) if !subject.snapshot.machine.iommu.known().is_some_and(|iommu| iommu.on) => {
+            Ok(Finding::fail(
+                "interrupts of devices are not remapped while the IOMMU is off",
+                "see iommu_kernel",
+            ))
+        }
+        Some(false) => Ok(remapping_is_off(subject)),
+    }
+}
+
+fn remapping_is_off(subject: &Subject<'_>) -> Finding {
+    let cmdline = subject.cmdline();
+    let text = "interrupts of devices are not remapped: VFIO refuses to give any to a guest";
+    let by_hand = "enable \"Interrupt Remapping\" and \"x2APIC\" in the firmware's setup, or update the firmware";
+    let mut finding = Finding::fail(text, by_hand);
+    let off: Vec<&str> = ["intremap=off", "nointremap", "noapic", "intremap=nosid"]
+        .into_iter()
+        .filter(|word| cmdline.has(word))
+        .collect();
+    if off.is_empty() {
+        return finding.remedy(Remedy::ByHand(by_hand.to_owned()));
+    }
+    finding.text = format!("{text}; the kernel was started with {}", off.join(" "));
+    finding.hint = format!("remove {} from the boot arguments", off.join(" "));
+    for word in off {
+        finding = finding.remedy(Remedy::Argument(Change::Remove(word.to_owned())));
+    }
+    finding
+}
+
+fn identity(subject: &Subject<'_>) -> Found {
+    let pass = "devices of the host are not translated";
+    if subject.is_power() {
+        return Ok(Finding::pass("devices of the host use a window of their own on POWER"));
+    }
+    let cmdline = subject.cmdline();
+    if cmdline.has("iommu=pt") || cmdline.has("iommu.passthrough=1") {
+        return Ok(Finding::pass(format!("{pass} (iommu=pt)")));
+    }
+    let domains = || subject.snapshot.groups.values().map(|group| &group.domain);
+    let translated = domains().any(|domain| domain.known().is_some_and(|kind| kind != "identity"));
+    if !translated && domains().next().is_some() {
+        for domain in domains() {
+            known(domain, "how devices of the host are translated")?;
+        }
+        return Ok(Finding::pass(pass));
+    }
+    let cmdline = known(&subject.setup.cmdline, "what the kernel was started with")?;
+    let word = if cmdline.contains("iommu.passthrough=") || !subject.is_x86() {
+        "iommu.passthrough=1"
+    } else {
+        "iommu=pt"
+    };
+    let text = "devices of the host go through the IOMMU's translation, which costs fast network cards and drives some of their speed";
+    Ok(Finding::warn(text, format!("add {word} to the boot arguments")).argument(word))
+}
+
+fn acs_override(subject: &Subject<'_>) -> Found {
+    known(&subject.setup.cmdline, "what the kernel was started with")?;
+    let value = subject.cmdline().value("pcie_acs_override");
+    Ok(match value {
+        None => Finding::pass("groups are not overridden"),
+        Some(value) => Finding::warn(
+            format!(
+                "pcie_acs_override={value} splits groups that the hardware does not isolate: devices in them can reach each other's memory past the IOMMU"
+            ),
+            "use it only where all guests trust each other, and never for what the host needs",
+        ),
+    })
+}

@@ -1,0 +1,89 @@
+//! Screens: what draws on the host's, and would hold a device for it.
+
+use super::{Check, Finding, Found, Run, Severity, Subject, known};
+use crate::function::Function;
+use crate::ids::VendorId;
+use crate::usage::Use;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "screen_services",
+        about: "No display server, remote desktop or vendor's service would hold the device.",
+        severity: Severity::Advised,
+        run: Run::Device(services),
+    },
+    Check {
+        name: "xorg",
+        about: "No X11 configuration makes the display server take the device.",
+        severity: Severity::Advised,
+        run: Run::Device(xorg),
+    },
+    Check {
+        name: "framebuffer",
+        about: "The firmware's framebuffer (efifb, simpledrm) and the console are on another device.",
+        severity: Severity::Advised,
+        run: Run::Device(framebuffer),
+    },
+];
+
+fn is_display(function: &Function) -> bool {
+    function.class.known().is_some_and(|class| class.is_display())
+}
+
+fn services(subject: &Subject<'_>, function: &Function) -> Found {
+    if !is_display(function) {
+        return Ok(Finding::pass("not a display device"));
+    }
+    let active = known(&subject.setup.screens.services, "which services are active")?;
+    let nvidia = is_nvidia(function);
+    let felt: Vec<&str> =
+        active.iter().map(String::as_str).filter(|unit| nvidia || !is_nvidias(unit)).collect();
+    Ok(match felt.is_empty() {
+        true => Finding::pass("no service that draws on screens is active"),
+        false => Finding::warn(
+            format!("{} would hold it", felt.join(", ")),
+            "`passthru bind --stop-services` stops those that do hold it; for good: `systemctl disable` them, or start them after the guest",
+        ),
+    })
+}
+
+fn is_nvidia(function: &Function) -> bool {
+    function.vendor.is(&VendorId(0x10de))
+}
+
+/// A service that is about NVIDIA's cards only.
+fn is_nvidias(unit: &str) -> bool {
+    unit.starts_with("nvidia") || unit.contains("dcgm")
+}
+
+fn xorg(subject: &Subject<'_>, function: &Function) -> Found {
+    if !is_display(function) || !is_nvidia(function) {
+        return Ok(Finding::pass("not a device that X11 is configured for by its maker"));
+    }
+    let files = known(&subject.setup.screens.xorg, "how X11 is configured")?;
+    Ok(match files.is_empty() {
+        true => Finding::pass("no X11 configuration names NVIDIA's driver"),
+        false => Finding::warn(
+            format!("{} make the display server take NVIDIA's cards", files.join(", ")),
+            "set them aside",
+        ),
+    })
+}
+
+fn framebuffer(_: &Subject<'_>, function: &Function) -> Found {
+    let drawn = function
+        .uses
+        .iter()
+        .find(|used| matches!(used, Use::BootFramebuffer { .. } | Use::Console { .. }));
+    Ok(match (drawn, function.boot_vga) {
+        (Some(used), _) => Finding::warn(
+            format!("{used}: the host's first screen is on it"),
+            "make another card the first in the firmware's setup (\"Primary Display\", \"IGFX first\"); else the host goes dark when a guest has it",
+        ),
+        (None, Some(true)) => Finding::warn(
+            "the firmware initialised it as the first screen: its ROM is a changed copy, guests may need one from a file",
+            "make another card the first in the firmware's setup (\"Primary Display\", \"IGFX first\")",
+        ),
+        (None, _) => Finding::pass("the host's first screen is on another device, or on none"),
+    })
+}

@@ -1,0 +1,160 @@
+//! The table of checks, walked; and what it says of made-up hosts.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::BTreeSet;
+
+use model::boot::cmdline::Change;
+use model::check::{self, Checked, Remedy, Severity, Status, Subject};
+use model::setup::{
+    Access, Firmware, Maker, Memory, Modules, Processor, Programs, Screens, Setup, Smt,
+};
+use model::snapshot::ModuleState;
+use model::{Fact, Snapshot, Why};
+
+mod shapes;
+
+use shapes::Shape;
+
+/// A host on which everything is as it should be.
+fn ready() -> Setup {
+    let modules = ["vfio", "vfio_pci", "vfio_iommu_type1", "irqbypass", "iommufd"];
+    let states = modules.map(|name| (name.to_owned(), ModuleState::Loaded.into()));
+    Setup {
+        os: Fact::Unknown(Why::NotProvided),
+        cmdline: "root=/dev/sda1 iommu=pt".to_owned().into(),
+        processor: Processor { maker: Maker::Intel, virtualization: Some(true), hypervisor: false }
+            .into(),
+        product: "Some Maker Some Board".to_owned().into(),
+        kvm: Access::Usable.into(),
+        remapping: Some(true).into(),
+        modules: Modules { states: states.into(), ..Modules::default() },
+        smt: Smt { control: "on".to_owned(), active: true }.into(),
+        firmware: Firmware {
+            efi: true.into(),
+            secure_boot: Some(false).into(),
+            lockdown: Some("none".to_owned()).into(),
+        },
+        memory: Memory { pools: Vec::new().into(), lock_limit: None.into() },
+        programs: Programs { qemu: Some((10, 0, 2)).into(), libvirt: None.into(), uefi: 3.into() },
+        screens: Screens { services: Vec::new().into(), xorg: Vec::new().into() },
+        security: vec!["capability".to_owned()].into(),
+    }
+}
+
+fn checked(snapshot: &Snapshot, setup: &Setup) -> Vec<Checked> {
+    check::check(&Subject { snapshot, setup, devices: &[] })
+}
+
+/// What a check of the host found.
+fn of<'a>(checked: &'a [Checked], name: &str) -> &'a model::check::Finding {
+    &checked.iter().find(|one| one.check.name == name).unwrap().finding
+}
+
+#[test]
+fn the_table() {
+    let mut names = BTreeSet::new();
+    for check in check::all() {
+        assert!(names.insert(check.name), "{} stands twice", check.name);
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        assert!(check.name.chars().all(plain), "{}", check.name);
+        assert!(check.about.ends_with(['.', ')']) && check.about.len() < 120, "{}", check.about);
+    }
+}
+
+#[test]
+fn a_ready_host() {
+    let mut snapshot = Shape::new().0;
+    snapshot.machine.memory_available = (8 << 30).into();
+    snapshot.machine.memory_total = (16 << 30).into();
+    let checked = checked(&snapshot, &ready());
+    let not: Vec<_> = checked.iter().filter(|one| one.finding.status != Status::Pass).collect();
+    assert!(not.is_empty(), "{not:#?}");
+    assert!(check::is_ready(&checked));
+}
+
+/// What is only advised never keeps a host from being ready, whatever is known.
+#[test]
+fn advice_does_not_fail() {
+    let unknown = |why: &Why| {
+        let mut setup = ready();
+        setup.cmdline = Fact::Unknown(why.clone());
+        setup.modules = Modules::default();
+        setup.security = Fact::Unknown(why.clone());
+        setup.programs.qemu = Fact::Unknown(why.clone());
+        setup
+    };
+    for setup in [ready(), unknown(&Why::NotProvided), unknown(&Why::NotPermitted)] {
+        for one in checked(&Shape::new().0, &setup) {
+            if one.check.severity == Severity::Advised {
+                assert_ne!(one.finding.status, Status::Fail, "{one:?}");
+            }
+            let sentence = &one.finding.text;
+            assert!(!sentence.is_empty() && !sentence.ends_with('.'), "{one:?}");
+            let amiss = matches!(one.finding.status, Status::Fail | Status::Warn);
+            assert_eq!(amiss, !one.finding.hint.is_empty(), "{one:?}");
+        }
+    }
+}
+
+fn without_iommu(table: Option<&str>) -> Snapshot {
+    let mut snapshot = Shape::new().0;
+    snapshot.groups.clear();
+    if let Fact::Known(iommu) = &mut snapshot.machine.iommu {
+        iommu.on = false;
+        iommu.firmware = table.map(str::to_owned).into();
+    }
+    snapshot
+}
+
+#[test]
+fn the_firmware_and_the_kernel_are_told_apart() {
+    let setup = ready();
+    let none = checked(&without_iommu(None), &setup);
+    assert_eq!(of(&none, "iommu_firmware").status, Status::Fail);
+    assert!(of(&none, "iommu_firmware").hint.contains("VT-d"));
+    assert!(!check::is_ready(&none));
+
+    let off = checked(&without_iommu(Some("DMAR")), &setup);
+    assert_eq!(of(&off, "iommu_firmware").status, Status::Pass);
+    let kernel = of(&off, "iommu_kernel");
+    assert!(
+        kernel.text.contains("the firmware offers an IOMMU, the kernel has it off"),
+        "{kernel}"
+    );
+    let on = Remedy::Argument(Change::Set("intel_iommu=on".to_owned()));
+    assert_eq!(kernel.remedies, [on.clone()]);
+
+    // What switches it off is taken away, and on AMD nothing is added.
+    let amd = Setup {
+        cmdline: "amd_iommu=off quiet".to_owned().into(),
+        processor: Processor { maker: Maker::Amd, virtualization: Some(true), hypervisor: false }
+            .into(),
+        ..ready()
+    };
+    let off = checked(&without_iommu(Some("IVRS")), &amd);
+    let gone = Remedy::Argument(Change::Remove("amd_iommu=off".to_owned()));
+    assert_eq!(of(&off, "iommu_kernel").remedies, [gone]);
+    let intel = Setup { cmdline: "intel_iommu=off".to_owned().into(), ..ready() };
+    let off = checked(&without_iommu(Some("DMAR")), &intel);
+    assert_eq!(of(&off, "iommu_kernel").remedies.last(), Some(&on));
+}
+
+#[test]
+fn interrupts_and_kvm() {
+    let mut setup = ready();
+    setup.remapping = Some(false).into();
+    setup.kvm = Access::Refused.into();
+    let found = checked(&Shape::new().0, &setup);
+    assert_eq!(of(&found, "interrupt_remapping").status, Status::Fail);
+    assert!(of(&found, "kvm").hint.contains("group"));
+    let key = ("vfio_iommu_type1".to_owned(), "allow_unsafe_interrupts".to_owned());
+    setup.modules.parameters.insert(key, "Y".to_owned().into());
+    let found = checked(&Shape::new().0, &setup);
+    assert_eq!(of(&found, "interrupt_remapping").status, Status::Warn);
+
+    setup.kvm = Access::Missing.into();
+    setup.modules.states.insert("kvm_intel".to_owned(), ModuleState::Loadable.into());
+    let found = checked(&Shape::new().0, &setup);
+    assert_eq!(of(&found, "kvm").remedies, [Remedy::Load("kvm_intel".to_owned())]);
+}
