@@ -9,6 +9,9 @@
 mod attribute;
 mod driver;
 mod error;
+mod file;
+mod look;
+mod made;
 mod software;
 
 use std::fmt;
@@ -97,6 +100,10 @@ impl Applier {
             Step::KeepAwake { bdf } => self.keep_awake(*bdf),
             Step::SetD3cold { bdf, from, to } => self.set_d3cold(*bdf, *from, *to),
             Step::Reset { bdf } => self.reset(*bdf),
+            Step::WriteFile { path, from, to } => self.write_file(path, from.as_ref(), to.as_ref()),
+            Step::Make(made) => self.make(made),
+            Step::Restore(made) => self.restore(made),
+            Step::SetSmt { from, to } => self.set_smt(from, to),
         };
         match result {
             Ok(outcome) => outcome,

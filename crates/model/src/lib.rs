@@ -12,6 +12,7 @@ pub mod bdf;
 pub mod boot;
 pub mod check;
 pub mod fact;
+pub mod file;
 pub mod function;
 pub mod ids;
 pub mod parse;

@@ -10,6 +10,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::bdf::Bdf;
+use crate::boot::cmdline::Change;
+use crate::file::{self, Content};
 
 /// One change to the machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +49,44 @@ pub enum Step {
     SetD3cold { bdf: Bdf, from: bool, to: bool },
     /// Reset one function by the kernel's `reset` file.
     Reset { bdf: Bdf },
+    /// Put a file of the configuration in the place of another; `None` is no file.
+    WriteFile { path: String, from: Option<Content>, to: Option<Content> },
+    /// Let a program make a file anew: a boot menu, an initramfs. The old one is kept beside it.
+    Make(Made),
+    /// Put back the file that was kept, or make it anew where that would not be right.
+    Restore(Made),
+    /// Simultaneous multithreading of the running kernel (`on`, `off`).
+    SetSmt { from: String, to: String },
+}
+
+/// A file that a program makes from others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// As in `/boot/grub/grub.cfg`, `/boot/initrd.img-6.12.43+deb13-amd64`.
+    pub path: String,
+    /// The program and its arguments; [`Made::OUT`] stands for the file to make.
+    pub command: Vec<String>,
+    pub wanted: Wanted,
+}
+
+/// What must be in a file that was made, or it is not put in place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// A boot loader's menu, in which kernels are started with these arguments.
+    Menu { arguments: Vec<Change> },
+    /// An initramfs, with these modules and without those.
+    Initramfs { with: Vec<String>, without: Vec<String> },
+}
+
+impl Made {
+    /// Stands for the file to make in a command.
+    pub const OUT: &str = "{out}";
+
+    /// The name of the program that makes it.
+    pub fn program(&self) -> &str {
+        self.command.first().map_or("nothing", String::as_str)
+    }
 }
 
 /// The way back from a step.
@@ -61,6 +101,14 @@ impl Step {
     /// The way back.
     pub fn undo(&self) -> Undo {
         Undo::Step(match self {
+            Self::WriteFile { path, from, to } => {
+                Self::WriteFile { path: path.clone(), from: to.clone(), to: from.clone() }
+            }
+            Self::Make(made) => Self::Restore(made.clone()),
+            Self::Restore(_) => {
+                return Undo::None("what was made stands until it is made again");
+            }
+            Self::SetSmt { from, to } => Self::SetSmt { from: to.clone(), to: from.clone() },
             Self::LoadModule { .. } => {
                 return Undo::None(
                     "a module that nobody uses does nothing, and others may have begun to use it",
@@ -99,7 +147,13 @@ impl Step {
     /// The function that it changes.
     pub fn bdf(&self) -> Option<Bdf> {
         match self {
-            Self::LoadModule { .. } | Self::StopUnit { .. } | Self::StartUnit { .. } => None,
+            Self::LoadModule { .. }
+            | Self::StopUnit { .. }
+            | Self::StartUnit { .. }
+            | Self::WriteFile { .. }
+            | Self::Make(_)
+            | Self::Restore(_)
+            | Self::SetSmt { .. } => None,
             Self::Unbind { bdf, .. }
             | Self::SetDriverOverride { bdf, .. }
             | Self::Probe { bdf, .. }
@@ -125,7 +179,18 @@ impl Step {
             | Self::SetPowerControl { .. }
             | Self::KeepAwake { .. }
             | Self::SetD3cold { .. }
+            | Self::SetSmt { .. }
             | Self::Reset { .. } => true,
+            Self::WriteFile { .. } | Self::Make(_) | Self::Restore(_) => false,
+        }
+    }
+
+    /// What it changes in a file, as a unified diff; empty where it changes none that is known
+    /// beforehand.
+    pub fn diff(&self) -> String {
+        match self {
+            Self::WriteFile { path, from, to } => file::diff(path, from.as_ref(), to.as_ref()),
+            _ => String::new(),
         }
     }
 }
@@ -165,6 +230,12 @@ impl fmt::Display for Step {
             }
             Self::ProbeAny { bdf } => write!(f, "probe {bdf} for its own driver"),
             Self::Reset { bdf } => write!(f, "reset {bdf}"),
+            Self::WriteFile { path, from: None, .. } => write!(f, "make {path}"),
+            Self::WriteFile { path, to: None, .. } => write!(f, "remove {path}"),
+            Self::WriteFile { path, .. } => write!(f, "change {path}"),
+            Self::Make(made) => write!(f, "make {} anew by {}", made.path, made.program()),
+            Self::Restore(made) => write!(f, "put {} back", made.path),
+            Self::SetSmt { to, .. } => write!(f, "set simultaneous multithreading to {to}"),
         }
     }
 }

@@ -123,7 +123,7 @@ fn the_firmware_and_the_kernel_are_told_apart() {
         "{kernel}"
     );
     let on = Remedy::Argument(Change::Set("intel_iommu=on".to_owned()));
-    assert_eq!(kernel.remedies, [on.clone()]);
+    assert_eq!(kernel.remedies, std::slice::from_ref(&on));
 
     // What switches it off is taken away, and on AMD nothing is added.
     let amd = Setup {

@@ -49,6 +49,12 @@ pub enum ApplyError {
     Command { cmd: Cmd, status: Option<i32>, stderr: String },
     #[error("{unit} is {state} after `{cmd}`")]
     Unit { unit: String, state: String, cmd: Cmd },
+    #[error("cannot {doing} `{}`: {text}", path.display())]
+    File { doing: &'static str, path: PathBuf, errno: i32, text: String },
+    #[error("`{}` is not what it was: somebody changed it since it was read", path.display())]
+    FileMoved { path: PathBuf },
+    #[error("`{}`, made by {program}, is not as it must be: {reason}", path.display())]
+    NotMade { path: PathBuf, program: String, reason: String },
     #[error(transparent)]
     Run(#[from] RunError),
 }
@@ -64,7 +70,9 @@ impl ApplyError {
     /// The kernel's error number, where there is one.
     pub fn errno(&self) -> Option<i32> {
         match self {
-            Self::Write { errno, .. } | Self::Read { errno, .. } => Some(*errno),
+            Self::Write { errno, .. } | Self::Read { errno, .. } | Self::File { errno, .. } => {
+                Some(*errno)
+            }
             _ => None,
         }
     }
@@ -81,6 +89,11 @@ impl ApplyError {
             }
             Self::Write { errno, path, .. } => hint_for(*errno, path.ends_with("reset")),
             Self::Read { errno, .. } => hint_for(*errno, false),
+            Self::File { errno, .. } => hint_for_files(*errno),
+            Self::FileMoved { .. } => Some("plan again; another program changes this file, too"),
+            Self::NotMade { .. } => Some(
+                "what was there before is in place; run the program by hand to see what it says",
+            ),
             Self::Locked { .. } => {
                 Some("a bind or unbind of this device hangs in the kernel; see the kernel log")
             }
@@ -116,6 +129,18 @@ fn hint_for(errno: i32, reset: bool) -> Option<&'static str> {
         Errno::NOTTY if reset => "the device has no reset that works",
         Errno::NOENT => "this kernel does not offer it, or the device has just gone",
         Errno::IO => "the device does not answer; the kernel log says more",
+        _ => return None,
+    })
+}
+
+/// What the kernel's usual refusals mean when a file is changed.
+fn hint_for_files(errno: i32) -> Option<&'static str> {
+    Some(match Errno::from_raw_os_error(errno) {
+        Errno::ROFS => {
+            "its file system is mounted read-only: remount it, or this is an immutable image, whose own tools change it"
+        }
+        Errno::NOSPC => "its file system is full: remove old kernels, or give it more room",
+        Errno::ACCESS | Errno::PERM => "only root may change it; run as root",
         _ => return None,
     })
 }

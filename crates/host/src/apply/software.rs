@@ -121,7 +121,7 @@ impl Applier {
         }
     }
 
-    fn run_well(&mut self, cmd: Cmd) -> Result<Output, Stop> {
+    pub(super) fn run_well(&mut self, cmd: Cmd) -> Result<Output, Stop> {
         let output = self.runner.run(&cmd).map_err(ApplyError::Run)?;
         match output.status {
             Some(0) => Ok(output),

@@ -1,0 +1,161 @@
+//! Steps that change files: configuration, boot menus, initramfs images.
+//!
+//! A file is never half written: the new one is made beside it, flushed to
+//! the disk and renamed into its place, so that a power cut at any moment
+//! leaves the old or the new one. What a program makes goes the same way, and
+//! the file that it replaces is kept beside it under another name.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use model::file::Content;
+use sha2::{Digest, Sha256};
+
+use super::{Applier, ApplyError, Outcome, Stop};
+
+/// Of a file that was not there before.
+const MODE: u32 = 0o644;
+
+impl Applier {
+    pub(super) fn write_file(
+        &mut self,
+        path: &str,
+        from: Option<&Content>,
+        to: Option<&Content>,
+    ) -> Result<Outcome, Stop> {
+        let place = self.place(path)?;
+        let found = content(&place)?;
+        let same = |content: Option<&Content>| found.as_ref() == content.map(|content| &content.0);
+        if same(to) {
+            remove(&beside(&place, "new"))?;
+            return Ok(Outcome::Already);
+        }
+        if !same(from) {
+            return Err(ApplyError::FileMoved { path: place }.into());
+        }
+        match to {
+            Some(to) => replace(&place, &to.0)?,
+            None => remove(&place)?,
+        }
+        flush_folder(&place)?;
+        match content(&place)?.as_ref() == to.map(|content| &content.0) {
+            true => Ok(Outcome::Done),
+            false => Err(ApplyError::FileMoved { path: place }.into()),
+        }
+    }
+
+    /// Where a file of the configuration is, behind links of other names for
+    /// it, and inside the root.
+    pub(super) fn place(&self, path: &str) -> Result<PathBuf, Stop> {
+        let path = self.root.at(path);
+        let place = match path.canonicalize() {
+            Ok(real) => real,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => path.clone(),
+            Err(error) => return Err(failed("look for", &path, &error).into()),
+        };
+        let folder = place.parent().unwrap_or(Path::new("/"));
+        let folder = match folder.exists() {
+            true => folder.canonicalize().map_err(|error| failed("look for", folder, &error))?,
+            false => folder.to_owned(),
+        };
+        let root = self.root.path();
+        let root = root.canonicalize().map_err(|error| failed("look for", root, &error))?;
+        match folder.starts_with(&root) {
+            true => Ok(place),
+            false => Err(ApplyError::Outside { path }.into()),
+        }
+    }
+}
+
+/// What is in a file; `None` where there is none.
+pub(super) fn content(path: &Path) -> Result<Option<Vec<u8>>, ApplyError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path, &error)),
+    }
+}
+
+/// A name beside a file that no program takes for one of its own: it begins
+/// with a dot, and does not end as the file does.
+pub(super) fn beside(path: &Path, what: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.passthru-{what}"))
+}
+
+/// Removes a file that may be gone already.
+pub(super) fn remove(path: &Path) -> Result<(), ApplyError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed("remove", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts bytes in the place of a file, with its owner and mode.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), ApplyError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| failed("make", folder, &error))?;
+    }
+    let old = fs::metadata(path).ok();
+    let new = beside(path, "new");
+    remove(&new)?;
+    let written = write_new(&new, bytes, old.as_ref()).and_then(|()| fs::rename(&new, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&new);
+        failed("write", path, &error)
+    })
+}
+
+fn write_new(path: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
+    file.write_all(bytes)?;
+    if let Some(old) = old {
+        like(&file, old)?;
+    }
+    file.sync_all()
+}
+
+/// The owner and mode of another file. A file system without either (the EFI
+/// system partition's) has them alike for all of its files.
+pub(super) fn like(file: &File, old: &Metadata) -> io::Result<()> {
+    let now = file.metadata()?;
+    if (now.uid(), now.gid()) != (old.uid(), old.gid()) {
+        fchown(file, Some(old.uid()), Some(old.gid()))?;
+    }
+    if now.mode() != old.mode() {
+        file.set_permissions(fs::Permissions::from_mode(old.mode()))?;
+    }
+    Ok(())
+}
+
+/// Makes what happened to the names of a folder last.
+pub(super) fn flush_folder(path: &Path) -> Result<(), ApplyError> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let flushed = File::open(folder).and_then(|folder| folder.sync_all());
+    flushed.map_err(|error| failed("flush", folder, &error))
+}
+
+/// The SHA-256 of a file, read piece by piece.
+pub(super) fn hash(path: &Path) -> Result<[u8; 32], ApplyError> {
+    let read = |path: &Path| -> io::Result<[u8; 32]> {
+        let (mut file, mut hasher) = (File::open(path)?, Sha256::new());
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match file.read(&mut piece)? {
+                0 => return Ok(hasher.finalize().into()),
+                count => hasher.update(&piece[..count]),
+            }
+        }
+    };
+    read(path).map_err(|error| failed("read", path, &error))
+}
+
+/// An error with the path and the kernel's words.
+pub(super) fn failed(doing: &'static str, path: &Path, error: &io::Error) -> ApplyError {
+    let errno = error.raw_os_error().unwrap_or_default();
+    ApplyError::File { doing, path: path.to_owned(), errno, text: model::port::errno_text(errno) }
+}

@@ -1,0 +1,257 @@
+//! Steps that change files, on a folder; what makes files is really run.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use fakehost::FakeHost;
+use host::run::CommandRunner;
+use model::file::Content;
+use model::step::{Made, Undo, Wanted};
+
+use super::*;
+
+/// A machine's configuration, and who changes it.
+struct Tree {
+    dir: tempfile::TempDir,
+    applier: Applier,
+}
+
+impl Tree {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("etc/default")).unwrap();
+        fs::create_dir_all(dir.path().join("boot/grub")).unwrap();
+        let writer = Box::new(FakeHost::new().kernel());
+        let applier = Applier::new(Root::new(dir.path()), writer, Box::new(CommandRunner));
+        Self { dir, applier }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path.trim_start_matches('/'))
+    }
+
+    fn put(&self, path: &str, text: &str) {
+        fs::write(self.path(path), text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    /// Every file with its mode and content.
+    fn all(&self) -> Vec<(PathBuf, u32, Vec<u8>)> {
+        let (mut files, mut folders) = (Vec::new(), vec![self.dir.path().to_owned()]);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => {
+                        let mode = fs::metadata(&path).unwrap().mode();
+                        files.push((path.clone(), mode, fs::read(&path).unwrap()));
+                    }
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    fn undo(&mut self, step: &Step) -> Outcome {
+        let Undo::Step(back) = step.undo() else { panic!("{step} has no way back") };
+        self.applier.apply(&back)
+    }
+}
+
+fn write(path: &str, from: Option<&str>, to: Option<&str>) -> Step {
+    Step::WriteFile {
+        path: path.to_owned(),
+        from: from.map(Content::from),
+        to: to.map(Content::from),
+    }
+}
+
+/// A file that `sh` makes.
+fn made(path: &str, script: &str, wanted: Wanted) -> Step {
+    let command = ["sh", "-c", script, "sh", Made::OUT].map(str::to_owned).to_vec();
+    Step::Make(Made { path: path.to_owned(), command, wanted })
+}
+
+const GRUB: &str = "/etc/default/grub";
+const CFG: &str = "/boot/grub/grub.cfg";
+const MENU: &str =
+    "menuentry 'Linux' {\n\tlinux /vmlinuz root=/dev/sda1 quiet\n\tinitrd /initrd.img\n}\n";
+
+fn menu(script: &str) -> Step {
+    let arguments = vec![model::boot::cmdline::Change::Set("iommu=pt".to_owned())];
+    made(CFG, script, Wanted::Menu { arguments })
+}
+
+/// A menu as it is made once the argument is in the sources.
+const MAKES: &str = "sed 's/quiet/quiet iommu=pt/' boot.cfg > \"$1\"";
+
+/// The same, from a file of this tree.
+fn makes(tree: &Tree) -> String {
+    MAKES.replace("boot.cfg", &tree.path("/boot/menu").display().to_string())
+}
+
+#[test]
+fn a_file_is_changed_and_put_back_whole() {
+    let mut tree = Tree::new();
+    tree.put(GRUB, "A=1\r\nB=\"x\"");
+    fs::set_permissions(tree.path(GRUB), fs::Permissions::from_mode(0o640)).unwrap();
+    let before = tree.all();
+    let change = write(GRUB, Some("A=1\r\nB=\"x\""), Some("A=2\n"));
+    let new = write("/etc/modprobe.d/passthru.conf", None, Some("blacklist x\n"));
+    for step in [&change, &new] {
+        assert_eq!(tree.applier.apply(step), Outcome::Done, "{step}");
+        assert_eq!(tree.applier.apply(step), Outcome::Already, "{step}");
+    }
+    assert_eq!(tree.read(GRUB), "A=2\n");
+    assert_eq!(fs::metadata(tree.path(GRUB)).unwrap().mode() & 0o777, 0o640);
+    for step in [&new, &change] {
+        assert_eq!(tree.undo(step), Outcome::Done, "{step}");
+        assert_eq!(tree.undo(step), Outcome::Already, "{step}");
+    }
+    assert_eq!(tree.all(), before);
+}
+
+#[test]
+fn what_somebody_changed_is_left_alone() {
+    let mut tree = Tree::new();
+    tree.put(GRUB, "theirs\n");
+    let step = write(GRUB, Some("ours\n"), Some("new\n"));
+    let outcome = tree.applier.apply(&step);
+    assert!(matches!(&outcome, Outcome::Failed(ApplyError::FileMoved { .. })), "{outcome:?}");
+    assert_eq!(tree.read(GRUB), "theirs\n");
+    // A file that was to be new is not written over, either.
+    let outcome = tree.applier.apply(&write(GRUB, None, Some("new\n")));
+    assert!(matches!(&outcome, Outcome::Failed(ApplyError::FileMoved { .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_link_is_followed_and_stays_one() {
+    let mut tree = Tree::new();
+    tree.put("/etc/grub.real", "a\n");
+    symlink("../grub.real", tree.path(GRUB)).unwrap();
+    assert_eq!(tree.applier.apply(&write(GRUB, Some("a\n"), Some("b\n"))), Outcome::Done);
+    assert!(tree.path(GRUB).is_symlink());
+    assert_eq!(tree.read("/etc/grub.real"), "b\n");
+    // Nothing is written outside of the tree.
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    fs::remove_file(tree.path(GRUB)).unwrap();
+    symlink(outside.path(), tree.path(GRUB)).unwrap();
+    let outcome = tree.applier.apply(&write(GRUB, Some(""), Some("b\n")));
+    assert!(matches!(&outcome, Outcome::Failed(ApplyError::Outside { .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_menu_is_made_anew_and_put_back() {
+    let mut tree = Tree::new();
+    tree.put(CFG, MENU);
+    tree.put("/boot/menu", MENU);
+    tree.put("/boot/vmlinuz", "");
+    tree.put("/boot/initrd.img", "");
+    let before = tree.all();
+    let step = menu(&makes(&tree));
+    assert_eq!(tree.applier.apply(&step), Outcome::Done);
+    assert!(tree.read(CFG).contains("quiet iommu=pt"));
+    assert_eq!(tree.undo(&step), Outcome::Done);
+    assert_eq!(tree.all(), before);
+    assert_eq!(tree.undo(&step), Outcome::Already);
+}
+
+/// Somebody installed a kernel meanwhile: the old menu is not put back.
+#[test]
+fn a_menu_that_is_not_ours_any_more_is_made_anew() {
+    let mut tree = Tree::new();
+    tree.put(CFG, MENU);
+    tree.put("/boot/menu", MENU);
+    let step = menu(&makes(&tree));
+    assert_eq!(tree.applier.apply(&step), Outcome::Done);
+    tree.put(CFG, "another\n");
+    assert_eq!(tree.undo(&step), Outcome::Done);
+    assert!(tree.read(CFG).contains("iommu=pt"), "made by the program: {}", tree.read(CFG));
+    // Or removed the kernel that it names.
+    tree.put(CFG, MENU);
+    assert_eq!(tree.applier.apply(&step), Outcome::Done);
+    assert_eq!(tree.undo(&step), Outcome::Done);
+    assert!(tree.read(CFG).contains("iommu=pt"), "its kernels are not there: {}", tree.read(CFG));
+    assert_eq!(fs::read_dir(tree.path("/boot/grub")).unwrap().count(), 1, "nothing is left over");
+}
+
+/// What a program makes is not put in place unless it is right.
+#[test]
+fn what_is_made_wrong_changes_nothing() {
+    let mut tree = Tree::new();
+    tree.put(CFG, MENU);
+    let before = tree.all();
+    for (script, want) in [
+        ("exit 3", "ended with status 3"),
+        (": > \"$1\"", "is empty"),
+        ("echo hello > \"$1\"", "it starts no kernel"),
+        ("echo 'linux /vmlinuz quiet' > \"$1\"", "no kernel in it is started as wanted"),
+        ("true", "cannot read"),
+    ] {
+        let outcome = tree.applier.apply(&menu(script));
+        let Outcome::Failed(error) = &outcome else { panic!("{script}: {outcome:?}") };
+        assert!(error.to_string().contains(want), "{script}: {error}");
+        assert_eq!(tree.undo(&menu(script)), Outcome::Already);
+        assert_eq!(tree.all(), before, "{script}");
+    }
+}
+
+/// Killed at any moment, one or the other file is in place, and the way back
+/// leads to the old one.
+#[test]
+fn a_file_that_was_cut_off_is_put_back() {
+    for left in 0..4 {
+        let mut tree = Tree::new();
+        tree.put(CFG, MENU);
+        tree.put("/boot/vmlinuz", "");
+        tree.put("/boot/initrd.img", "");
+        let before = tree.all();
+        let beside = |what: &str| format!("/boot/grub/.grub.cfg.passthru-{what}");
+        let new = MENU.replace("quiet", "iommu=pt");
+        // What there is after so many moves of `make`.
+        match left {
+            0 => tree.put(&beside("new"), "half of "),
+            1 => {
+                tree.put(&beside("new"), &new);
+                fs::hard_link(tree.path(CFG), tree.path(&beside("old"))).unwrap();
+            }
+            2 => {
+                fs::rename(tree.path(CFG), tree.path(&beside("old"))).unwrap();
+                tree.put(CFG, &new);
+            }
+            _ => {
+                tree.put("/boot/menu", MENU);
+                assert_eq!(tree.applier.apply(&menu(&makes(&tree))), Outcome::Done);
+                fs::remove_file(tree.path("/boot/menu")).unwrap();
+            }
+        }
+        let outcome = tree.undo(&menu("false"));
+        assert!(matches!(outcome, Outcome::Done | Outcome::Already), "{left}: {outcome:?}");
+        assert_eq!(tree.all(), before, "{left}");
+    }
+}
+
+#[test]
+fn a_full_or_unwritable_place_is_named() {
+    if rustix::process::geteuid().is_root() {
+        // Root writes everywhere; a folder in the way stands for a refusal.
+        let mut tree = Tree::new();
+        fs::create_dir_all(tree.path(GRUB)).unwrap();
+        let outcome = tree.applier.apply(&write(GRUB, None, Some("x")));
+        let Outcome::Failed(error) = &outcome else { panic!("{outcome:?}") };
+        assert!(error.to_string().contains("etc/default/grub"), "{error}");
+        return;
+    }
+    let mut tree = Tree::new();
+    let folder = tree.path(GRUB).parent().map(Path::to_owned).unwrap();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let outcome = tree.applier.apply(&write(GRUB, None, Some("x")));
+    let Outcome::Failed(error) = &outcome else { panic!("{outcome:?}") };
+    assert!(error.hint().is_some_and(|hint| hint.contains("root")), "{error}");
+}
