@@ -5,3 +5,6 @@
 //! Never: a guess. A file that is not understood is left to a person.
 
 pub mod cmdline;
+pub mod source;
+
+pub mod shell;
