@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use model::boot::cmdline::{Change, Cmdline, changed};
 use model::boot::shell::{self, Missing};
-use model::boot::source::{Dynamic, Edited, Problem, Source};
+use model::boot::source::{Dynamic, EditError, Edited, Problem, Source};
 use proptest::prelude::*;
 
 const NAMES: [&str; 3] = ["X", "Y", "Z"];
@@ -132,6 +132,15 @@ fn change() -> impl Strategy<Value = Change> {
     })
 }
 
+/// Whether a second edit changes nothing: a word that went may be refused, as
+/// it may stand in what is computed.
+fn is_settled(again: &Result<Vec<Edited>, EditError>) -> bool {
+    match again {
+        Ok(edited) => edited.is_empty(),
+        Err(error) => matches!(error.problem, Problem::Dynamic { .. }),
+    }
+}
+
 /// What holds of every edit that is not refused.
 fn check(files: &[String], changes: &[Change], program: &str) -> Result<(), TestCaseError> {
     let before = shell(program, files);
@@ -152,16 +161,18 @@ fn check(files: &[String], changes: &[Change], program: &str) -> Result<(), Test
             Change::Remove(_) => shell::value(&list, "X").is_err() || change.is_in(&after[0]),
             _ => change.is_in(&after[0]),
         };
-        prop_assert!(says, "{:?} -> {:?}", files, &files_after);
+        // A line with a quote that has no end takes no words.
+        let is_open = before[0].matches('"').count() % 2 == 1;
+        prop_assert!(says || is_open, "{:?} -> {:?}", files, &files_after);
     }
     if shell::value(&list, "X").is_ok() {
         let want = changed(&before[0], changes);
         let (want, is) = (Cmdline::new(&want), Cmdline::new(&after[0]));
         prop_assert!(is.words().eq(want.words()), "{:?} -> {:?}", files, &files_after);
     }
-    let again = shell::edit(&sources(&files_after), "X", changes, Missing::Assign).unwrap();
     if changes.len() == 1 {
-        prop_assert_eq!(again, vec![], "{:?}", files_after);
+        let again = shell::edit(&sources(&files_after), "X", changes, Missing::Assign);
+        prop_assert!(is_settled(&again), "{:?}: {:?}", files_after, again);
     }
     Ok(())
 }
@@ -244,6 +255,7 @@ fn edits() {
         ("X=\"a\"\nX=\"$X tty\"\n", set("iommu=pt"), "X=\"a\"\nX=\"$X tty iommu=pt\"\n"),
         ("X=\"a\"\nX=\"tty $X\"\n", set("iommu=pt"), "X=\"a\"\nX=\"tty $X iommu=pt\"\n"),
         ("X=\"a b\"\nX=\"$X tty\"\n", remove("a"), "X=\"b\"\nX=\"$X tty\"\n"),
+        ("X=a\nX=\"$X tty\"\n", remove("a"), "X=\nX=\"$X tty\"\n"),
         ("X=\"a\"\nX+=\" tty\"\n", set("iommu=pt"), "X=\"a\"\nX+=\" tty iommu=pt\"\n"),
         ("X=$(cat f)\n", set("iommu=pt"), "X=$(cat f)\nX=\"$X iommu=pt\"\n"),
         ("if t; then X=a; fi\n", set("iommu=pt"), "if t; then X=a; fi\nX=\"$X iommu=pt\"\n"),

@@ -84,6 +84,14 @@ impl<'a> Cmdline<'a> {
 }
 
 impl Change {
+    /// The name that it is about.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Set(word) | Self::Add(word) | Self::Remove(word) => parts(word).0,
+            Self::Include { name, .. } => name,
+        }
+    }
+
     /// Whether a line says so already.
     pub fn is_in(&self, line: &str) -> bool {
         let line_words = Cmdline::new(line);
@@ -155,6 +163,14 @@ pub(super) fn spliced(text: &str, hunks: &[Hunk]) -> String {
     }
     out.push_str(&text[from..]);
     out
+}
+
+/// A line with all changes, in order, where it says so then; a line with a
+/// quote that has no end takes nothing.
+pub fn agreed(line: &str, changes: &[Change]) -> Option<String> {
+    changes.iter().try_fold(line.to_owned(), |line, change| {
+        Some(change.apply(&line)).filter(|line| change.is_in(line))
+    })
 }
 
 /// A line with all changes, in order.

@@ -8,3 +8,7 @@ pub mod cmdline;
 pub mod source;
 
 pub mod shell;
+
+pub mod grub_cfg;
+pub mod grub_default;
+pub mod grubenv;

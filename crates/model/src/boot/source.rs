@@ -41,6 +41,17 @@ pub struct Edited {
     pub text: String,
 }
 
+/// The same files with new texts.
+pub(super) fn with_texts<'a>(files: &[Source<'a>], texts: &'a [String]) -> Vec<Source<'a>> {
+    files.iter().zip(texts).map(|(file, text)| Source::new(file.name, text)).collect()
+}
+
+/// The files whose new text is another one.
+pub(super) fn differences(files: &[Source<'_>], texts: Vec<String>) -> Vec<Edited> {
+    let edited = texts.into_iter().enumerate().map(|(index, text)| Edited { index, text });
+    edited.filter(|edited| edited.text != files[edited.index].text).collect()
+}
+
 /// Why a file could not be understood or changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}: {problem}", Place(file, *line))]

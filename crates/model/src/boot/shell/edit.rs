@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::super::cmdline::{Change, Cmdline, Hunk, spliced};
-use super::super::source::{EditError, Edited, Problem, Source};
+use super::super::source::{EditError, Edited, Problem, Source, differences, with_texts};
 use super::value::{self, Assignment, Line, LinePart, Piece, Values};
 use super::word::Quote;
 
@@ -45,7 +45,7 @@ pub fn edit(
 ) -> Result<Vec<Edited>, EditError> {
     let mut texts: Vec<String> = files.iter().map(|file| file.text.to_owned()).collect();
     for change in changes {
-        let now = sources(files, &texts);
+        let now = with_texts(files, &texts);
         if let Some(new) = (Edit { files: &now, name, change, missing }).texts()? {
             texts = new;
         }
@@ -80,7 +80,7 @@ pub fn set(files: &[Source<'_>], name: &str, new: &str) -> Result<Vec<Edited>, E
     });
     for replacement in [replaced, appended].into_iter().flatten() {
         let texts = replace(files, vec![replacement]).ok_or_else(entangled)?;
-        let sources = sources(files, &texts);
+        let sources = with_texts(files, &texts);
         let Ok(after) = value::read(&sources) else { continue };
         let is_new = after
             .line(name)?
@@ -90,15 +90,6 @@ pub fn set(files: &[Source<'_>], name: &str, new: &str) -> Result<Vec<Edited>, E
         }
     }
     Err(entangled())
-}
-
-fn sources<'a>(files: &[Source<'a>], texts: &'a [String]) -> Vec<Source<'a>> {
-    files.iter().zip(texts).map(|(file, text)| Source::new(file.name, text)).collect()
-}
-
-fn differences(files: &[Source<'_>], texts: Vec<String>) -> Vec<Edited> {
-    let edited = texts.into_iter().enumerate().map(|(index, text)| Edited { index, text });
-    edited.filter(|edited| edited.text != files[edited.index].text).collect()
 }
 
 /// One change.
@@ -140,7 +131,7 @@ impl Edit<'_> {
         let tried = places.as_ref().map(Vec::as_slice).unwrap_or_default().iter().cloned();
         for replacements in tried.chain(added) {
             let Some(texts) = replace(self.files, replacements) else { continue };
-            if value::read(&sources(self.files, &texts)).is_ok_and(|after| is_new(&after)) {
+            if value::read(&with_texts(self.files, &texts)).is_ok_and(|after| is_new(&after)) {
                 return Ok(Some(texts));
             }
         }
@@ -196,8 +187,16 @@ impl InPlace<'_> {
         let mut removed = Vec::new();
         let mut inserted: Option<(&Hunk, Vec<&LinePart>)> = None;
         for hunk in hunks {
+            let text = |part: &&LinePart| {
+                let span = part.span.start.max(hunk.span.start)..part.span.end.min(hunk.span.end);
+                !self.line.text[span].trim().is_empty()
+            };
+            let home = self.parts(&hunk.span).find(text).map(|part| part.assignment);
             for part in self.parts(&hunk.span) {
-                removed.push(self.removed(part, hunk)?);
+                // Blanks around a word that goes may stay in other assignments.
+                if text(&part) || home == Some(part.assignment) {
+                    removed.push(self.removed(part, hunk)?);
+                }
             }
             if !hunk.text.is_empty() {
                 inserted = Some((hunk, self.places(&hunk.span)));

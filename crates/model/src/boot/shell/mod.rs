@@ -45,3 +45,9 @@ pub fn is_assigned(files: &[Source<'_>], name: &str) -> Result<bool, EditError> 
     let values = value::read(files)?;
     Ok(values.assignments.iter().any(|assignment| assignment.name == name))
 }
+
+/// The value of a variable as far as it is known: what is not stands as a
+/// character that no word has.
+pub(super) fn known(files: &[Source<'_>], name: &str) -> Result<String, EditError> {
+    Ok(value::read(files)?.line(name)?.unwrap_or_default().text)
+}
