@@ -84,6 +84,14 @@ impl<'a> Cmdline<'a> {
 }
 
 impl Change {
+    /// The name that it is about.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Set(word) | Self::Add(word) | Self::Remove(word) => parts(word).0,
+            Self::Include { name, .. } => name,
+        }
+    }
+
     /// Whether a line says so already.
     pub fn is_in(&self, line: &str) -> bool {
         let line_words = Cmdline::new(line);
@@ -102,12 +110,18 @@ impl Change {
 
     /// The line with this change.
     pub fn apply(&self, line: &str) -> String {
+        spliced(line, &self.hunks(line))
+    }
+
+    /// Which pieces of a line this change replaces, in order; none where the
+    /// line says so already.
+    pub fn hunks(&self, line: &str) -> Vec<Hunk> {
         if self.is_in(line) {
-            return line.to_owned();
+            return Vec::new();
         }
         match self {
             Self::Set(word) => put(line, parts(word).0, word),
-            Self::Add(word) => append(line, word),
+            Self::Add(word) => vec![append(line, word)],
             Self::Include { name, values } => {
                 let mut all: Vec<&str> = Vec::new();
                 let present = Cmdline::new(line).list(name);
@@ -126,9 +140,37 @@ impl Change {
                 let quote = if all.contains(|c: char| c.is_ascii_whitespace()) { "\"" } else { "" };
                 put(line, &name, &format!("{name}={quote}{all}{quote}"))
             }
-            Self::Remove(word) => remove(line, |other| is(other, word)),
+            Self::Remove(word) => remove(line, 0, |other| is(other, word)),
         }
     }
+}
+
+/// A piece of a text, in bytes, and what takes its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hunk {
+    pub span: Range<usize>,
+    pub text: String,
+}
+
+/// A text with pieces replaced that are in order and apart.
+pub(super) fn spliced(text: &str, hunks: &[Hunk]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for Hunk { span, text: new } in hunks {
+        out.push_str(&text[from..span.start]);
+        out.push_str(new);
+        from = span.end;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
+/// A line with all changes, in order, where it says so then; a line with a
+/// quote that has no end takes nothing.
+pub fn agreed(line: &str, changes: &[Change]) -> Option<String> {
+    changes.iter().try_fold(line.to_owned(), |line, change| {
+        Some(change.apply(&line)).filter(|line| change.is_in(line))
+    })
 }
 
 /// A line with all changes, in order.
@@ -138,43 +180,50 @@ pub fn changed(line: &str, changes: &[Change]) -> String {
 
 /// One word of a name in place of its first one, and no other; at the end
 /// where there was none.
-fn put(line: &str, name: &str, word: &str) -> String {
+fn put(line: &str, name: &str, word: &str) -> Vec<Hunk> {
     let first = Cmdline::new(line).spans().find(|span| is(&line[span.clone()], name));
-    let Some(first) = first else { return append(line, word) };
-    let (before, after) = (&line[..first.start], &line[first.end..]);
-    format!("{before}{word}{}", remove(after, |other| is(other, name)))
+    let Some(span) = first else { return vec![append(line, word)] };
+    let others = remove(line, span.end, |other| is(other, name));
+    let first = Hunk { span, text: word.to_owned() };
+    std::iter::once(first).chain(others).collect()
 }
 
 /// A word behind the last one for the kernel.
-fn append(line: &str, word: &str) -> String {
+fn append(line: &str, word: &str) -> Hunk {
     let end = Cmdline::new(line).spans().last().map(|span| span.end);
-    match end {
-        Some(end) => format!("{} {word}{}", &line[..end], &line[end..]),
+    let at = end.unwrap_or(0);
+    let text = match end {
+        Some(_) => format!(" {word}"),
         // Nothing for the kernel yet: blanks, or words for init.
-        None if line.trim().is_empty() => format!("{word}{line}"),
-        None => format!("{word} {line}"),
-    }
+        None if line.trim().is_empty() => word.to_owned(),
+        None => format!("{word} "),
+    };
+    Hunk { span: at..at, text }
 }
 
-/// A line without some words and the blanks before them.
-fn remove(line: &str, gone: impl Fn(&str) -> bool) -> String {
-    let mut left = String::new();
-    let mut from = 0;
-    for span in Cmdline::new(line).spans().filter(|span| gone(&line[span.clone()])) {
-        let before = &line[from..span.start];
+/// What goes with some words behind a place: the blanks before them.
+fn remove(line: &str, behind: usize, gone: impl Fn(&str) -> bool) -> Vec<Hunk> {
+    let mut hunks = Vec::new();
+    let mut from = behind;
+    let mut is_first = behind == 0;
+    let words = Cmdline::new(line).spans().filter(|span| span.start >= behind);
+    for span in words.filter(|span| gone(&line[span.clone()])) {
+        let kept = line[from..span.start].trim_end_matches([' ', '\t']).len();
+        is_first &= kept == 0;
         // The first word has no blank before it that would separate: then
         // the one behind it goes.
+        let span = if is_first {
+            is_first = from == span.start;
+            let rest = &line[span.end..];
+            let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+            span.start..span.end + blanks
+        } else {
+            from + kept..span.end
+        };
         from = span.end;
-        let kept = before.trim_end_matches([' ', '\t']);
-        left.push_str(kept);
-        if left.is_empty() {
-            let behind = line[from..].len() - line[from..].trim_start_matches([' ', '\t']).len();
-            left.push_str(&before[kept.len()..]);
-            from += behind;
-        }
+        hunks.push(Hunk { span, text: String::new() });
     }
-    left.push_str(&line[from..]);
-    left
+    hunks
 }
 
 /// A word's name and value, without the quotes that a value or the whole word

@@ -5,3 +5,10 @@
 //! Never: a guess. A file that is not understood is left to a person.
 
 pub mod cmdline;
+pub mod source;
+
+pub mod shell;
+
+pub mod grub_cfg;
+pub mod grub_default;
+pub mod grubenv;
