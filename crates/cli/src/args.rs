@@ -106,6 +106,7 @@ pub enum Verb {
     List(verbs::list::List),
     Show(verbs::show::Show),
     Check(verbs::check::Check),
+    Prepare(verbs::prepare::Prepare),
     #[command(subcommand)]
     Device(verbs::device::Device),
     Bind(verbs::bind::Bind),
@@ -139,6 +140,7 @@ impl Verb {
             Self::List(verb) => verb.exec(cx),
             Self::Show(verb) => verb.exec(cx),
             Self::Check(verb) => verb.exec(cx),
+            Self::Prepare(verb) => verb.exec(cx),
             Self::Device(verb) => verb.exec(cx),
             Self::Bind(verb) => verb.exec(cx),
             Self::Release(verb) => verb.exec(cx),

@@ -42,6 +42,11 @@ pub enum Error {
     NamesUnknown(String),
     #[error("there is no device at {0}")]
     NoDevice(Bdf),
+    /// Nothing was changed.
+    #[error("nothing was done: it was not agreed to")]
+    NotAgreed,
+    #[error("somebody changed {} since: nothing was done", .0.join(", "))]
+    ChangedSince(Vec<String>),
     /// Checks that failed, by their names.
     #[error("this host is not ready: {}", .0.join(", "))]
     NotReady(Vec<&'static str>),
@@ -77,7 +82,9 @@ fn exit_code(error: &Error) -> u8 {
         Error::NotThisMachine
         | Error::NamesUnknown(_)
         | Error::NoDevice(_)
-        | Error::NotReady(_) => 3,
+        | Error::NotReady(_)
+        | Error::NotAgreed
+        | Error::ChangedSince(_) => 3,
         Error::StillInDoubt => 4,
         Error::Engine(error) | Error::Misnamed { error, .. } => match error {
             E::AmbiguousDevice { .. } | E::BadName(_) => 2,
@@ -113,6 +120,8 @@ impl Error {
             Self::NamesUnknown(_) => "unknown_device",
             Self::NoDevice(_) => model::Code::NotFound.as_str(),
             Self::NotReady(_) => "not_ready",
+            Self::NotAgreed => "not_agreed",
+            Self::ChangedSince(_) => "changed_since",
             Self::RecordingAsRoot(_) => "usage",
             Self::Replay(_) => "bad_recording",
             Self::Record(_) => "not_recorded",

@@ -8,6 +8,7 @@ pub mod list;
 pub mod show;
 
 pub mod check;
+pub mod prepare;
 
 pub mod device;
 

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use host::apply::{ApplyError, Doubt};
 use hypervisors::ControlError;
+use model::boot::source::EditError;
 use model::plan::Refusal;
 use model::port::RunError;
 use model::{Bdf, Reason, Step};
@@ -45,6 +46,10 @@ pub enum Error {
     NotRegistered(Name),
     #[error("{0} cannot be registered: its ids cannot be read")]
     NoIdentity(Bdf),
+
+    /// A file of the configuration that is not understood; nothing was changed.
+    #[error(transparent)]
+    Unedited(Box<EditError>),
 
     #[error("another passthru is at work{}", holder(pid, verb))]
     Busy { path: PathBuf, pid: Option<u32>, verb: Option<String> },

@@ -162,13 +162,14 @@ impl Turn<'_> {
         let functions = functions(&rows);
         let result = match plan.verb {
             Verb::Bind | Verb::Reset => self.undo_plan(plan, rows),
+            Verb::Prepare => self.undo_preparation(plan, rows),
             Verb::Release => self.complete_release(plan, &rows, &functions),
         };
         let guest = plan.guest.clone();
         Ok(Settled { verb: plan.verb, guest, functions, failure: result.err() })
     }
 
-    fn undo_plan(&mut self, plan: &PlanRow, rows: Vec<StepRow>) -> Result<(), Error> {
+    pub(crate) fn undo_plan(&mut self, plan: &PlanRow, rows: Vec<StepRow>) -> Result<(), Error> {
         let failure = Failure::default();
         let mut progress = Progress { plan: plan.id, rows, writer: plan.writer, failure };
         self.unwind(&mut progress);

@@ -55,6 +55,9 @@ impl Turn<'_> {
     /// stays `applying` until the caller ends it together with what it took
     /// back; if that fails, recovery finds it done.
     pub fn carry_out(&mut self, work: &Work<'_>) -> Result<PlanId, Error> {
+        if work.steps.iter().any(|(step, _)| !step.void_after_reboot()) {
+            self.store.make_durable()?;
+        }
         let writer = match work.steps.is_empty() {
             true => None,
             false => self.engine.applier.child(),

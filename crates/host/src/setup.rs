@@ -4,6 +4,7 @@
 //! fact for itself. Never: a command that is run, a module that is loaded, a
 //! device that is woken.
 
+mod boot;
 mod modules;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use model::parse::setup::{chosen, os_release, processor, remapped, xorg_names};
 use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup, Smt};
 use model::{Bdf, Fact, Snapshot, Why};
 
+pub use self::boot::{boot, content};
 use crate::paths::Root;
 use crate::{guests, memory, process, read};
 

@@ -5,6 +5,8 @@
 //! about them is kept here. It is read for `check` and `prepare` alone, as a
 //! listing has no use for it.
 
+pub mod boot;
+
 use std::collections::BTreeMap;
 
 use crate::bdf::Bdf;

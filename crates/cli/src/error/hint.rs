@@ -19,6 +19,10 @@ impl Error {
                 "`passthru list --all` shows what is there"
             }
             Self::NotThisMachine => "--dry-run shows what would be done",
+            Self::NotAgreed => "--yes does it without asking",
+            Self::ChangedSince(_) => {
+                "--changed keep leaves them as they are, --changed put-back loses the changes"
+            }
             Self::NotReady(_) => "each check that failed says what to do",
             Self::StillInDoubt => "`passthru recover` again, once the kernel has let go",
             Self::Record(RecordingError::Write { source, .. }) => match source.kind() {

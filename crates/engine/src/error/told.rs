@@ -47,6 +47,7 @@ impl Error {
             Self::Run(_) => "command_not_run",
             Self::Command { .. } => "command_failed",
             Self::NotQemu { .. } => "not_qemu",
+            Self::Unedited(_) => "not_understood",
             Self::Image { .. } => "image",
             Self::SocketPath { .. } => "socket_path",
             Self::InstanceExists(_) => "instance_exists",

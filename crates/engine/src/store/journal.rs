@@ -33,15 +33,16 @@ const KEPT: i64 = 200;
 pub struct PlanId(pub(super) i64);
 
 /// What a plan is for, and so how it is settled when it was cut off: a bind
-/// is undone, a release is completed, a reset needs neither.
+/// is undone, and so is a preparation, a release is completed, a reset needs neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     Bind,
     Release,
     Reset,
+    Prepare,
 }
 
-words!(Verb { Bind = "bind", Release = "release", Reset = "reset" });
+words!(Verb { Bind = "bind", Release = "release", Reset = "reset", Prepare = "prepare" });
 
 /// How far a plan came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +222,7 @@ impl Store {
         self.write(|tx| {
             bindings::drop_earlier_boots(tx, boot_id)?;
             tx.execute(
-                "UPDATE plans SET state = 'void' WHERE boot_id != ?1
+                "UPDATE plans SET state = 'void' WHERE boot_id != ?1 AND verb != 'prepare'
                  AND (state IN ('applying', 'undoing', 'in_doubt')
                       OR (verb = 'bind' AND state IN ('done', 'failed')))",
                 [boot_id],
@@ -280,7 +281,7 @@ fn prune(tx: &Transaction<'_>) -> rusqlite::Result<()> {
         "DELETE FROM plans WHERE id < (SELECT max(id) FROM plans) - ?1
            AND state IN ('done', 'undone', 'failed', 'void')
            AND id NOT IN (SELECT plan FROM bindings)
-           AND (verb != 'bind' OR state = 'void' OR NOT EXISTS
+           AND (verb NOT IN ('bind', 'prepare') OR state = 'void' OR NOT EXISTS
                 (SELECT 1 FROM steps WHERE steps.plan = plans.id AND steps.state = 'done'))",
     )?
     .execute([KEPT])

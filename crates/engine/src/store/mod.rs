@@ -182,6 +182,12 @@ impl Store {
         written
     }
 
+    /// From now on, each commit is on the disk when it returns: what is
+    /// written down outlives a power cut, and so must the journal.
+    pub fn make_durable(&self) -> Result<(), Error> {
+        self.read(|db| db.pragma_update(None, "synchronous", "FULL"))
+    }
+
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         work(&self.db).map_err(|source| Error::store(&self.path, source))
     }

@@ -80,6 +80,20 @@ impl Store {
         Ok(groups.into_values().map(|group| group.into_iter().collect()).collect())
     }
 
+    /// Preparations that have an effect still, the latest first.
+    pub fn preparations(&self) -> Result<Vec<PlanRow>, Error> {
+        self.read(|db| {
+            db.prepare(&format!(
+                "{PLAN} WHERE verb = 'prepare' AND state IN ('done', 'failed')
+                   AND EXISTS (SELECT 1 FROM steps WHERE steps.plan = plans.id
+                               AND steps.state = 'done')
+                 ORDER BY id DESC"
+            ))?
+            .query_map([], plan_row)?
+            .collect()
+        })
+    }
+
     /// One plan.
     pub fn plan(&self, id: PlanId) -> Result<Option<PlanRow>, Error> {
         self.read(|db| db.query_row(&format!("{PLAN} WHERE id = ?1"), [id.0], plan_row).optional())

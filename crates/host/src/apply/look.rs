@@ -5,45 +5,50 @@
 
 use std::path::Path;
 
-use model::boot::cmdline::Change;
+use model::boot::cmdline::{Change, Cmdline};
+use model::boot::grub_cfg::{self, Menu};
+use model::boot::source::{EditError, Source};
 
 use super::file::content;
 
-/// A menu must start every kernel, those of its rescue entries apart, with
-/// these arguments.
+/// Every entry of a menu must start its kernel with these arguments, those
+/// for recovery apart, which are left as they are.
 pub(super) fn menu(path: &Path, arguments: &[Change]) -> Result<(), String> {
     let bytes = content(path).map_err(|error| error.to_string())?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = kernels(&text).collect();
-    if lines.is_empty() {
+    let menu = read(path, &text).map_err(|error| error.to_string())?;
+    let kernels = || menu.entries.iter().flat_map(|entry| &entry.kernels);
+    if kernels().next().is_none() && !menu.reads_bls {
         return Err("it starts no kernel".to_owned());
     }
+    let lines: Vec<String> = kernels().map(|kernel| kernel.line()).collect();
+    let usual = || lines.iter().filter(|line| !is_recovery(line));
     for change in arguments {
-        if !lines.iter().any(|line| change.is_in(line)) {
-            return Err(format!("no kernel in it is started as wanted ({change:?})"));
+        if let Some(line) = usual().find(|line| !change.is_in(line)) {
+            return Err(format!("`{change}` is not in `{line}`"));
         }
     }
     Ok(())
 }
 
-/// The lines of a menu that start a kernel, without the command.
-fn kernels(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter_map(|line| {
-        let (command, rest) = line.trim_start().split_once([' ', '\t'])?;
-        ["linux", "linux16", "linuxefi"].contains(&command).then_some(rest.trim())
-    })
+/// `10_linux` starts a recovery with these (GRUB_CMDLINE_LINUX_RECOVERY).
+fn is_recovery(line: &str) -> bool {
+    let line = Cmdline::new(line);
+    line.has("single") || line.has("recovery")
 }
 
-/// The kernels and images that a menu names.
-pub(super) fn files(text: &str) -> Vec<String> {
-    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
-    let images = text.lines().filter_map(|line| {
-        let (command, rest) = line.trim_start().split_once([' ', '\t'])?;
-        command.starts_with("initrd").then_some(rest)
-    });
-    let images = images.flat_map(str::split_whitespace).map(str::to_owned);
-    let named = kernels(text).filter_map(first).chain(images);
-    named.filter(|name| name.starts_with('/') && !name.contains('$')).collect()
+fn read(path: &Path, text: &str) -> Result<Menu, EditError> {
+    grub_cfg::parse(Source::new(&path.display().to_string(), text))
+}
+
+/// The kernels and images that a menu names, if it can be read.
+pub(super) fn files(path: &Path, text: &str) -> Option<Vec<String>> {
+    let menu = read(path, text).ok()?;
+    let named = menu
+        .entries
+        .into_iter()
+        .flat_map(|entry| entry.kernels.into_iter().map(|kernel| kernel.path).chain(entry.initrds));
+    Some(named.filter(|name| name.starts_with('/') && !name.contains('$')).collect())
 }
 
 /// An image must have these modules, and not those.

@@ -190,7 +190,8 @@ impl Applier {
                         .iter()
                         .any(|path| self.root.at(path).exists())
                 };
-                Ok(look::files(&text).iter().all(|name| there(name)))
+                Ok(look::files(old, &text)
+                    .is_some_and(|names| names.iter().all(|name| there(name))))
             }
         }
     }

@@ -54,4 +54,38 @@ impl Root {
     pub(crate) fn xorg_file(&self) -> PathBuf {
         self.at("/etc/X11/xorg.conf")
     }
+
+    /// The folder of the host's configuration, as text: files are named by it in plans.
+    pub(crate) fn configuration_text() -> &'static str {
+        "/etc"
+    }
+
+    /// GRUB's settings, and the folder of more of them.
+    pub(crate) fn grub_settings() -> (&'static str, &'static str) {
+        ("/etc/default/grub", "/etc/default/grub.d")
+    }
+
+    /// Where GRUB's menu may be, in the order in which to look.
+    pub(crate) fn grub_menus() -> [&'static str; 2] {
+        ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"]
+    }
+
+    /// What systemd-boot tells about itself, where it started the machine.
+    pub(crate) fn loader_info(&self) -> PathBuf {
+        self.efi().join("efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
+    }
+
+    /// Where system programs are.
+    pub(crate) fn program_folders(&self) -> [PathBuf; 2] {
+        ["/usr/sbin", "/usr/bin"].map(|path| self.at(path))
+    }
+
+    /// Kernels and what they are started with.
+    pub(crate) fn boot(&self) -> PathBuf {
+        self.at(Self::boot_text())
+    }
+
+    pub(crate) fn boot_text() -> &'static str {
+        "/boot"
+    }
 }

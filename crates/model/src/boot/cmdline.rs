@@ -8,6 +8,7 @@
 //! blanks, `-` and `_` are the same in a name, and words behind `--` are for
 //! init.
 
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -171,6 +172,16 @@ pub fn agreed(line: &str, changes: &[Change]) -> Option<String> {
     changes.iter().try_fold(line.to_owned(), |line, change| {
         Some(change.apply(&line)).filter(|line| change.is_in(line))
     })
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set(word) | Self::Add(word) => f.write_str(word),
+            Self::Include { name, values } => write!(f, "{name}={}", values.join(",")),
+            Self::Remove(word) => write!(f, "no {word}"),
+        }
+    }
 }
 
 /// A line with all changes, in order.

@@ -90,9 +90,7 @@ pub enum Remedy {
     Argument(Change),
     /// A module that is loaded at every boot.
     Load(String),
-    /// An option of a module.
-    Option { module: String, option: String },
-    /// A module that is not to take devices.
+    /// A driver of the host that is not to take devices.
     Keep { module: String },
     /// Simultaneous multithreading off, now and at every boot.
     SmtOff,
@@ -164,7 +162,7 @@ impl Check {
 
 impl<'a> Subject<'a> {
     /// The functions that are meant, and those that go with them.
-    fn functions(&self) -> impl Iterator<Item = &'a Function> {
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &'a Function> {
         let mut all: Vec<&Function> =
             self.devices.iter().flat_map(|bdf| self.snapshot.movers(*bdf)).collect();
         all.sort_by_key(|function| function.bdf);

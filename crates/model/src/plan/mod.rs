@@ -5,6 +5,7 @@
 
 mod bind;
 mod holders;
+pub mod prepare;
 mod release;
 
 use std::fmt;

@@ -1,0 +1,195 @@
+//! `prepare`: making the host ready, and taking that back.
+//!
+//! In: the devices that are meant, and the user's word. Out: what was done,
+//! with every file that was changed in the journal. Other than a bind, it
+//! outlives a reboot: it is in effect until it is undone, and if it was cut
+//! off, whoever comes next undoes it. Never: a change that was not shown.
+
+use std::collections::BTreeMap;
+
+use host::apply::Outcome;
+use host::paths::Root;
+use model::Step;
+use model::boot::source::EditError;
+use model::check::{self, Checked, Subject};
+use model::file::Content;
+use model::plan::prepare::{Preparation, prepare};
+use model::step::Undo;
+
+use crate::Engine;
+use crate::error::{Error, Failure, StepError};
+use crate::recover::Recovered;
+use crate::store::{Mark, PlanRow, StepRow, StepState, Store, Verb};
+use crate::transaction::Work;
+use crate::turn::Turn;
+
+/// What a preparation would do, and the checks that it comes from.
+#[derive(Debug)]
+pub struct Planned {
+    pub checked: Vec<Checked>,
+    pub preparation: Preparation,
+}
+
+/// What taking everything back would do.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct WayBack {
+    /// In the order in which they would be done.
+    pub steps: Vec<Step>,
+    /// Files that somebody changed since.
+    pub changed: Vec<Changed>,
+}
+
+/// A file that is not as it was left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    pub path: String,
+    /// What was there before the preparation.
+    pub before: Option<Content>,
+    pub found: Option<Content>,
+}
+
+/// What becomes of files that somebody changed since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChanged {
+    /// They stay as they are, and are forgotten.
+    Keep,
+    /// They get back what they had before, and the changes are lost.
+    PutBack,
+}
+
+impl Engine {
+    /// What [`prepare`](Self::prepare) would do.
+    pub fn plan_prepare(&self, devices: &[String]) -> Result<Planned, Error> {
+        let snapshot = self.observe();
+        let registered = self.registered()?;
+        let named = devices.iter().map(|text| crate::resolve(text, &snapshot, &registered));
+        let devices = named.collect::<Result<Vec<_>, Error>>()?;
+        let setup = self.setup(&snapshot, &devices);
+        let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
+        let checked = check::check(&subject);
+        let boot = host::setup::boot(&self.root);
+        let preparation = prepare(&subject, &checked, &boot)?;
+        Ok(Planned { checked, preparation })
+    }
+
+    /// Does what was planned. Each step sees to it that its file still is what
+    /// it was when it was planned.
+    pub fn prepare(&mut self, preparation: &Preparation) -> Result<Recovered, Error> {
+        let mut turn = self.turn("prepare")?;
+        let steps = preparation.steps.iter().map(|step| (step.clone(), None)).collect();
+        turn.carry_out(&Work {
+            verb: Verb::Prepare,
+            guest: None,
+            steps,
+            bindings: &[],
+            assignments: &[],
+            interruptible: true,
+        })?;
+        Ok(std::mem::take(&mut turn.recovered))
+    }
+
+    /// What [`undo_preparations`](Self::undo_preparations) would do.
+    pub fn plan_undo(&self) -> Result<WayBack, Error> {
+        let Some(store) = Store::open_reading(&self.state)? else { return Ok(WayBack::default()) };
+        let mut way = WayBack::default();
+        // Of a file that several preparations changed, only the last one's
+        // word stands in it now.
+        let mut files = BTreeMap::new();
+        for plan in store.preparations()? {
+            for row in store.steps(plan.id)?.iter().rev() {
+                let Some(step) = way_back(row) else { continue };
+                way.changed.extend(changed(&self.root, &mut files, &step));
+                way.steps.push(step);
+            }
+        }
+        Ok(way)
+    }
+
+    /// Takes every preparation back that is in effect, the latest first.
+    pub fn undo_preparations(&mut self, changed: OnChanged) -> Result<Recovered, Error> {
+        let mut turn = self.turn("prepare")?;
+        turn.store.make_durable()?;
+        for plan in turn.store.preparations()? {
+            let mut rows = turn.store.steps(plan.id)?;
+            turn.pass_over_changed(&plan, &mut rows, changed)?;
+            turn.undo_preparation(&plan, rows)?;
+        }
+        Ok(std::mem::take(&mut turn.recovered))
+    }
+}
+
+/// The way back from a step that was done.
+fn way_back(row: &StepRow) -> Option<Step> {
+    match row.step.undo() {
+        Undo::Step(step) if row.state == StepState::Done => Some(step),
+        _ => None,
+    }
+}
+
+/// The file that a step back would put back, if it is not as it was left.
+/// `files` has what earlier steps back will have put there.
+fn changed(
+    root: &Root,
+    files: &mut BTreeMap<String, Option<Content>>,
+    step: &Step,
+) -> Option<Changed> {
+    let Step::WriteFile { path, from, to } = step else { return None };
+    let found = files.remove(path).unwrap_or_else(|| host::setup::content(root, path));
+    let as_left = found == *from || found == *to;
+    files.insert(path.clone(), to.clone());
+    (!as_left).then(|| Changed { path: path.clone(), before: to.clone(), found })
+}
+
+impl Turn<'_> {
+    /// Sees to the files that somebody changed since: they are put back all
+    /// the same, or forgotten.
+    fn pass_over_changed(
+        &mut self,
+        plan: &PlanRow,
+        rows: &mut [StepRow],
+        on_changed: OnChanged,
+    ) -> Result<(), Error> {
+        for row in rows.iter_mut().rev() {
+            let Some(step) = way_back(row) else { continue };
+            let Some(Changed { path, before, found }) =
+                changed(&self.engine.root, &mut BTreeMap::new(), &step)
+            else {
+                continue;
+            };
+            if on_changed == OnChanged::PutBack {
+                let step = Step::WriteFile { path, from: found, to: before };
+                if let Outcome::Failed(error) = self.engine.applier.apply(&step) {
+                    let undo_errors = vec![StepError { step, error }];
+                    let failure = Failure { undo_errors, ..Failure::default() };
+                    return Err(Error::Failed(Box::new(failure)));
+                }
+            }
+            self.store.mark(plan.id, row.seq, &Mark::Undone)?;
+            row.state = StepState::Undone;
+        }
+        Ok(())
+    }
+
+    /// Takes one preparation back. What a reboot took away is not there any
+    /// more: only files are.
+    pub(crate) fn undo_preparation(
+        &mut self,
+        plan: &PlanRow,
+        mut rows: Vec<StepRow>,
+    ) -> Result<(), Error> {
+        self.store.make_durable()?;
+        if plan.boot_id != self.boot_id {
+            for row in rows.iter_mut().filter(|row| row.step.void_after_reboot()) {
+                self.store.mark(plan.id, row.seq, &Mark::Undone)?;
+                row.state = StepState::Undone;
+            }
+        }
+        self.undo_plan(plan, rows)
+    }
+}
+
+impl From<EditError> for Error {
+    fn from(error: EditError) -> Self {
+        Self::Unedited(Box::new(error))
+    }
+}
