@@ -5,3 +5,4 @@
 //! Never: a guess. A file that is not understood is left to a person.
 
 pub mod cmdline;
+pub mod initramfs;

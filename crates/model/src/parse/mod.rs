@@ -24,6 +24,8 @@ pub mod unit;
 pub mod machine;
 pub mod pci_ids;
 
+pub mod cpio;
+
 pub mod recording;
 pub mod session;
 pub mod sidecar;
