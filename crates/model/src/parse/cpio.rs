@@ -119,7 +119,7 @@ impl<W: FnMut(&Entry) -> bool> Parser<W> {
                     let zeros = input.iter().take_while(|byte| **byte == 0).count();
                     take(input, zeros, &mut self.position);
                     match input.first() {
-                        Some(b'0') if self.position % 4 == 0 => self.state = State::Header,
+                        Some(b'0') if self.position.is_multiple_of(4) => self.state = State::Header,
                         Some(b'0') => return Err(Error::Unaligned),
                         _ => return Ok(None),
                     }
