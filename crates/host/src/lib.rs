@@ -13,6 +13,8 @@ pub mod names;
 
 pub mod observe;
 
+pub mod initramfs;
+
 pub mod guests;
 pub mod memory;
 pub mod process;

@@ -160,6 +160,12 @@ pub fn text(path: &Path) -> Result<String, Why> {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
+/// A file of any length, to be read in order.
+pub fn open(path: &Path) -> Result<OwnedFd, Why> {
+    let file = rustix::fs::open(path, OPEN, Mode::empty()).map_err(why_of)?;
+    if is_file(&file).map_err(why_of)?.0 { Ok(file) } else { Err(no_file()) }
+}
+
 /// The first `most` bytes of a file.
 pub fn bytes(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let file = rustix::fs::open(path, OPEN, Mode::empty())?;

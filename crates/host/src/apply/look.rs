@@ -10,6 +10,7 @@ use model::boot::grub_cfg::{self, Menu};
 use model::boot::source::{EditError, Source};
 
 use super::file::content;
+use crate::initramfs;
 
 /// Every entry of a menu must start its kernel with these arguments, those
 /// for recovery apart, which are left as they are.
@@ -51,7 +52,14 @@ pub(super) fn files(path: &Path, text: &str) -> Option<Vec<String>> {
     Some(named.filter(|name| name.starts_with('/') && !name.contains('$')).collect())
 }
 
-/// An image must have these modules, and not those.
-pub(super) fn initramfs(_path: &Path, _with: &[String], _without: &[String]) -> Result<(), String> {
-    Ok(())
+/// An image must be whole, have these modules, and not those.
+pub(super) fn initramfs(path: &Path, with: &[String], without: &[String]) -> Result<(), String> {
+    let image = initramfs::read(path, |_| false).map_err(|error| error.to_string())?;
+    if let Some(missing) = with.iter().find(|module| !image.has_module(module)) {
+        return Err(format!("it lacks the module {missing}"));
+    }
+    match without.iter().find(|module| image.has_module(module)) {
+        Some(left) => Err(format!("it has the module {left}")),
+        None => Ok(()),
+    }
 }

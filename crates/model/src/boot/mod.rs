@@ -12,3 +12,5 @@ pub mod shell;
 pub mod grub_cfg;
 pub mod grub_default;
 pub mod grubenv;
+
+pub mod initramfs;

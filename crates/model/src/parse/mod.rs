@@ -25,6 +25,8 @@ pub mod machine;
 pub mod pci_ids;
 pub mod setup;
 
+pub mod cpio;
+
 pub mod recording;
 pub mod session;
 pub mod sidecar;
