@@ -10,7 +10,7 @@ use lab::{Lab as Hosts, LabHost};
 
 #[derive(Debug, Subcommand)]
 pub enum Lab {
-    /// Build the image and the guest, if they are missing or old
+    /// Build the images and the guest, those that are missing or old
     Build,
     /// Start a lab host and leave it running
     Up { topology: String },
@@ -39,7 +39,10 @@ pub enum Lab {
 
 pub fn run(verb: &Lab) -> anyhow::Result<()> {
     match verb {
-        Lab::Build => Ok(lab::prepare().map(drop)?),
+        Lab::Build => {
+            lab::ensure_all()?;
+            Ok(lab::prepare().map(drop)?)
+        }
         Lab::Up { topology } => {
             let host = Hosts::up(topology)?;
             println!("{} is up; logs in {}", host.name(), host.logs().display());

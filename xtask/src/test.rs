@@ -19,9 +19,9 @@ pub struct Args {
 enum Suite {
     /// Cargo, with these arguments.
     Cargo(&'static [&'static str]),
-    /// What emulated machines start from. It is begun before all else, beside which it is made: the one waits for
-    /// packages, the other for the compiler.
-    Image,
+    /// What emulated machines start from. They are begun before all else, beside which they are made: the one waits
+    /// for packages, the other for the compiler.
+    Images,
     /// The tests in emulated machines and the demo, several at a time.
     Lab,
 }
@@ -43,7 +43,7 @@ const SUITES: &[(&str, Suite)] = &[
         ]),
     ),
     ("tests", Suite::Cargo(&["test", "--quiet", "--workspace", "--exclude", "lab"])),
-    ("image", Suite::Image),
+    ("images", Suite::Images),
     ("lab", Suite::Lab),
 ];
 
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut took = Vec::new();
     let mut failed = Vec::new();
     let wanted = |name: &str| args.only.as_ref().is_none_or(|only| name.contains(only));
-    let mut image = wanted("image").then(|| thread::spawn(lab::Image::ensure));
+    let mut images = wanted("images").then(|| thread::spawn(lab::ensure_all));
     for (name, suite) in SUITES {
         if !wanted(name) {
             continue;
@@ -62,9 +62,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 eprintln!("── {name}: cargo {}", command.join(" "));
                 cargo(command)
             }
-            Suite::Image => {
-                eprintln!("── {name}: waiting until it is made");
-                made(image.take())
+            Suite::Images => {
+                eprintln!("── {name}: waiting until they are made");
+                made(images.take())
             }
             Suite::Lab => {
                 eprintln!(
@@ -87,9 +87,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
-fn made(image: Option<JoinHandle<lab::Result<lab::Image>>>) -> anyhow::Result<()> {
-    let Some(image) = image else { return Ok(()) };
-    image.join().map_err(|_| anyhow!("the thread that makes it was lost"))?.map(drop)?;
-    // What it holds beyond packages is built by the same cargo as all else: one at a time.
+fn made(images: Option<JoinHandle<lab::Result<()>>>) -> anyhow::Result<()> {
+    let Some(images) = images else { return Ok(()) };
+    images.join().map_err(|_| anyhow!("the thread that makes them was lost"))??;
+    // What lab hosts hold beyond packages is built by the same cargo as all else: one at a time.
     Ok(lab::prepare().map(drop)?)
 }

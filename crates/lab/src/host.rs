@@ -10,6 +10,7 @@ use std::{fs, io};
 use hypervisors::qemu::Qmp;
 use serde_json::Value;
 
+use crate::boot::Boot;
 use crate::client::Client;
 use crate::command::tail;
 use crate::error::{Error, Result};
@@ -89,12 +90,14 @@ impl Output {
 impl LabHost {
     fn boot(topology: &Topology, life: Life) -> Result<Self> {
         let image = Image::ensure()?;
+        let boot = Boot::ensure(topology, &image)?;
         let (name, dir) = record::new_dir(&topology.name)?;
         share::fill(&dir.join(SHARE), &image, &topology.boot)?;
         for disk in &topology.disks {
             disk::create(&dir.join(format!("{}.raw", disk.id)), &disk.id, disk.mib)?;
         }
-        let child = qemu::start(topology, &image, &dir, life)?;
+        boot.prepare(&dir)?;
+        let child = qemu::start(topology, &boot, &dir, life)?;
         let pid = child.id();
         let started = record::start_time(pid).unwrap_or_default();
         let record = Record { name, topology: topology.name.clone(), pid, started };

@@ -1,5 +1,6 @@
-//! The lab host's disk, kernel and initramfs: built once by `image/build`, then taken from
-//! `target/lab/image-HASH/` as long as nothing in `image/` changes.
+//! What lab hosts start from: the root file system, kernel and initramfs of most of them, built once by
+//! `image/base/build` and then taken from `target/lab/image-HASH/` as long as nothing in `image/base/` changes; and
+//! disks with a boot loader, made of the same by `image/disk/build`, in `target/lab/disk-PARTS-HASH/`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use crate::places;
 
 /// Debian's release of the lab host.
 pub const SUITE: &str = "trixie";
+/// The disk in the directory of [`ensure_disk`].
+pub(crate) const DISK: &str = "disk.raw";
 
 /// A finished image; nothing in it changes any more.
 #[derive(Debug, Clone)]
@@ -24,16 +27,13 @@ impl Image {
     /// The image of this checkout, built when there is none yet (about a minute). Of several processes that
     /// ask at once, one builds and the others wait.
     pub fn ensure() -> Result<Self> {
-        let dir = places::lab().join(format!("image-{}", content_hash()?));
+        let dir = places::lab().join(format!("image-{}", hash(&[SUITE], &[source("base")])?));
         let image = Self { dir };
-        if image.root().exists() {
-            return Ok(image);
-        }
-        fs::create_dir_all(places::lab()).at("create", places::lab())?;
-        let _turn = lock("image.lock")?;
-        if !image.root().exists() {
-            image.build()?;
-        }
+        build_once(&image.root(), "the lab host's image", |to| {
+            let mut script = Command::new(source("base").join("build"));
+            script.arg(SUITE).arg(to);
+            script
+        })?;
         Ok(image)
     }
 
@@ -61,17 +61,43 @@ impl Image {
         let _ = fs::remove_file(&path);
         result.map(drop)
     }
+}
 
-    /// Builds beside the final place and moves the result there, so that a build that was cut off is no image.
-    fn build(&self) -> Result<()> {
-        let script = source().join("build");
-        let unfinished = self.dir.with_extension("unfinished");
-        let _ = fs::remove_dir_all(&unfinished);
-        fs::create_dir_all(&unfinished).at("create", &unfinished)?;
-        eprintln!("lab: building the lab host's image ({SUITE}; about a minute, once)");
-        succeed(Command::new(script).arg(SUITE).arg(&unfinished).stdin(Stdio::null()))?;
-        fs::rename(&unfinished, &self.dir).at("finish", &self.dir)
+/// The directory of a disk that a lab host boots from by itself, made of these parts (`image/disk/PART/`). It is built
+/// when there is none yet (half a minute).
+pub(crate) fn ensure_disk(parts: &[String], base: &Image) -> Result<PathBuf> {
+    let folder = source("disk");
+    let mut sources = vec![folder.join("build")];
+    sources.extend(parts.iter().map(|part| folder.join(part)));
+    let base_name = base.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let hash = hash(&[SUITE, &base_name], &sources)?;
+    let dir = places::lab().join(format!("disk-{}-{hash}", parts.join("-")));
+    build_once(&dir.join(DISK), &format!("a disk with {}", parts.join(" and ")), |to| {
+        let mut script = Command::new(folder.join("build"));
+        script.arg(SUITE).arg(&base.dir).arg(to).args(parts);
+        script
+    })?;
+    Ok(dir)
+}
+
+/// Makes the directory of `file` by a script where it is missing. The script builds beside the final place, and the
+/// result is moved there: a build that was cut off is none.
+fn build_once(file: &Path, what: &str, script: impl Fn(&Path) -> Command) -> Result<()> {
+    if file.exists() {
+        return Ok(());
     }
+    fs::create_dir_all(places::lab()).at("create", places::lab())?;
+    let _turn = lock("image.lock")?;
+    if file.exists() {
+        return Ok(());
+    }
+    let dir = file.parent().unwrap_or(file);
+    let unfinished = dir.with_extension("unfinished");
+    let _ = fs::remove_dir_all(&unfinished);
+    fs::create_dir_all(&unfinished).at("create", &unfinished)?;
+    eprintln!("lab: building {what} ({SUITE}; about a minute, once)");
+    succeed(script(&unfinished).stdin(Stdio::null()))?;
+    fs::rename(&unfinished, dir).at("finish", dir)
 }
 
 /// Waits for and holds a lock file in `target/lab/` until the value is dropped.
@@ -82,30 +108,36 @@ pub(crate) fn lock(name: &str) -> Result<File> {
     Ok(file)
 }
 
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("image")
+/// A part of `image/`.
+fn source(part: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("image").join(part)
 }
 
-/// A hash over the names, modes and bytes of everything in `image/`.
-fn content_hash() -> Result<String> {
+/// A hash over these words and over the names and bytes of all files at and below these paths.
+fn hash(words: &[&str], sources: &[PathBuf]) -> Result<String> {
     let mut files = Vec::new();
-    collect(&source(), &mut files)?;
+    for path in sources {
+        collect(path, &mut files)?;
+    }
     files.sort();
     let mut hash = Sha256::new();
-    hash.update(SUITE);
+    words.iter().for_each(|word| hash.update(word));
     for path in files {
         let content = fs::read(&path).at("read", &path)?;
-        hash.update(path.strip_prefix(source()).unwrap_or(&path).as_os_str().as_encoded_bytes());
+        hash.update(path.strip_prefix(source("")).unwrap_or(&path).as_os_str().as_encoded_bytes());
         hash.update(content.len().to_le_bytes());
         hash.update(content);
     }
     Ok(crate::hex(&hash.finalize()[..8]))
 }
 
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(dir).at("list", dir)? {
-        let path = entry.at("list", dir)?.path();
-        if path.is_dir() { collect(&path, files)? } else { files.push(path) }
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).at("list", path)? {
+        collect(&entry.at("list", path)?.path(), files)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@
 //! # Ok::<(), lab::Error>(())
 //! ```
 
+mod boot;
 mod build;
 mod client;
 mod command;
@@ -29,6 +30,7 @@ pub mod wire;
 
 use std::path::PathBuf;
 
+pub use boot::ensure_all;
 pub use error::{Error, Result};
 pub use host::{Lab, LabHost, Output};
 pub use image::Image;

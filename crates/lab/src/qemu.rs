@@ -1,4 +1,4 @@
-//! Starts QEMU for a lab host. What comes in: a topology, an image, a prepared run directory. What goes out: a
+//! Starts QEMU for a lab host. What comes in: a topology, what it boots from, a prepared run directory. What goes out: a
 //! process, and nothing else on this machine; every file it makes lies in the run directory.
 
 use std::fs::File;
@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 
+use crate::boot::Boot;
 use crate::error::{AtPath, Error, Result};
-use crate::image::Image;
 use crate::topology::Topology;
 
 /// The agent's socket in the run directory.
@@ -35,7 +35,7 @@ pub(crate) enum Life {
 }
 
 /// Starts QEMU in `dir`.
-pub(crate) fn start(topology: &Topology, image: &Image, dir: &Path, life: Life) -> Result<Child> {
+pub(crate) fn start(topology: &Topology, boot: &Boot, dir: &Path, life: Life) -> Result<Child> {
     let log = dir.join(QEMU_LOG);
     let log = File::create(&log).at("create", &log)?;
     // setpriv only sets the death signal and becomes QEMU: the process id stays the same.
@@ -48,7 +48,8 @@ pub(crate) fn start(topology: &Topology, image: &Image, dir: &Path, life: Life) 
         Life::OfItsOwn => Command::new("qemu-system-x86_64"),
     };
     command
-        .args(fixed_args(topology, image))
+        .args(fixed_args(topology))
+        .args(boot.qemu_args())
         .args(topology.qemu_args())
         .current_dir(dir)
         .stdin(Stdio::null())
@@ -68,25 +69,14 @@ pub(crate) fn start(topology: &Topology, image: &Image, dir: &Path, life: Life) 
 }
 
 /// What all lab hosts have. Socket paths are relative: a path to a Unix socket may have 107 bytes only.
-fn fixed_args(topology: &Topology, image: &Image) -> Vec<String> {
+fn fixed_args(topology: &Topology) -> Vec<String> {
     let kvm = std::env::var("PASSTHRU_LAB_ACCEL").is_ok_and(|accel| accel == "kvm");
     let (accel, cpu) =
         if kvm { ("kvm", "host") } else { ("tcg,thread=multi", topology.cpu.as_str()) };
-    let cmdline = format!(
-        "root=LABEL=lab-root rw console=ttyS0 net.ifnames=0 systemd.show_status=0 loglevel=5 {}",
-        topology.cmdline
-    );
     let pairs = [
         ("-machine", topology.machine.as_str()),
         ("-accel", accel),
         ("-cpu", cpu),
-        ("-kernel", &image.kernel().display().to_string()),
-        ("-initrd", &image.initramfs().display().to_string()),
-        ("-append", &cmdline),
-        (
-            "-drive",
-            &format!("file={},if=none,id=root,format=raw,snapshot=on", image.root().display()),
-        ),
         (
             "-chardev",
             &format!("socket,id=console,path={CONSOLE},server=on,wait=off,logfile={CONSOLE_LOG}"),

@@ -95,8 +95,10 @@ pub(crate) fn new_dir(topology: &str) -> Result<(String, PathBuf)> {
 pub(crate) fn discard_bulk(dir: &Path) {
     let _ = fs::remove_dir_all(dir.join(crate::qemu::SHARE));
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.path().extension().is_some_and(|end| end == "raw" || end == "sock") {
-            let _ = fs::remove_file(entry.path());
+        let path = entry.path();
+        if path.extension().is_some_and(|end| ["raw", "fd", "sock"].iter().any(|bulk| end == *bulk))
+        {
+            let _ = fs::remove_file(path);
         }
     }
 }

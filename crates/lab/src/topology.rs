@@ -27,7 +27,11 @@ pub struct Topology {
     pub machine: String,
     /// A QEMU device; none is a machine without an IOMMU.
     pub iommu: Option<String>,
-    /// Kernel arguments beyond those that every lab host has.
+    /// The parts of the disk that the machine boots from by itself: a boot loader and what makes the initramfs, each
+    /// a directory in `image/disk/`. With none, QEMU loads the kernel and the initramfs.
+    #[serde(default)]
+    pub boot_disk: Vec<String>,
+    /// Kernel arguments beyond those that every lab host has, where QEMU loads the kernel.
     #[serde(default)]
     pub cmdline: String,
     /// The device that holds the root disk (`drive=root`).
@@ -127,6 +131,8 @@ mod tests {
             let topology = Topology::named(&name).unwrap();
             let args = topology.qemu_args().join(" ");
             assert!(args.contains("drive=root"), "{name}: {args}");
+            // Who boots from a disk has its arguments there.
+            assert!(topology.boot_disk.is_empty() || topology.cmdline.is_empty(), "{name}");
             for disk in &topology.disks {
                 assert!(args.contains(&format!("drive={}", disk.id)), "{name}: disk {}", disk.id);
             }
