@@ -40,6 +40,9 @@ _passthru() {
             passthru,list)
                 cmd="passthru__subcmd__list"
                 ;;
+            passthru,prepare)
+                cmd="passthru__subcmd__prepare"
+                ;;
             passthru,record)
                 cmd="passthru__subcmd__record"
                 ;;
@@ -92,7 +95,7 @@ _passthru() {
 
     case "${cmd}" in
         passthru)
-            opts="-v -h -V --root --machine --state --json --deadline --verbose --help --version list show check device bind release run instance attach detach reset recover record completions"
+            opts="-v -h -V --root --machine --state --json --deadline --verbose --help --version list show check prepare device bind release run instance attach detach reset recover record completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -644,6 +647,40 @@ _passthru() {
                 return 0
             fi
             case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --machine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        passthru__subcmd__prepare)
+            opts="-y -v -h --undo --changed --yes --dry-run --root --machine --state --json --deadline --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --changed)
+                    COMPREPLY=($(compgen -W "keep put-back" -- "${cur}"))
+                    return 0
+                    ;;
                 --root)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -35,6 +35,7 @@ complete -c passthru -n "__fish_passthru_needs_command" -s V -l version -d 'Prin
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "list" -d 'List the devices: group, driver, and whether they can be passed through'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "show" -d 'Show one device, whole: what it is, where it is, who uses it, can it go'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "check" -d 'Check whether this host is ready for guests with devices, and say what is missing'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "prepare" -d 'Make this host ready for guests with devices: boot arguments, modules, initramfs'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "device" -d 'Names for devices'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "bind" -d 'Move devices, with their whole IOMMU groups, to vfio-pci'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "release" -d 'Give devices, with their whole IOMMU groups, back to their host drivers'
@@ -70,6 +71,18 @@ complete -c passthru -n "__fish_passthru_using_subcommand check" -l deadline -d 
 complete -c passthru -n "__fish_passthru_using_subcommand check" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand check" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l changed -d 'What becomes of files that somebody changed since, with --undo' -r -f -a "keep\t'They stay as they are'
+put-back\t'They get back what they had before the preparation; the changes are lost'"
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l root -d 'Look at the machine whose tree is below DIR' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l undo -d 'Put back what all preparations changed'
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -s y -l yes -d 'Do it without asking'
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l json -d 'Print JSON, errors included'
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -s v -l verbose -d 'Say more about what is done'
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand device; and not __fish_seen_subcommand_from add list remove" -l state -d 'Where registered devices, instances and the journal are kept' -r -F

@@ -81,6 +81,26 @@ _arguments "${_arguments_options[@]}" : \
 '*::devices -- Addresses, registered names, or vendor\:device, of what is meant for guests:_default' \
 && ret=0
 ;;
+(prepare)
+_arguments "${_arguments_options[@]}" : \
+'--changed=[What becomes of files that somebody changed since, with --undo]:WHAT:((keep\:"They stay as they are"
+put-back\:"They get back what they had before the preparation; the changes are lost"))' \
+'(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
+'--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
+'--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
+'--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
+'--undo[Put back what all preparations changed]' \
+'-y[Do it without asking]' \
+'--yes[Do it without asking]' \
+'--dry-run[Print what would be done, and do nothing]' \
+'--json[Print JSON, errors included]' \
+'-v[Say more about what is done]' \
+'--verbose[Say more about what is done]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::devices -- Addresses, registered names, or vendor\:device, of what is meant for guests:_default' \
+&& ret=0
+;;
 (device)
 _arguments "${_arguments_options[@]}" : \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
@@ -443,6 +463,7 @@ _passthru_commands() {
 'list:List the devices\: group, driver, and whether they can be passed through' \
 'show:Show one device, whole\: what it is, where it is, who uses it, can it go' \
 'check:Check whether this host is ready for guests with devices, and say what is missing' \
+'prepare:Make this host ready for guests with devices\: boot arguments, modules, initramfs' \
 'device:Names for devices' \
 'bind:Move devices, with their whole IOMMU groups, to vfio-pci' \
 'release:Give devices, with their whole IOMMU groups, back to their host drivers' \
@@ -552,6 +573,11 @@ _passthru__subcmd__instance__subcmd__stop_commands() {
 _passthru__subcmd__list_commands() {
     local commands; commands=()
     _describe -t commands 'passthru list commands' commands "$@"
+}
+(( $+functions[_passthru__subcmd__prepare_commands] )) ||
+_passthru__subcmd__prepare_commands() {
+    local commands; commands=()
+    _describe -t commands 'passthru prepare commands' commands "$@"
 }
 (( $+functions[_passthru__subcmd__record_commands] )) ||
 _passthru__subcmd__record_commands() {

@@ -180,7 +180,8 @@ fn names_place(line: &str) -> bool {
     line.split('"').skip(1).step_by(2).any(|literal| {
         let Some(rest) = literal.strip_prefix('/') else { return false };
         let first = rest.split('/').next().unwrap_or_default();
-        PLACES.contains(&first)
+        // What a diff calls no file is no place.
+        PLACES.contains(&first) && rest != "dev/null"
     })
 }
 

@@ -46,6 +46,11 @@ impl Class {
         self.base() == 0x03
     }
 
+    /// A processing accelerator (PCI Code and ID Assignment Specification 1.11, chapter 1.19).
+    pub fn is_accelerator(self) -> bool {
+        self.base() == 0x12
+    }
+
     /// A mass storage controller.
     pub fn is_storage(self) -> bool {
         self.base() == 0x01

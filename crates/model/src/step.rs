@@ -75,8 +75,9 @@ pub struct Made {
 pub enum Wanted {
     /// A boot loader's menu, in which kernels are started with these arguments.
     Menu { arguments: Vec<Change> },
-    /// An initramfs, with these modules and without those.
-    Initramfs { with: Vec<String>, without: Vec<String> },
+    /// An initramfs, with these modules and without those, and this copy of
+    /// what modprobe is told.
+    Initramfs { with: Vec<String>, without: Vec<String>, modprobe: Content },
 }
 
 impl Made {

@@ -6,41 +6,14 @@ use std::collections::BTreeSet;
 
 use model::boot::cmdline::Change;
 use model::check::{self, Checked, Remedy, Severity, Status, Subject};
-use model::setup::{
-    Access, Firmware, Maker, Memory, Modules, Processor, Programs, Screens, Setup, Smt,
-};
+use model::setup::{Access, Maker, Modules, Processor, Setup};
 use model::snapshot::ModuleState;
 use model::{Fact, Snapshot, Why};
 
 mod shapes;
 
 use shapes::Shape;
-
-/// A host on which everything is as it should be.
-fn ready() -> Setup {
-    let modules = ["vfio", "vfio_pci", "vfio_iommu_type1", "irqbypass", "iommufd"];
-    let states = modules.map(|name| (name.to_owned(), ModuleState::Loaded.into()));
-    Setup {
-        os: Fact::Unknown(Why::NotProvided),
-        cmdline: "root=/dev/sda1 iommu=pt".to_owned().into(),
-        processor: Processor { maker: Maker::Intel, virtualization: Some(true), hypervisor: false }
-            .into(),
-        product: "Some Maker Some Board".to_owned().into(),
-        kvm: Access::Usable.into(),
-        remapping: Some(true).into(),
-        modules: Modules { states: states.into(), ..Modules::default() },
-        smt: Smt { control: "on".to_owned(), active: true }.into(),
-        firmware: Firmware {
-            efi: true.into(),
-            secure_boot: Some(false).into(),
-            lockdown: Some("none".to_owned()).into(),
-        },
-        memory: Memory { pools: Vec::new().into(), lock_limit: None.into() },
-        programs: Programs { qemu: Some((10, 0, 2)).into(), libvirt: None.into(), uefi: 3.into() },
-        screens: Screens { services: Vec::new().into(), xorg: Vec::new().into() },
-        security: vec!["capability".to_owned()].into(),
-    }
-}
+use shapes::setup::ready;
 
 fn checked(snapshot: &Snapshot, setup: &Setup) -> Vec<Checked> {
     check::check(&Subject { snapshot, setup, devices: &[] })

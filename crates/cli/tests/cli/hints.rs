@@ -39,7 +39,9 @@ fn sentences(source: &str) -> impl Iterator<Item = &str> {
 fn options(text: &str) -> impl Iterator<Item = &str> {
     let in_name = |char: char| char == '-' || char.is_ascii_lowercase() || char.is_ascii_digit();
     let words = text.split(move |char| !in_name(char));
-    words.filter_map(|word| word.strip_prefix("--")).filter(|name| !name.is_empty())
+    words
+        .filter_map(|word| word.strip_prefix("--"))
+        .filter(|name| name.starts_with(char::is_alphanumeric))
 }
 
 /// The first word behind `passthru` in backquotes.
@@ -52,8 +54,9 @@ fn known(command: &Command, options: &mut BTreeSet<String>) {
     command.get_subcommands().for_each(|verb| known(verb, options));
 }
 
-/// Options of other programs that hints name (`ppc64_cpu --smt=off`).
-const OTHERS: &[&str] = &["smt"];
+/// Options of other programs that hints name (`ppc64_cpu --smt=off`), or that
+/// files are written with (GRUB's `--id`).
+const OTHERS: &[&str] = &["id", "smt"];
 
 #[test]
 fn options_and_verbs_in_texts_exist() {

@@ -5,9 +5,12 @@
 
 use std::path::Path;
 
-use model::boot::cmdline::{Change, Cmdline};
+use model::Fact;
+use model::boot::cmdline::Change;
 use model::boot::grub_cfg::{self, Menu};
+use model::boot::initramfs::is_configuration;
 use model::boot::source::{EditError, Source};
+use model::file::Content;
 
 use super::file::content;
 use crate::initramfs;
@@ -18,24 +21,11 @@ pub(super) fn menu(path: &Path, arguments: &[Change]) -> Result<(), String> {
     let bytes = content(path).map_err(|error| error.to_string())?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let menu = read(path, &text).map_err(|error| error.to_string())?;
-    let kernels = || menu.entries.iter().flat_map(|entry| &entry.kernels);
-    if kernels().next().is_none() && !menu.reads_bls {
-        return Err("it starts no kernel".to_owned());
+    match menu.lacks(arguments) {
+        _ if !menu.starts_kernels() => Err("it starts no kernel".to_owned()),
+        Some((line, change)) => Err(format!("`{change}` is not in `{line}`")),
+        None => Ok(()),
     }
-    let lines: Vec<String> = kernels().map(|kernel| kernel.line()).collect();
-    let usual = || lines.iter().filter(|line| !is_recovery(line));
-    for change in arguments {
-        if let Some(line) = usual().find(|line| !change.is_in(line)) {
-            return Err(format!("`{change}` is not in `{line}`"));
-        }
-    }
-    Ok(())
-}
-
-/// `10_linux` starts a recovery with these (GRUB_CMDLINE_LINUX_RECOVERY).
-fn is_recovery(line: &str) -> bool {
-    let line = Cmdline::new(line);
-    line.has("single") || line.has("recovery")
 }
 
 fn read(path: &Path, text: &str) -> Result<Menu, EditError> {
@@ -52,14 +42,26 @@ pub(super) fn files(path: &Path, text: &str) -> Option<Vec<String>> {
     Some(named.filter(|name| name.starts_with('/') && !name.contains('$')).collect())
 }
 
-/// An image must be whole, have these modules, and not those.
-pub(super) fn initramfs(path: &Path, with: &[String], without: &[String]) -> Result<(), String> {
-    let image = initramfs::read(path, |_| false).map_err(|error| error.to_string())?;
+/// An image must be whole, have these modules, and not those, and a copy of
+/// what modprobe is told.
+pub(super) fn initramfs(
+    path: &Path,
+    (with, without): (&[String], &[String]),
+    modprobe: &Content,
+) -> Result<(), String> {
+    let image = initramfs::read(path, is_configuration).map_err(|error| error.to_string())?;
     if let Some(missing) = with.iter().find(|module| !image.has_module(module)) {
         return Err(format!("it lacks the module {missing}"));
     }
-    match without.iter().find(|module| image.has_module(module)) {
-        Some(left) => Err(format!("it has the module {left}")),
-        None => Ok(()),
+    if let Some(left) = without.iter().find(|module| image.has_module(module)) {
+        return Err(format!("it has the module {left}"));
+    }
+    let has = |(_, text): (&str, Fact<&str>)| text.is(&&*modprobe.text());
+    match image.texts_in(MODPROBE).any(has) {
+        true => Ok(()),
+        false => Err(format!("it lacks the new configuration in {MODPROBE}")),
     }
 }
+
+/// Where an image has what modprobe is told.
+const MODPROBE: &str = "etc/modprobe.d";

@@ -168,8 +168,8 @@ impl Applier {
         }
         match wanted {
             Some(Wanted::Menu { arguments }) => look::menu(new, arguments).map_err(wrong)?,
-            Some(Wanted::Initramfs { with, without }) => {
-                look::initramfs(new, with, without).map_err(wrong)?;
+            Some(Wanted::Initramfs { with, without, modprobe }) => {
+                look::initramfs(new, (with, without), modprobe).map_err(wrong)?;
             }
             None => {}
         }

@@ -24,7 +24,7 @@ pub fn boot(root: &Root) -> Boot {
     let configuration = Root::configuration_text().to_owned();
     let mut files = BTreeMap::new();
     let loader = loader(root, &mut files);
-    for name in [prepare::MODPROBE, prepare::LOAD] {
+    for name in [prepare::MODPROBE, prepare::LOAD, prepare::DRACUT, prepare::MKINITCPIO] {
         file(root, &format!("{configuration}/{name}"), &mut files);
     }
     Boot { loader, generator: generator(root).into(), images: images(root), configuration, files }
@@ -63,6 +63,7 @@ fn loader(root: &Root, files: &mut BTreeMap<String, Content>) -> Fact<Loader> {
         paths.extend(named.map(|name| format!("{folder}/{name}")));
     }
     paths.retain(|path| file(root, path, files));
+    file(root, menu, files);
     let (menu, program) = (menu.to_owned(), program.to_owned());
     Loader::Grub(Grub { settings: paths, menu, program }).into()
 }

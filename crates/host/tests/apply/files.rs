@@ -191,7 +191,10 @@ fn what_is_made_wrong_changes_nothing() {
         ("exit 3", "ended with status 3"),
         (": > \"$1\"", "is empty"),
         ("echo hello > \"$1\"", "it starts no kernel"),
-        ("echo 'linux /vmlinuz quiet' > \"$1\"", "no kernel in it is started as wanted"),
+        (
+            "printf 'menuentry x {\\n linux /vmlinuz quiet\\n}\\n' > \"$1\"",
+            "`iommu=pt` is not in `quiet`",
+        ),
         ("true", "cannot read"),
     ] {
         let outcome = tree.applier.apply(&menu(script));

@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 pub mod plans;
+pub mod setup;
 pub mod verdicts;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::super::cmdline::{Change, Cmdline};
 use super::super::source::{EditError, Problem, Source};
 use super::token::{Token, Word, tokens};
 
@@ -60,6 +61,31 @@ impl Kernel {
         let words: Vec<String> = self.arguments.iter().map(argument).collect();
         words.join(" ")
     }
+}
+
+impl Menu {
+    /// The first kernel that is not started as it should be, and the change
+    /// that its line lacks. Entries for recovery are left as they are.
+    pub fn lacks<'c>(&self, changes: &'c [Change]) -> Option<(String, &'c Change)> {
+        let kernels = self.entries.iter().flat_map(|entry| &entry.kernels);
+        let mut lines = kernels.map(Kernel::line).filter(|line| !is_recovery(line));
+        lines.find_map(|line| {
+            let lacking = changes.iter().find(|change| !change.is_in(&line))?;
+            Some((line, lacking))
+        })
+    }
+
+    /// Whether it starts any kernel, as far as it says itself.
+    pub fn starts_kernels(&self) -> bool {
+        self.reads_bls || self.entries.iter().any(|entry| !entry.kernels.is_empty())
+    }
+}
+
+/// What `10_linux` adds to entries for recovery (GRUB_CMDLINE_LINUX_RECOVERY):
+/// `single`, on Ubuntu `recovery`.
+fn is_recovery(line: &str) -> bool {
+    let line = Cmdline::new(line);
+    line.has("single") || line.has("recovery")
 }
 
 /// A word as GRUB passes it on: between quotes where it has blanks

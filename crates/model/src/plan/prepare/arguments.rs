@@ -2,8 +2,8 @@
 
 use super::{Preparation, Wanted, write};
 use crate::boot::cmdline::Change;
-use crate::boot::grub_default;
 use crate::boot::source::{EditError, Source};
+use crate::boot::{grub_cfg, grub_default};
 use crate::check::Subject;
 use crate::fact::Fact;
 use crate::setup::boot::{Boot, Grub, Loader};
@@ -61,7 +61,12 @@ fn grub(
         .collect();
     let sources: Vec<Source<'_>> =
         texts.iter().map(|(path, text)| Source::new(path, text)).collect();
-    for edited in grub_default::edit(&sources, changes)? {
+    let edited = grub_default::edit(&sources, changes)?;
+    if edited.is_empty() && menu_has(grub, changes, boot) {
+        // Prepared before: the kernel has to be started anew, and no more.
+        return Ok(());
+    }
+    for edited in edited {
         let path = sources[edited.index].name;
         preparation.steps.extend(write(boot, path, Some(&edited.text)));
     }
@@ -70,4 +75,11 @@ fn grub(
     let path = grub.menu.clone();
     preparation.steps.push(Step::Make(Made { path, command, wanted }));
     Ok(())
+}
+
+/// Whether the menu says it already.
+fn menu_has(grub: &Grub, changes: &[Change], boot: &Boot) -> bool {
+    let Some(content) = boot.files.get(&grub.menu) else { return false };
+    let menu = grub_cfg::parse(Source::new(&grub.menu, &content.text()));
+    menu.is_ok_and(|menu| menu.starts_kernels() && menu.lacks(changes).is_none())
 }

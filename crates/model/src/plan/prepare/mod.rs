@@ -12,7 +12,7 @@
 mod arguments;
 mod modules;
 
-pub use modules::{LOAD, MODPROBE};
+pub use modules::{DRACUT, LOAD, MKINITCPIO, MODPROBE};
 
 use crate::bdf::Bdf;
 use crate::boot::cmdline::Change;

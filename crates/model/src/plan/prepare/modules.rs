@@ -1,23 +1,28 @@
 //! Kernel modules: which take the devices at boot, and which come first.
 //!
-//! A driver that has no other device of the host is kept out altogether; one
-//! that the host needs elsewhere (`nvme`, `xhci_hcd`) has to wait until
-//! vfio-pci has taken what is meant for guests, by its ids. Where a device
+//! A driver of graphics or accelerators that has no other device of the host
+//! is kept out altogether; one that the host needs elsewhere, or may
+//! (`nvme`, `xhci_hcd`), has to wait until vfio-pci has taken what is meant
+//! for guests, by its ids. Where a device
 //! that stays has the same ids, ids cannot tell them apart: that is left to a
 //! rule by identity (`bind --persist`).
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
-use super::{Preparation, Wanted, heading, write};
+use super::{Preparation, Wanted, add, heading, write};
 use crate::bdf::Bdf;
 use crate::check::Subject;
+use crate::file::Content;
 use crate::function::{Function, is_vfio_driver};
 use crate::setup::boot::{Boot, Generator};
 use crate::step::{Made, Step, Wanted as InFile};
 
 /// Options and aliases of modules.
 pub const MODPROBE: &str = "modprobe.d/passthru.conf";
+/// What dracut puts into images, and what not.
+pub const DRACUT: &str = "dracut.conf.d/passthru.conf";
+/// What mkinitcpio puts into images.
+pub const MKINITCPIO: &str = "mkinitcpio.conf.d/passthru.conf";
 /// Modules that are loaded at every boot.
 pub const LOAD: &str = "modules-load.d/passthru.conf";
 
@@ -27,7 +32,7 @@ pub(super) fn plan(
     boot: &Boot,
     preparation: &mut Preparation,
 ) {
-    let configuration = configuration(subject, wanted, preparation);
+    let configuration = configuration(subject, wanted, boot, preparation);
     let etc = |name: &str| format!("{}/{name}", boot.configuration);
     if !wanted.load.is_empty() {
         let text = heading(subject.devices) + &wanted.load.join("\n") + "\n";
@@ -40,7 +45,36 @@ pub(super) fn plan(
     }
     preparation.reboot = true;
     preparation.steps.extend(change);
+    if let Some((path, text)) = generators_own(subject, &configuration, boot) {
+        preparation.steps.extend(write(boot, &etc(path), Some(&text)));
+    }
     images(subject, &configuration, boot, preparation);
+}
+
+/// What the initramfs generator is told in a file of ours: which drivers to
+/// take along, although no hardware asks for them yet, and which not.
+fn generators_own(
+    subject: &Subject<'_>,
+    configuration: &Configuration,
+    boot: &Boot,
+) -> Option<(&'static str, String)> {
+    let early = if configuration.early { "vfio vfio_iommu_type1 vfio_pci" } else { "" };
+    let (path, lines) = match boot.generator.known().copied().flatten()? {
+        Generator::Dracut => {
+            let line = |key: &str, names: &str| match names {
+                "" => String::new(),
+                names => format!("{key}+=\" {names} \"\n"),
+            };
+            let out = configuration.out.join(" ");
+            (DRACUT, line("add_drivers", early) + &line("omit_drivers", &out))
+        }
+        Generator::Mkinitcpio if configuration.early => {
+            (MKINITCPIO, format!("MODULES+=({early})\n"))
+        }
+        // initramfs-tools takes along what modprobe would load first.
+        _ => return None,
+    };
+    Some((path, heading(subject.devices) + &lines))
 }
 
 /// What modprobe is told.
@@ -55,43 +89,77 @@ struct Configuration {
 fn configuration(
     subject: &Subject<'_>,
     wanted: &Wanted,
+    boot: &Boot,
     preparation: &mut Preparation,
 ) -> Option<Configuration> {
     let meant: Vec<&Function> = subject.functions().collect();
     let set: BTreeSet<Bdf> = meant.iter().map(|function| function.bdf).collect();
-    let (mut lines, mut out, mut ids) = (String::new(), Vec::new(), Vec::new());
+    // Of an earlier preparation, for other devices.
+    let earlier = boot.files.get(&format!("{}/{MODPROBE}", boot.configuration));
+    let earlier = earlier.map(|content| content.text().into_owned()).unwrap_or_default();
+    let (mut lines, mut ids) = read_back(&earlier);
+    let mut out = Vec::new();
     for module in &wanted.keep {
-        let stays = |function: &&Function| {
-            !set.contains(&function.bdf) && function.driver_name() == Some(module)
-        };
-        if subject.snapshot.functions.values().find(stays).is_none() {
-            let _ = write!(lines, "blacklist {module}\nalias {module} off\n");
-            if module == "nouveau" {
-                // Another name that Ubuntu's backported modules had.
-                lines.push_str("blacklist lbm-nouveau\noptions nouveau modeset=0\n");
-            }
+        let has = |function: &&Function| function.driver_name() == Some(module);
+        let stays = |function: &Function| !set.contains(&function.bdf) && has(&function);
+        let special = meant.iter().filter(|function| has(function)).all(|one| is_special(one));
+        if special && !subject.snapshot.functions.values().any(stays) {
+            keep_out(module).into_iter().for_each(|line| add(&mut lines, line));
             out.push(module.clone());
             continue;
         }
-        let _ = writeln!(lines, "softdep {module} pre: vfio-pci");
-        for function in meant.iter().filter(|function| function.driver_name() == Some(module)) {
+        for function in meant.iter().filter(|function| has(function)) {
             match twin(subject, &set, function) {
-                None => super::add(&mut ids, function.ids_text()),
-                Some(twin) => super::add(
-                    &mut preparation.by_hand,
-                    format!(
-                        "{} has the ids of {twin}, which stays with the host: at boot they cannot be told apart by ids; bind it when the host has started",
-                        function.bdf
-                    ),
-                ),
+                None => {
+                    add(&mut lines, format!("softdep {module} pre: vfio-pci"));
+                    add(&mut ids, function.ids_text());
+                }
+                Some(twin) => add(&mut preparation.by_hand, told_apart(function, twin)),
             }
         }
     }
-    if !ids.is_empty() {
-        let _ = writeln!(lines, "options vfio-pci ids={}", ids.join(","));
+    let early = !ids.is_empty();
+    if early {
+        lines.push(format!("{IDS}{}", ids.join(",")));
     }
-    let text = heading(subject.devices) + &lines;
-    (!lines.is_empty()).then_some(Configuration { text, out, early: !ids.is_empty() })
+    let text = heading(subject.devices) + &lines.join("\n") + "\n";
+    (!lines.is_empty()).then_some(Configuration { text, out, early })
+}
+
+/// Whether its driver is for graphics or accelerators, and so nothing that
+/// the host might need for a device that comes later (USB, drives, sound).
+fn is_special(function: &Function) -> bool {
+    let class = function.class.known();
+    class.is_some_and(|class| class.is_display() || class.is_accelerator())
+}
+
+/// How ids are given to vfio-pci.
+const IDS: &str = "options vfio-pci ids=";
+
+/// The lines of a file of ours, and the ids in it.
+fn read_back(text: &str) -> (Vec<String>, Vec<String>) {
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    let (ids, others): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with(IDS));
+    let ids = ids.iter().flat_map(|line| line[IDS.len()..].split(',')).map(str::to_owned);
+    (others.into_iter().map(str::to_owned).collect(), ids.collect())
+}
+
+/// What keeps a driver from being loaded.
+fn keep_out(module: &str) -> Vec<String> {
+    let mut lines = vec![format!("blacklist {module}"), format!("alias {module} off")];
+    if module == "nouveau" {
+        // Another name that Ubuntu's backported modules had.
+        lines.push("blacklist lbm-nouveau".to_owned());
+        lines.push("options nouveau modeset=0".to_owned());
+    }
+    lines
+}
+
+fn told_apart(function: &Function, twin: Bdf) -> String {
+    format!(
+        "{} has the ids of {twin}, which stays with the host: at boot they cannot be told apart by ids; bind it when the host has started",
+        function.bdf
+    )
 }
 
 /// A function that stays with the host and has the same ids.
@@ -126,15 +194,16 @@ fn images(
         running.into_iter().chain(newest).filter(|name| boot.images.contains_key(*name)).collect();
     for release in releases {
         let with = if configuration.early { vec!["vfio_pci".to_owned()] } else { Vec::new() };
-        // The generators leave drivers in, which modprobe's configuration then keeps from loading.
+        // The others leave drivers in, which modprobe's configuration then keeps from being loaded.
         let without = match generator {
             Generator::Dracut => configuration.out.clone(),
             _ => Vec::new(),
         };
+        let modprobe = Content::from(&configuration.text[..]);
         preparation.steps.push(Step::Make(Made {
             path: boot.images[release].clone(),
             command: command(generator, release),
-            wanted: InFile::Initramfs { with, without },
+            wanted: InFile::Initramfs { with, without, modprobe },
         }));
     }
 }

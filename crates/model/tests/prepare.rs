@@ -1,0 +1,142 @@
+//! What a preparation would do: its dry run, diffs included, is what is asserted here.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod shapes;
+
+use insta::assert_snapshot;
+use model::boot::cmdline::Change;
+use model::check::{self, Subject};
+use model::file::Content;
+use model::plan::prepare::{Preparation, prepare};
+use model::setup::Setup;
+use model::setup::boot::{Boot, Generator, Grub, Loader};
+use model::{Bdf, Fact, Snapshot, Why};
+use shapes::setup::ready;
+use shapes::{Shape, bdf, consumer_card};
+
+const SETTINGS: &str = "/etc/default/grub";
+const MENU: &str = "/boot/grub/grub.cfg";
+const RELEASE: &str = "6.12.43+deb13-amd64";
+
+/// Debian with GRUB.
+fn debian(settings: &str) -> Boot {
+    let grub = Grub {
+        settings: vec![SETTINGS.to_owned()],
+        menu: MENU.to_owned(),
+        program: "grub-mkconfig".to_owned(),
+    };
+    Boot {
+        loader: Loader::Grub(grub).into(),
+        generator: Some(Generator::InitramfsTools).into(),
+        images: [(RELEASE.to_owned(), format!("/boot/initrd.img-{RELEASE}"))].into(),
+        configuration: "/etc".to_owned(),
+        files: [(SETTINGS.to_owned(), Content::from(settings))].into(),
+    }
+}
+
+fn planned(snapshot: &Snapshot, setup: &Setup, devices: &[Bdf], boot: &Boot) -> Preparation {
+    let subject = Subject { snapshot, setup, devices };
+    prepare(&subject, &check::check(&subject), boot).unwrap()
+}
+
+/// Steps with their diffs, and what is left to a person.
+fn shown(preparation: &Preparation) -> String {
+    let steps = preparation.steps.iter().map(|step| format!("{step}\n{}", step.diff()));
+    let by_hand = preparation.by_hand.iter().map(|text| format!("by hand: {text}\n"));
+    steps.chain(by_hand).collect()
+}
+
+/// The firmware offers an IOMMU, and the kernel does not use it.
+fn without_iommu() -> Snapshot {
+    Shape::new().without_iommu(Some("DMAR")).0
+}
+
+#[test]
+fn a_host_that_is_ready_needs_nothing() {
+    let done = planned(&Shape::new().0, &ready(), &[], &debian(""));
+    assert_eq!(done, Preparation::default());
+}
+
+#[test]
+fn boot_arguments_go_into_the_settings_and_the_menu() {
+    let snapshot = without_iommu();
+    let setup = Setup { cmdline: "quiet".to_owned().into(), ..ready() };
+    let boot = debian("# mine\nGRUB_CMDLINE_LINUX_DEFAULT='quiet  splash'  # why\nGRUB_TIMEOUT=5");
+    let plan = planned(&snapshot, &setup, &[], &boot);
+    assert!(plan.reboot);
+    assert_snapshot!("boot_arguments", shown(&plan));
+
+    // The same once more, when it was done and not booted: nothing is left to do.
+    let mut boot = debian("GRUB_CMDLINE_LINUX_DEFAULT='quiet intel_iommu=on iommu=pt'\n");
+    let menu = "menuentry 'Linux' {\n linux /vmlinuz quiet intel_iommu=on iommu=pt\n}\n";
+    boot.files.insert(MENU.to_owned(), Content::from(menu));
+    let plan = planned(&snapshot, &setup, &[], &boot);
+    assert_eq!((plan.steps.len(), plan.reboot), (0, true));
+}
+
+#[test]
+fn a_driver_that_nobody_else_needs_is_kept_out() {
+    let card = consumer_card().driver("0000:01:00.0", "nouveau");
+    let plan = planned(&card.0, &ready(), &[bdf("0000:01:00.0")], &debian(""));
+    assert_snapshot!("driver_kept_out", shown(&plan));
+}
+
+#[test]
+fn a_driver_that_others_need_comes_after_vfio() {
+    let shape = |other: (u16, u16)| {
+        let shape = Shape::new().endpoint("0000:03:00.0", (0x1b36, 0x0010), 0x01_0802, 1);
+        let shape = shape.endpoint("0000:04:00.0", other, 0x01_0802, 2);
+        shape.driver("0000:03:00.0", "nvme").driver("0000:04:00.0", "nvme")
+    };
+    let meant = [bdf("0000:03:00.0")];
+    let plan = planned(&shape((0x144d, 0xa808)).0, &ready(), &meant, &debian(""));
+    assert_snapshot!("driver_after_vfio", shown(&plan));
+    // Two of a kind, of which one stays.
+    let plan = planned(&shape((0x1b36, 0x0010)).0, &ready(), &meant, &debian(""));
+    assert_snapshot!("two_of_a_kind", shown(&plan));
+}
+
+/// What was prepared for other devices stays.
+#[test]
+fn an_earlier_preparation_is_added_to() {
+    let card = consumer_card().driver("0000:01:00.0", "nouveau");
+    let mut boot = debian("");
+    let earlier = "# heading\nsoftdep nvme pre: vfio-pci\noptions vfio-pci ids=1b36:0010\n";
+    boot.files.insert("/etc/modprobe.d/passthru.conf".to_owned(), Content::from(earlier));
+    let plan = planned(&card.0, &ready(), &[bdf("0000:01:00.0")], &boot);
+    let text = shown(&plan);
+    assert!(text.contains(" softdep nvme pre: vfio-pci\n"), "{text}");
+    assert!(text.contains("+options vfio-pci ids=1b36:0010,10de:10f8,10de:1ad8\n"), "{text}");
+}
+
+#[test]
+fn what_is_not_known_is_left_to_a_person() {
+    let snapshot = without_iommu();
+    for loader in [Loader::Other("systemd-boot".to_owned()).into(), Fact::Unknown(Why::NotProvided)]
+    {
+        let boot = Boot { loader, ..debian("") };
+        let plan = planned(&snapshot, &ready(), &[], &boot);
+        assert_eq!(plan.steps, []);
+        assert!(plan.by_hand[0].contains("intel_iommu=on"), "{:?}", plan.by_hand);
+    }
+    // A file that is not understood is not edited.
+    let setup = Setup { cmdline: "amd_iommu=off".to_owned().into(), ..ready() };
+    let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &[] };
+    let boot = debian("GRUB_CMDLINE_LINUX_DEFAULT=\"$(cat args)\"\n");
+    let error = prepare(&subject, &check::check(&subject), &boot).unwrap_err();
+    assert!(error.to_string().starts_with("`/etc/default/grub`, line 1"), "{error}");
+}
+
+/// Planning changes no argument that is there already, in whatever order.
+#[test]
+fn a_plan_is_a_function_of_what_is() {
+    let snapshot = without_iommu();
+    let setup = Setup { cmdline: String::new().into(), ..ready() };
+    let boot = debian("GRUB_CMDLINE_LINUX=\"iommu=pt\"\n");
+    let one = planned(&snapshot, &setup, &[], &boot);
+    assert_eq!(one, planned(&snapshot, &setup, &[], &boot));
+    let wanted = Change::Set("iommu=pt".to_owned());
+    let diff = shown(&one);
+    assert!(diff.contains("+GRUB_CMDLINE_LINUX=\"iommu=pt intel_iommu=on\""), "{wanted} {diff}");
+}

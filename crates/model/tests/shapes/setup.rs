@@ -1,0 +1,33 @@
+//! Hosts that are set up, for tests of checks and preparations.
+
+use model::setup::{
+    Access, Firmware, Maker, Memory, Modules, Processor, Programs, Screens, Setup, Smt,
+};
+use model::snapshot::ModuleState;
+use model::{Fact, Why};
+
+/// A host on which everything is as it should be.
+pub fn ready() -> Setup {
+    let modules = ["vfio", "vfio_pci", "vfio_iommu_type1", "irqbypass", "iommufd"];
+    let states = modules.map(|name| (name.to_owned(), ModuleState::Loaded.into()));
+    Setup {
+        os: Fact::Unknown(Why::NotProvided),
+        cmdline: "root=/dev/sda1 iommu=pt".to_owned().into(),
+        processor: Processor { maker: Maker::Intel, virtualization: Some(true), hypervisor: false }
+            .into(),
+        product: "Some Maker Some Board".to_owned().into(),
+        kvm: Access::Usable.into(),
+        remapping: Some(true).into(),
+        modules: Modules { states: states.into(), ..Modules::default() },
+        smt: Smt { control: "on".to_owned(), active: true }.into(),
+        firmware: Firmware {
+            efi: true.into(),
+            secure_boot: Some(false).into(),
+            lockdown: Some("none".to_owned()).into(),
+        },
+        memory: Memory { pools: Vec::new().into(), lock_limit: None.into() },
+        programs: Programs { qemu: Some((10, 0, 2)).into(), libvirt: None.into(), uefi: 3.into() },
+        screens: Screens { services: Vec::new().into(), xorg: Vec::new().into() },
+        security: vec!["capability".to_owned()].into(),
+    }
+}
