@@ -10,12 +10,17 @@ use std::path::Path;
 use model::Bdf;
 use model::parse::{
     attribute, config, console, drm, iomem, iommu, link, machine, modalias, mounts, network,
-    pci_ids, process, recording, resource, session, unit,
+    pci_ids, process, recording, resource, session, setup, unit,
 };
 use proptest::prelude::*;
 
 /// What the parsers expect, to be cut up and put together anew.
 const SAMPLES: &[&str] = &[
+    "ID_LIKE=\"ubuntu debian\"\nPRETTY_NAME='x'\n",
+    "none [integrity] confidentiality\n",
+    "  0: 1 IR-PCI-MSI 0-edge x\n",
+    "MatchDriver \"nvidia-drm\"\n",
+    "alias pci:v000010DEd*sv*sd*bc03sc*i* nouveau\n",
     "pci:v000010DEd00002204sv00001458sd0000403Bbc03sc00i00\n",
     "0x00000000fb000000 0x00000000fbffffff 0x0000000000040200\n",
     "0x00000000fee00000 0x00000000feefffff msi\n",
@@ -137,6 +142,13 @@ proptest! {
         if let Ok(masters) = drm::masters(&text) {
             prop_assert!(masters.len() < text.lines().count());
         }
+    }
+
+    #[test]
+    fn setups(text in garbage(), other in garbage()) {
+        let _ = (setup::os_release(&text), setup::processor(&text), setup::remapped(&text));
+        let _ = (setup::chosen(&text), setup::xorg_names(&text, "nvidia"));
+        let _ = (modalias::claims(&text, &other), modalias::claims(&format!("alias {text}"), &text));
     }
 
     #[test]
