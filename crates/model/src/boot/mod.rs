@@ -5,10 +5,15 @@
 //! Never: a guess. A file that is not understood is left to a person.
 
 pub mod cmdline;
+mod pieces;
 pub mod source;
+pub mod version;
 
 pub mod shell;
 
 pub mod grub_cfg;
 pub mod grub_default;
 pub mod grubenv;
+
+pub mod bls;
+pub mod loader_conf;
