@@ -8,7 +8,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::cmdline::Change;
+use super::cmdline::{Change, agreed};
 use super::source::{EditError, Problem, Source};
 use super::{pieces, version};
 
@@ -96,7 +96,7 @@ pub fn edit(source: Source<'_>, changes: &[Change]) -> Result<String, EditError>
     if !options.is_empty() {
         return pieces::changed(source.text, &options, changes).ok_or_else(refuse);
     }
-    let line = pieces::changed("", &[0..0], changes).ok_or_else(refuse)?;
+    let line = agreed("", changes).ok_or_else(refuse)?;
     let empty = fields(source.text).filter(|field| field.key == "options").last();
     Ok(match (line.as_str(), empty) {
         ("", _) => source.text.to_owned(),

@@ -17,3 +17,8 @@ pub mod grubenv;
 
 pub mod bls;
 pub mod loader_conf;
+
+pub mod extlinux;
+pub mod kernel_cmdline;
+pub mod kernelstub;
+pub mod u_boot_menu;

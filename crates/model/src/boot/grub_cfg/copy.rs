@@ -154,7 +154,9 @@ fn arguments(kernel: &Kernel, change: &Change) -> Result<Vec<Hunk>, String> {
     let (mut at, mut end, mut out) = (0, kernel.path_span.end, Vec::new());
     for (word, place) in words.iter().zip(&kernel.arguments) {
         let span = at..at + word.len();
-        if let Some(hunk) = hunks.next_if(|hunk| hunk.span.end <= span.start && hunk.text != "") {
+        if let Some(hunk) =
+            hunks.next_if(|hunk| hunk.span.end <= span.start && !hunk.text.is_empty())
+        {
             out.push(Hunk { span: end..end, text: format!(" {}", written(hunk.text.trim())?) });
         }
         let covers = |hunk: &Hunk| hunk.span.start < span.end && span.start < hunk.span.end;
