@@ -5,6 +5,7 @@
 //! Never: a guess. A file that is not understood is left to a person.
 
 pub mod cmdline;
+mod pattern;
 mod pieces;
 pub mod source;
 pub mod version;
@@ -22,3 +23,9 @@ pub mod extlinux;
 pub mod kernel_cmdline;
 pub mod kernelstub;
 pub mod u_boot_menu;
+
+pub mod modprobe;
+
+pub mod booster;
+pub mod dracut;
+pub mod mkinitcpio;

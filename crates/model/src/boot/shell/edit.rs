@@ -168,7 +168,7 @@ impl Edit<'_> {
 }
 
 /// A line at the end of a text, with the ends that its lines have.
-fn end_of(text: &str, line: &str) -> Hunk {
+pub(super) fn end_of(text: &str, line: &str) -> Hunk {
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let before = if text.is_empty() || text.ends_with('\n') { "" } else { end };
     Hunk { span: text.len()..text.len(), text: format!("{before}{line}{end}") }
@@ -316,7 +316,7 @@ fn merged(removed: &[Replacement], inserted: Replacement, wraps: bool) -> Vec<Re
 }
 
 /// All files with pieces replaced; nothing where two of them overlap.
-fn replace(files: &[Source<'_>], replacements: Vec<Replacement>) -> Option<Vec<String>> {
+pub(super) fn replace(files: &[Source<'_>], replacements: Vec<Replacement>) -> Option<Vec<String>> {
     let mut of_file: BTreeMap<usize, Vec<Hunk>> = BTreeMap::new();
     for (file, hunk) in replacements {
         of_file.entry(file).or_default().push(hunk);
@@ -349,7 +349,7 @@ fn escaped(text: &str, quote: Quote) -> String {
 }
 
 /// A text with its quotes; where it needs none, it gets none if it had none.
-fn quoted(text: &str, quote: Quote) -> String {
+pub(super) fn quoted(text: &str, quote: Quote) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=+@%^".contains(c);
     match quote {
         Quote::Bare if text.chars().all(is_plain) => text.to_owned(),
@@ -360,7 +360,7 @@ fn quoted(text: &str, quote: Quote) -> String {
 
 /// Whether all other variables are what they were: their assignments say the
 /// same, and none refers to one that says something else now.
-fn same_others(before: &Values<'_>, after: &Values<'_>, name: &str) -> bool {
+pub(super) fn same_others(before: &Values<'_>, after: &Values<'_>, name: &str) -> bool {
     let (old, new) = (&before.assignments, &after.assignments);
     if new.len() < old.len() || new[old.len()..].iter().any(|a| a.name != name) {
         return false;

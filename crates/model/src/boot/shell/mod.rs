@@ -10,11 +10,13 @@
 //! other variable another one. Where it has not, nothing is returned.
 
 mod edit;
+mod list;
 mod script;
 mod value;
 mod word;
 
 pub use edit::{Missing, edit, set};
+pub use list::{Member, edit_list, list};
 
 use super::source::{EditError, Problem, Source};
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::super::source::{Dynamic, EditError, Problem, Source};
 use super::script::{self, Command};
-use super::word::{Kind, Part, Quote, Word, name_length};
+use super::word::{Kind, List, Part, Quote, Word, name_length};
 
 /// How long a value may be, in pieces: more than any boot loader takes.
 const LONGEST: usize = 1 << 16;
@@ -31,6 +31,8 @@ pub struct Assignment {
     pub span: Range<usize>,
     pub start: usize,
     pub pieces: Vec<Piece>,
+    /// What stands between parentheses, where it is a list.
+    pub list: Option<List>,
 }
 
 /// A piece of a value.
@@ -141,6 +143,11 @@ impl Values<'_> {
                 None => Source::new(name, "").error(problem),
             },
         }
+    }
+
+    /// Whether there is no file.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
     }
 
     /// The text of a file.
@@ -293,7 +300,7 @@ impl Run<'_> {
         let why = if self.is_sure { Dynamic::Elsewhere } else { Dynamic::Conditional };
         let (file, span) = (self.file, word.span.clone());
         let (start, pieces) = (span.start, vec![Piece::Unknown(why)]);
-        values.assign(Assignment { name: name.to_owned(), file, span, start, pieces });
+        values.assign(Assignment { name: name.to_owned(), file, span, start, pieces, list: None });
     }
 
     fn assign(&self, values: &mut Values<'_>, word: &Word, expands: Expands) {
@@ -339,7 +346,8 @@ impl Run<'_> {
             pieces.push(Piece::Unknown(Dynamic::List));
         }
         let (name, file, start) = (name.to_owned(), self.file, word.span.start);
-        values.assign(Assignment { name, file, span: value..word.span.end, start, pieces });
+        let (span, list) = (value..word.span.end, word.list.clone());
+        values.assign(Assignment { name, file, span, start, pieces, list });
     }
 }
 
