@@ -91,7 +91,7 @@ pub fn parse(source: Source<'_>) -> Entry {
 ///
 /// Where the line does not take them: a quote in it has no end.
 pub fn edit(source: Source<'_>, changes: &[Change]) -> Result<String, EditError> {
-    let refuse = || source.error(Problem::Unterminated("a quoted text of the line"));
+    let refuse = || source.error(Problem::Unterminated("a quoted text of the line or of a change"));
     let options = options(source.text);
     if !options.is_empty() {
         return pieces::changed(source.text, &options, changes).ok_or_else(refuse);

@@ -208,7 +208,7 @@ fn found<'m>(source: Source<'_>, menu: &'m Menu, label: &str) -> Result<&'m Entr
 fn changed(source: Source<'_>, entry: &Entry, changes: &[Change]) -> Result<String, EditError> {
     let text = source.text;
     let refuse = || {
-        let problem = Problem::Unterminated("a quoted text of the line");
+        let problem = Problem::Unterminated("a quoted text of the line or of a change");
         source.error_at(entry.append.as_ref().map_or(entry.span.start, |span| span.start), problem)
     };
     if let Some(append) = entry.append.clone().filter(|append| !append.is_empty()) {
@@ -290,7 +290,10 @@ mod tests {
         assert_eq!(problem("label b\n"), Problem::NoEntry("a".to_owned()));
         assert_eq!(problem("label a\n"), Problem::NoKernel("a".to_owned()));
         let open = "label a\nlinux k\nappend \"x\n";
-        assert_eq!(problem(open), Problem::Unterminated("a quoted text of the line"));
+        assert_eq!(
+            problem(open),
+            Problem::Unterminated("a quoted text of the line or of a change")
+        );
     }
 
     #[test]

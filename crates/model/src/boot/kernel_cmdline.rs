@@ -22,7 +22,7 @@ pub fn arguments(text: &str) -> String {
 /// Where the line does not take them: a quote in it has no end.
 pub fn edit(source: Source<'_>, changes: &[Change]) -> Result<String, EditError> {
     let text = source.text;
-    let refuse = || source.error(Problem::Unterminated("a quoted text of the line"));
+    let refuse = || source.error(Problem::Unterminated("a quoted text of the line or of a change"));
     let lines = lines(text);
     if !lines.is_empty() {
         let new = pieces::changed(text, &lines, changes).ok_or_else(refuse)?;

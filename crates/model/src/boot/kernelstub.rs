@@ -44,7 +44,10 @@ pub fn edit(source: Source<'_>, changes: &[Change]) -> Result<String, EditError>
     let options = options(source)?;
     let line = options.words.join(" ");
     let new = agreed(&line, changes).ok_or_else(|| {
-        source.error_at(options.span.start, Problem::Unterminated("a quoted text of the line"))
+        source.error_at(
+            options.span.start,
+            Problem::Unterminated("a quoted text of the line or of a change"),
+        )
     })?;
     if new == line {
         return Ok(source.text.to_owned());
@@ -173,7 +176,7 @@ mod tests {
             assert!(matches!(refused(text).problem, Problem::Format(_)), "{text}");
         }
         let open = refused("{\"user\":{\"kernel_options\":[\"\\\"\"]}}");
-        assert_eq!(open.problem, Problem::Unterminated("a quoted text of the line"));
+        assert_eq!(open.problem, Problem::Unterminated("a quoted text of the line or of a change"));
     }
 
     proptest! {

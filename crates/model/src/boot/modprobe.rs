@@ -253,6 +253,25 @@ mod tests {
         assert_eq!(settings.rules().count(), 11);
     }
 
+    /// What `modprobe --showconfig` of kmod 30 prints for the same lines.
+    #[test]
+    fn as_kmod_reads_them() {
+        let settings = settings(
+            "blacklist cr\r\noptions tr a=1  \nblacklist two words\nalias one\ninstall q\n\
+             softdep w x y pre: z\nalias pci:v00-[0-9]* a-b\noptions z\n # x\n",
+        );
+        let text = str::to_owned;
+        let rules: Vec<_> = settings.rules().map(|(rule, _)| rule.clone()).collect();
+        let want = [
+            Rule::Blacklist(text("cr\r")),
+            Rule::Options { module: text("tr"), options: text("a=1  ") },
+            Rule::Blacklist(text("two")),
+            Rule::Softdep { pattern: text("w"), pre: vec![text("z")], post: vec![] },
+            Rule::Alias { pattern: text("pci:v00_[0-9]*"), module: text("a_b") },
+        ];
+        assert_eq!(rules, want);
+    }
+
     #[test]
     fn which_files_count() {
         let file = |folder, name, text| File { folder, name, text };

@@ -61,7 +61,9 @@ pub fn edit(
 pub fn set(files: &[Source<'_>], name: &str, new: &str) -> Result<Vec<Edited>, EditError> {
     let before = value::read(files)?;
     let entangled = || before.error(name, Problem::Entangled(name.to_owned()));
-    if before.line(name)?.is_some_and(|line| line.unknown.is_none() && line.text == new) {
+    // A carriage return ends a line of the file; in the value it means nothing.
+    let says = |line: Line| line.unknown.is_none() && line.text.trim_end_matches('\r') == new;
+    if before.line(name)?.is_some_and(says) {
         return Ok(Vec::new());
     }
     let replaced = before.last.get(name).map(|&last| &before.assignments[last]).and_then(|last| {
@@ -71,7 +73,9 @@ pub fn set(files: &[Source<'_>], name: &str, new: &str) -> Result<Vec<Edited>, E
         });
         let plain = last.pieces.iter().all(|piece| matches!(piece, Piece::Text { .. }));
         let quoted = quoted(new, style.unwrap_or(Quote::Double));
-        plain.then(|| (last.file, Hunk { span: last.span.clone(), text: quoted }))
+        let value = &files[last.file].text[last.span.clone()];
+        let span = last.span.start..last.span.start + value.trim_end_matches('\r').len();
+        plain.then(|| (last.file, Hunk { span, text: quoted }))
     });
     let assigned = format!("{name}={}", quoted(new, Quote::Double));
     let appended = files.len().checked_sub(1).map(|file| {
@@ -82,9 +86,7 @@ pub fn set(files: &[Source<'_>], name: &str, new: &str) -> Result<Vec<Edited>, E
         let texts = replace(files, vec![replacement]).ok_or_else(entangled)?;
         let sources = with_texts(files, &texts);
         let Ok(after) = value::read(&sources) else { continue };
-        let is_new = after
-            .line(name)?
-            .is_some_and(|l| l.unknown.is_none() && l.text.trim_end_matches('\r') == new);
+        let is_new = after.line(name)?.is_some_and(says);
         if is_new && same_others(&before, &after, name) {
             return Ok(differences(files, texts));
         }
@@ -104,6 +106,10 @@ impl Edit<'_> {
     /// The new texts; nothing where the value says so already.
     fn texts(&self) -> Result<Option<Vec<String>>, EditError> {
         let before = value::read(self.files)?;
+        let open = Problem::Unterminated("a quoted text of the line or of a change");
+        if !self.change.is_sound() {
+            return Err(before.error(self.name, open));
+        }
         let line = before.line(self.name)?.unwrap_or_default();
         let hunks = self.change.hunks(&line.text);
         if hunks.is_empty() {
@@ -117,8 +123,7 @@ impl Edit<'_> {
         }
         let want = spliced(&line.text, &hunks);
         if !self.change.is_in(&want) {
-            let problem = Problem::Unterminated("a quoted text of the line");
-            return Err(before.error(self.name, problem));
+            return Err(before.error(self.name, open));
         }
         let is_new = |after: &Values<'_>| {
             let line = after.line(self.name).ok().flatten().unwrap_or_default();
