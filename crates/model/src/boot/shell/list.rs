@@ -6,7 +6,9 @@
 
 use super::super::cmdline::Hunk;
 use super::super::source::{Dynamic, EditError, Edited, Problem, Source, differences, with_texts};
-use super::edit::{end_of, quoted, replace, same_others};
+use super::compare::same_others;
+use super::edit::{end_of, replace};
+use super::quote::quoted;
 use super::value::{self, Assignment, Piece, Values};
 use super::word::Quote;
 
