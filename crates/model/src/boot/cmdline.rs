@@ -93,6 +93,20 @@ impl Change {
         }
     }
 
+    /// Whether it is made of whole words, which stay whole in a line.
+    pub fn is_sound(&self) -> bool {
+        let has_control = |text: &str| text.contains(|c: char| c.is_control());
+        let is_word = |word: &str| {
+            let closed = word.matches('"').count().is_multiple_of(2);
+            closed && !has_control(word) && Cmdline::new(word).words().eq([word])
+        };
+        let is_member = |value: &String| !has_control(value) && !value.contains(['"', ',']);
+        match self {
+            Self::Set(word) | Self::Add(word) | Self::Remove(word) => is_word(word),
+            Self::Include { name, values } => is_word(name) && values.iter().all(is_member),
+        }
+    }
+
     /// Whether a line says so already.
     pub fn is_in(&self, line: &str) -> bool {
         let line_words = Cmdline::new(line);
@@ -167,10 +181,10 @@ pub(super) fn spliced(text: &str, hunks: &[Hunk]) -> String {
 }
 
 /// A line with all changes, in order, where it says so then; a line with a
-/// quote that has no end takes nothing.
+/// quote that has no end takes nothing, and no line takes half a word.
 pub fn agreed(line: &str, changes: &[Change]) -> Option<String> {
     changes.iter().try_fold(line.to_owned(), |line, change| {
-        Some(change.apply(&line)).filter(|line| change.is_in(line))
+        Some(change.apply(&line)).filter(|line| change.is_sound() && change.is_in(line))
     })
 }
 

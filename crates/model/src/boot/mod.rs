@@ -5,12 +5,29 @@
 //! Never: a guess. A file that is not understood is left to a person.
 
 pub mod cmdline;
+mod pattern;
+mod pieces;
 pub mod source;
+pub mod version;
 
 pub mod shell;
 
 pub mod grub_cfg;
 pub mod grub_default;
 pub mod grubenv;
+
+pub mod bls;
+pub mod loader_conf;
+
+pub mod extlinux;
+pub mod kernel_cmdline;
+pub mod kernelstub;
+pub mod u_boot_menu;
+
+pub mod modprobe;
+
+pub mod booster;
+pub mod dracut;
+pub mod mkinitcpio;
 
 pub mod initramfs;

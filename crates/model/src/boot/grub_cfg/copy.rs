@@ -147,7 +147,7 @@ fn arguments(kernel: &Kernel, change: &Change) -> Result<Vec<Hunk>, String> {
     // The line's words must be GRUB's words, or their places are not known.
     let behind = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let is_same = Cmdline::new(&line).words().eq(words[..behind].iter().map(String::as_str));
-    if !is_same || !change.is_in(&spliced(&line, &hunks)) {
+    if !is_same || !change.is_sound() || !change.is_in(&spliced(&line, &hunks)) {
         return Err(line);
     }
     let mut hunks = hunks.into_iter().peekable();

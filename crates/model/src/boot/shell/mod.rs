@@ -9,12 +9,21 @@
 //! Every edit is read back: the variable must have the new value, and no
 //! other variable another one. Where it has not, nothing is returned.
 
-mod edit;
-mod script;
-mod value;
+mod expansion;
 mod word;
 
+mod run;
+mod script;
+mod value;
+
+mod compare;
+mod edit;
+mod list;
+mod place;
+mod quote;
+
 pub use edit::{Missing, edit, set};
+pub use list::{Member, edit_list, list};
 
 use super::source::{EditError, Problem, Source};
 

@@ -1,0 +1,349 @@
+//! `extlinux.conf`: the menu of syslinux and of U-Boot.
+//!
+//! In: the file. Out: its entries, which one boots by default, and the file
+//! with other arguments for an entry or a copy of one. Never: files that it
+//! includes; where it does, what boots is not known from it.
+//!
+//! Keywords are in any case, and the rest of their line is their value
+//! (`boot/pxe_utils.c` in U-Boot, `core/elflink/…/readconfig.c` in syslinux).
+
+use std::ops::Range;
+
+use super::cmdline::{Change, agreed};
+use super::pieces;
+use super::source::{EditError, Problem, Source};
+
+/// A menu.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Menu {
+    pub entries: Vec<Entry>,
+    /// The label that boots where a key was pressed or nobody is asked.
+    pub default: Option<String>,
+    /// The label that boots where nobody pressed a key in time.
+    pub on_timeout: Option<String>,
+    /// It says more in other files.
+    pub includes: bool,
+}
+
+/// An entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    pub label: String,
+    /// What the menu shows.
+    pub title: Option<String>,
+    pub kernel: Option<String>,
+    pub initrd: Option<String>,
+    pub arguments: String,
+    /// From its `label` line to the next one.
+    span: Range<usize>,
+    label_span: Range<usize>,
+    title_span: Option<Range<usize>>,
+    /// The line with the kernel.
+    kernel_line: Option<Range<usize>>,
+    append: Option<Range<usize>>,
+}
+
+/// A line by its keyword.
+struct Line<'a> {
+    keyword: String,
+    value: &'a str,
+    value_span: Range<usize>,
+    span: Range<usize>,
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut next = 0;
+    text.split_inclusive('\n').filter_map(move |line| {
+        let span = next..next + line.len();
+        next = span.end;
+        let (keyword, value) = split(line.trim());
+        if keyword.is_empty() || keyword.starts_with('#') {
+            return None;
+        }
+        let end = span.start + line.trim_end().len();
+        let value_span = end - value.len()..end;
+        Some(Line { keyword: keyword.to_ascii_lowercase(), value, value_span, span })
+    })
+}
+
+/// The first word, and the rest.
+fn split(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim_start())
+}
+
+/// Reads a menu.
+pub fn parse(text: &str) -> Menu {
+    let mut menu = Menu::default();
+    for line in lines(text) {
+        let value = line.value.to_owned();
+        if line.keyword == "label" {
+            if let Some(last) = menu.entries.last_mut() {
+                last.span.end = line.span.start;
+            }
+            let (span, label_span) = (line.span.start..text.len(), line.value_span);
+            menu.entries.push(Entry { label: value, span, label_span, ..Entry::default() });
+            continue;
+        }
+        match (line.keyword.as_str(), menu.entries.last_mut()) {
+            ("default", _) => menu.default = Some(value),
+            ("ontimeout", _) => menu.on_timeout = Some(value),
+            ("include", _) => menu.includes = true,
+            ("menu", Some(entry)) => {
+                let (what, title) = split(line.value);
+                if what.eq_ignore_ascii_case("label") {
+                    entry.title = Some(title.to_owned());
+                    entry.title_span = Some(line.value_span.end - title.len()..line.value_span.end);
+                } else if what.eq_ignore_ascii_case("default") && menu.default.is_none() {
+                    menu.default = Some(entry.label.clone());
+                }
+            }
+            ("linux" | "kernel", Some(entry)) => {
+                entry.kernel = Some(value);
+                entry.kernel_line = Some(line.span);
+            }
+            ("initrd", Some(entry)) => entry.initrd = Some(value),
+            ("append", Some(entry)) => {
+                entry.arguments = value;
+                entry.append = Some(line.value_span);
+            }
+            _ => {}
+        }
+    }
+    menu
+}
+
+impl Menu {
+    /// An entry by its label.
+    pub fn entry(&self, label: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.label == label)
+    }
+
+    /// The entry that boots where nobody presses a key; nothing where the file
+    /// names none.
+    pub fn default_entry(&self) -> Option<&Entry> {
+        self.entry(self.on_timeout.as_deref().or(self.default.as_deref())?)
+    }
+}
+
+/// The file with changes of an entry's arguments.
+///
+/// # Errors
+///
+/// Where the entry is not there or names no kernel, or its line does not take
+/// the changes.
+pub fn edit(source: Source<'_>, label: &str, changes: &[Change]) -> Result<String, EditError> {
+    let menu = parse(source.text);
+    let entry = found(source, &menu, label)?;
+    changed(source, entry, changes)
+}
+
+/// The file with a copy of an entry behind it, with another label, title and
+/// arguments; as it is where it has that copy.
+///
+/// # Errors
+///
+/// As [`edit`], and where the label is another entry's.
+pub fn insert_copy(
+    source: Source<'_>,
+    label: &str,
+    new: (&str, &str),
+    changes: &[Change],
+) -> Result<String, EditError> {
+    let menu = parse(source.text);
+    let entry = found(source, &menu, label)?;
+    for name in [new.0, new.1] {
+        if name.trim() != name || name.is_empty() || name.contains(char::is_control) {
+            let problem = Problem::NotWritable(name.to_owned(), "an entry's name");
+            return Err(source.error_at(entry.span.start, problem));
+        }
+    }
+    let copy = copied(source, entry, new, changes)?;
+    if let Some(there) = menu.entry(new.0) {
+        let is_same = source.text[there.span.clone()].trim_end() == copy.trim_end();
+        let problem = Problem::SameEntry(new.0.to_owned());
+        let error = || source.error_at(there.span.start, problem);
+        return if is_same { Ok(source.text.to_owned()) } else { Err(error()) };
+    }
+    let (before, behind) = source.text.split_at(entry.span.end);
+    let end = if before.ends_with('\n') { "" } else { end_of_lines(source.text) };
+    Ok([before, end, &copy, behind].concat())
+}
+
+fn copied(
+    source: Source<'_>,
+    entry: &Entry,
+    new: (&str, &str),
+    changes: &[Change],
+) -> Result<String, EditError> {
+    let mut text = source.text[entry.span.clone()].to_owned();
+    let within = |span: &Range<usize>| span.start - entry.span.start..span.end - entry.span.start;
+    if let Some(title) = &entry.title_span {
+        text.replace_range(within(title), new.1);
+    }
+    text.replace_range(within(&entry.label_span), new.0);
+    if entry.title_span.is_none() {
+        let line = text.find('\n').map_or(text.len(), |end| end + 1);
+        let end = end_of_lines(source.text);
+        let before = if text[..line].ends_with('\n') { "" } else { end };
+        text.insert_str(line, &format!("{before}\tmenu label {}{end}", new.1));
+    }
+    if !text.ends_with('\n') {
+        text.push_str(end_of_lines(source.text));
+    }
+    let menu = parse(&text);
+    let copy = Source::new(source.name, &text);
+    changed(copy, found(copy, &menu, new.0)?, changes)
+}
+
+fn found<'m>(source: Source<'_>, menu: &'m Menu, label: &str) -> Result<&'m Entry, EditError> {
+    let missing = || source.error(Problem::NoEntry(label.to_owned()));
+    let entry = menu.entry(label).ok_or_else(missing)?;
+    if entry.kernel.is_none() {
+        return Err(source.error_at(entry.span.start, Problem::NoKernel(label.to_owned())));
+    }
+    Ok(entry)
+}
+
+fn changed(source: Source<'_>, entry: &Entry, changes: &[Change]) -> Result<String, EditError> {
+    let text = source.text;
+    let refuse = || {
+        let problem = Problem::Unterminated("a quoted text of the line or of a change");
+        source.error_at(entry.append.as_ref().map_or(entry.span.start, |span| span.start), problem)
+    };
+    if let Some(append) = entry.append.clone().filter(|append| !append.is_empty()) {
+        return pieces::changed(text, &[append], changes).ok_or_else(refuse);
+    }
+    let line = agreed("", changes).ok_or_else(refuse)?;
+    if line.is_empty() {
+        return Ok(text.to_owned());
+    }
+    if let Some(append) = &entry.append {
+        let (before, behind) = text.split_at(append.start);
+        return Ok(format!("{before} {line}{behind}"));
+    }
+    let kernel = entry.kernel_line.clone().unwrap_or(entry.span.end..entry.span.end);
+    let own = &text[kernel.clone()];
+    let indent = &own[..own.len() - own.trim_start().len()];
+    let end = end_of_lines(text);
+    let before = if own.ends_with('\n') { "" } else { end };
+    let (head, tail) = text.split_at(kernel.end);
+    Ok(format!("{head}{before}{indent}append {line}{end}{tail}"))
+}
+
+fn end_of_lines(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::boot::cmdline::Cmdline;
+
+    const DEBIAN: &str = "## IMPORTANT WARNING\n\ndefault l0\nmenu title U-Boot menu\nprompt 0\n\
+        timeout 50\n\nlabel l0\n\tmenu label Debian 6.1.0-37-arm64\n\tlinux /vmlinuz-6.1.0-37-arm64\n\
+        \tinitrd /initrd.img-6.1.0-37-arm64\n\tfdtdir /usr/lib/linux-image-6.1.0-37-arm64/\n\t\n\
+        \tappend root=UUID=1 ro quiet\n\nlabel l0r\n\tmenu label Debian (rescue target)\n\
+        \tlinux /vmlinuz-6.1.0-37-arm64\n\tappend root=UUID=1 ro single\n";
+
+    fn set(word: &str) -> Change {
+        Change::Set(word.to_owned())
+    }
+
+    fn source(text: &str) -> Source<'_> {
+        Source::new("extlinux.conf", text)
+    }
+
+    #[test]
+    fn what_boots() {
+        let menu = parse(DEBIAN);
+        let first = menu.default_entry().unwrap();
+        assert_eq!(first.arguments, "root=UUID=1 ro quiet");
+        assert_eq!(first.title.as_deref(), Some("Debian 6.1.0-37-arm64"));
+        assert_eq!(first.kernel.as_deref(), Some("/vmlinuz-6.1.0-37-arm64"));
+        assert_eq!((menu.entries.len(), menu.includes), (2, false));
+        let menu =
+            parse("ONTIMEOUT b\r\nLabel a\r\n\tMenu Default\r\n KERNEL /k\r\nLABEL b\r\nInclude x");
+        assert_eq!(menu.default.as_deref(), Some("a"));
+        assert_eq!((menu.default_entry().map(|e| &*e.label), menu.includes), (Some("b"), true));
+        assert_eq!(parse("label a\n").default_entry(), None);
+    }
+
+    #[test]
+    fn edits() {
+        for (text, want) in [
+            ("label a\nlinux /k\nappend x\n", "label a\nlinux /k\nappend x b\n"),
+            ("LABEL a\r\n  KERNEL /k\r\n", "LABEL a\r\n  KERNEL /k\r\n  append b\r\n"),
+            ("label a\n\tlinux /k", "label a\n\tlinux /k\n\tappend b\n"),
+            ("label a\nlinux /k\nappend\nlabel c\n", "label a\nlinux /k\nappend b\nlabel c\n"),
+            (
+                "label a\nappend x \nlinux /k\nAppend\ty \n",
+                "label a\nappend x \nlinux /k\nAppend\ty b \n",
+            ),
+        ] {
+            assert_eq!(edit(source(text), "a", &[set("b")]).unwrap(), want, "{text:?}");
+            assert_eq!(edit(source(want), "a", &[set("b")]).unwrap(), want);
+        }
+        let problem = |text: &str| edit(source(text), "a", &[set("b")]).unwrap_err().problem;
+        assert_eq!(problem("label b\n"), Problem::NoEntry("a".to_owned()));
+        assert_eq!(problem("label a\n"), Problem::NoKernel("a".to_owned()));
+        let open = "label a\nlinux k\nappend \"x\n";
+        assert_eq!(
+            problem(open),
+            Problem::Unterminated("a quoted text of the line or of a change")
+        );
+    }
+
+    #[test]
+    fn copies() {
+        let new = ("testing", "Debian - testing");
+        let copied = insert_copy(source(DEBIAN), "l0", new, &[set("iommu=pt")]).unwrap();
+        let menu = parse(&copied);
+        let labels: Vec<_> = menu.entries.iter().map(|entry| &*entry.label).collect();
+        assert_eq!(labels, ["l0", "testing", "l0r"]);
+        let entry = menu.entry("testing").unwrap();
+        assert_eq!(entry.arguments, "root=UUID=1 ro quiet iommu=pt");
+        assert_eq!(entry.title.as_deref(), Some("Debian - testing"));
+        assert_eq!(insert_copy(source(&copied), "l0", new, &[set("iommu=pt")]).unwrap(), copied);
+        assert!(insert_copy(source(&copied), "l0", new, &[]).is_err());
+        assert!(insert_copy(source(DEBIAN), "l0", ("a\nb", "t"), &[]).is_err());
+        let bare = insert_copy(source("label a\nlinux k"), "a", ("b", "B"), &[]).unwrap();
+        assert_eq!(bare, "label a\nlinux k\nlabel b\n\tmenu label B\nlinux k\n");
+    }
+
+    proptest! {
+        #[test]
+        fn one_entry_changes(
+            lines in prop::collection::vec(
+                "[ \t]{0,2}(label [a-c]|LINUX /k|append[ \t][x-z =]{0,5}|#.?|menu label q|default a|)[ ]?\r?\n", 0..12),
+            word in "[x-z](=1)?", removes: bool,
+        ) {
+            let text = lines.concat();
+            let change = if removes { Change::Remove(word) } else { Change::Set(word) };
+            let before = parse(&text);
+            let Ok(new) = edit(source(&text), "a", std::slice::from_ref(&change)) else {
+                prop_assert!(before.entry("a").is_none_or(|entry| entry.kernel.is_none()));
+                return Ok(());
+            };
+            let after = parse(&new);
+            let want = change.apply(&before.entry("a").unwrap().arguments);
+            let is = &after.entry("a").unwrap().arguments;
+            prop_assert!(Cmdline::new(is).words().eq(Cmdline::new(&want).words()), "{:?}", new);
+            prop_assert_eq!(edit(source(&new), "a", &[change]).unwrap(), new.clone());
+            let others = |menu: &Menu| -> Vec<_> {
+                let mut entries = menu.entries.iter();
+                entries.find(|entry| entry.label == "a");
+                entries.map(|e| (e.label.clone(), e.arguments.clone())).collect()
+            };
+            prop_assert_eq!(others(&before), others(&after));
+        }
+
+        #[test]
+        fn garbage(text: String, label in "[a-c]") {
+            let _ = edit(source(&text), &label, &[set("a")]);
+            let _ = insert_copy(source(&text), &label, ("n", "t"), &[]);
+        }
+    }
+}
