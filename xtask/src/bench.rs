@@ -6,6 +6,7 @@
 
 mod bind;
 mod first_line;
+mod initramfs;
 mod list;
 mod machine;
 mod measure;
@@ -41,6 +42,8 @@ enum Part {
     Bind,
     /// `passthru run` against QEMU by hand, in a lab host
     Run,
+    /// What is in an image of an initramfs, against unpacking it to nowhere
+    Initramfs,
 }
 
 impl Part {
@@ -50,6 +53,7 @@ impl Part {
             Self::List => "list",
             Self::Bind => "bind",
             Self::Run => "run",
+            Self::Initramfs => "initramfs",
         }
     }
 
@@ -58,6 +62,7 @@ impl Part {
             Self::List => list::table(rounds),
             Self::Bind => bind::table(rounds),
             Self::Run => first_line::table(rounds),
+            Self::Initramfs => initramfs::table(rounds),
         }
     }
 }

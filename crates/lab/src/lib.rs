@@ -34,6 +34,7 @@ pub use boot::ensure_all;
 pub use error::{Error, Result};
 pub use host::{Lab, LabHost, Output};
 pub use image::Image;
+pub use initramfs::Archive;
 pub use record::{Record, find, running};
 pub use topology::{Disk, Topology, names};
 

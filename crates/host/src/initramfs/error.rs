@@ -53,6 +53,8 @@ pub enum Fault {
     NotUnified,
     #[error("the file ends before the section `{0}`")]
     NoSection(&'static str),
+    #[error("the file ends before its initramfs does")]
+    Short,
     #[error("cannot be read")]
     Read(#[source] io::Error),
 }

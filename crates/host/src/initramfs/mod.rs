@@ -7,9 +7,11 @@
 //!
 //! ```text
 //! file ─▶ Source ─▶ segments: which compression ─▶ unpack ─▶ cpio::Parser ─▶ Collector
-//!            └ unified: which part of a PE file
+//!            ├ unified: which part of a PE file
+//!            └ bootconfig: what is behind the image
 //! ```
 
+mod bootconfig;
 mod error;
 mod lz4;
 mod lzo;
@@ -20,6 +22,7 @@ mod unpack;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 
 use model::boot::initramfs::{Collector, Initramfs};
@@ -74,23 +77,39 @@ fn walk(
     let at_start = |error: io::Error| (0, Fault::Read(error));
     let mut head = Vec::new();
     file.by_ref().take(unified::HEADERS).read_to_end(&mut head).map_err(at_start)?;
-    let whole = 0..u64::MAX;
-    let mut part = whole.clone();
-    if unified::is_pe(&head) {
-        let (unified, initrd) = unified::read(&head, &mut file).map_err(|fault| (0, fault))?;
-        collector.unified(unified);
-        match initrd {
-            Some(initrd) => part = initrd,
-            None => return Ok(()),
-        }
-    }
+    let part = match unified::is_pe(&head) {
+        true => section(&head, &mut file, collector).map_err(|fault| (0, fault))?,
+        false => whole(&mut file, collector).map_err(at_start)?,
+    };
     file.seek(SeekFrom::Start(part.start)).map_err(at_start)?;
-    let is_section = part != whole;
     let mut source = Source::new(file, part);
     let walked = segments::walk(&mut source, wanted, collector);
     walked.map_err(|fault| (source.offset(), fault))?;
-    if is_section && source.is_short() {
-        return Err((source.offset(), Fault::NoSection(".initrd")));
+    if source.is_short() {
+        return Err((source.offset(), Fault::Short));
     }
     Ok(())
+}
+
+/// The initramfs of a unified kernel image; nothing where it has none.
+fn section(
+    head: &[u8],
+    file: &mut (impl Read + Seek),
+    collector: &mut Collector,
+) -> Result<Range<u64>, Fault> {
+    let (unified, initrd) = unified::read(head, file)?;
+    collector.unified(unified);
+    Ok(initrd.unwrap_or(0..0))
+}
+
+/// The whole file, to where a boot configuration begins.
+fn whole(file: &mut (impl Read + Seek), collector: &mut Collector) -> io::Result<Range<u64>> {
+    let end = match bootconfig::read(file)? {
+        Some((end, text)) => {
+            collector.bootconfig(text);
+            end
+        }
+        None => file.seek(SeekFrom::End(0))?,
+    };
+    Ok(0..end)
 }

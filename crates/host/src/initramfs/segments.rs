@@ -36,36 +36,8 @@ pub fn walk<R: Read>(
 ) -> Result<(), Fault> {
     let parser = Parser::new(LONGEST, |entry: &Entry| wanted(&entry.name));
     let mut sink = Sink { parser, collector, unpacked: 0, entries: 0 };
-    let mut last: Option<Segment> = None;
-    let walked = loop {
-        let zeros = match skip_zeros(source) {
-            Ok(zeros) => zeros,
-            Err(fault) => break Err(fault),
-        };
-        let compression = match next(source, last.as_ref()) {
-            Ok(Some(compression)) => compression,
-            Ok(None) => break sink.finish(),
-            Err(fault) => break Err(fault),
-        };
-        let goes_on = |last: &Segment| zeros == 0 && last.compression == compression;
-        let mut segment = match last.take() {
-            Some(last) if goes_on(&last) => last,
-            other => {
-                if let Some(ended) = other {
-                    sink.collector.end(ended);
-                }
-                if let Err(fault) = sink.finish() {
-                    break Err(fault);
-                }
-                Segment { compression, offset: source.offset(), length: 0, unpacked: 0, entries: 0 }
-            }
-        };
-        let read = sink.segment(source, &mut segment);
-        last = Some(segment);
-        if read.is_err() {
-            break read;
-        }
-    };
+    let mut last = None;
+    let walked = sink.segments(source, &mut last);
     if let Some(ended) = last {
         sink.collector.end(ended);
     }
@@ -102,6 +74,30 @@ fn skip_zeros<R: Read>(source: &mut Source<R>) -> Result<u64, Fault> {
 }
 
 impl<W: FnMut(&Entry) -> bool> Sink<'_, W> {
+    /// One segment after the other; the last one stays in `last`.
+    fn segments<R: Read>(
+        &mut self,
+        source: &mut Source<R>,
+        last: &mut Option<Segment>,
+    ) -> Result<(), Fault> {
+        loop {
+            let zeros = skip_zeros(source)?;
+            let Some(compression) = next(source, last.as_ref())? else { return self.finish() };
+            let goes_on = |last: &Segment| zeros == 0 && last.compression == compression;
+            if !last.as_ref().is_some_and(goes_on) {
+                self.finish()?;
+                let offset = source.offset();
+                let begun = Segment { compression, offset, length: 0, unpacked: 0, entries: 0 };
+                if let Some(ended) = last.replace(begun) {
+                    self.collector.end(ended);
+                }
+            }
+            if let Some(segment) = last {
+                self.segment(source, segment)?;
+            }
+        }
+    }
+
     /// One stream, added to the segment that it is or goes on with.
     fn segment<R: Read>(
         &mut self,

@@ -92,6 +92,14 @@ impl<R: Read> BufRead for Source<R> {
 
 impl<R: Read> Read for Source<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        // A block of lz4's legacy format is long: it need not be copied.
+        if self.filled.is_empty() && bytes.len() >= BUFFER {
+            let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+            let count = self.file.read(&mut bytes[..most])?;
+            self.left -= count as u64;
+            self.offset += count as u64;
+            return Ok(count);
+        }
         let filled = self.fill_buf()?;
         let count = filled.len().min(bytes.len());
         bytes[..count].copy_from_slice(&filled[..count]);

@@ -2,21 +2,25 @@
 //! <https://docs.kernel.org/driver-api/early-userspace/buffer-format.html> has it. Names and bytes in, an archive
 //! out; the same input gives the same bytes.
 
+/// An archive that is being written.
 #[derive(Debug, Default)]
-pub(super) struct Archive {
+pub struct Archive {
     bytes: Vec<u8>,
     entries: u32,
 }
 
 impl Archive {
+    /// A folder, by its name from the root without a leading `/`.
     pub fn dir(&mut self, name: &str) {
         self.entry(name, 0o040_755, &[]);
     }
 
+    /// A file, with its permissions.
     pub fn file(&mut self, name: &str, mode: u32, content: &[u8]) {
         self.entry(name, 0o100_000 | mode, content);
     }
 
+    /// Its bytes.
     pub fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, &[]);
         self.bytes

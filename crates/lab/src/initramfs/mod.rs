@@ -16,6 +16,8 @@ use crate::error::{AtPath, Error, Result};
 use crate::image::{self, Image};
 use crate::places;
 
+pub use cpio::Archive;
+
 /// What guests meet: NVMe and virtio disks, network cards and their virtual functions, the power button
 /// (`button` tells `evdev`, which the init reads).
 const MODULES: &[&str] = &[

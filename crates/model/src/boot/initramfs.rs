@@ -32,6 +32,9 @@ pub struct Initramfs {
     pub generator: Option<Generator>,
     /// What stands beside it in a unified kernel image; none for a plain one.
     pub unified: Option<Unified>,
+    /// The text of a boot configuration behind it, which the kernel heeds if
+    /// its command line says `bootconfig`; none if nothing is behind it.
+    pub bootconfig: Option<String>,
 }
 
 /// A part of an image that is compressed as a whole, or not at all.

@@ -116,13 +116,10 @@ impl<W: FnMut(&Entry) -> bool> Parser<W> {
         loop {
             match &mut self.state {
                 State::Between => {
-                    let zeros = input.iter().take_while(|byte| **byte == 0).count();
-                    take(input, zeros, &mut self.position);
-                    match input.first() {
-                        Some(b'0') if self.position.is_multiple_of(4) => self.state = State::Header,
-                        Some(b'0') => return Err(Error::Unaligned),
-                        _ => return Ok(None),
+                    if !self.begins(input)? {
+                        return Ok(None);
                     }
+                    self.state = State::Header;
                 }
                 State::Header => {
                     if !self.collect(input, header::LENGTH) {
@@ -163,6 +160,17 @@ impl<W: FnMut(&Entry) -> bool> Parser<W> {
                     self.state = State::Between;
                 }
             }
+        }
+    }
+
+    /// Pass over zeros; whether an entry begins behind them.
+    fn begins(&mut self, input: &mut &[u8]) -> Result<bool, Error> {
+        let zeros = input.iter().take_while(|byte| **byte == 0).count();
+        take(input, zeros, &mut self.position);
+        match input.first() {
+            Some(b'0') if self.position.is_multiple_of(4) => Ok(true),
+            Some(b'0') => Err(Error::Unaligned),
+            _ => Ok(false),
         }
     }
 

@@ -119,6 +119,11 @@ impl Collector {
         self.initramfs.unified = Some(unified);
     }
 
+    /// What was appended to the image.
+    pub fn bootconfig(&mut self, text: String) {
+        self.initramfs.bootconfig = Some(text);
+    }
+
     /// The end of a segment.
     pub fn end(&mut self, segment: Segment) {
         self.initramfs.segments.push(segment);
