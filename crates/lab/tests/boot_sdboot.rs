@@ -1,0 +1,47 @@
+//! A host that boots by systemd-boot from its own disk: what is changed on the EFI system partition takes effect.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::process::ExitCode;
+
+use support::boot;
+use support::{Host, Scenario};
+
+const SCENARIOS: &[Scenario] = &[
+    ("the_iommu_is_off", boot::the_iommu_is_off),
+    ("an_entry_for_once_then_another_default", an_entry_for_once_then_another_default),
+];
+
+fn main() -> ExitCode {
+    support::main("sdboot", SCENARIOS)
+}
+
+fn an_entry_for_once_then_another_default(host: &Host) {
+    let list = host.sh("bootctl list --no-pager");
+    assert!(list.contains("debian-") && list.contains("(default)"), "{list}");
+    // What sorts first is the default: the usual entry.
+    host.sh("cd /boot/efi/loader/entries
+         sed -e 's/intel_iommu=off.*/intel_iommu=on quiet trial/' -e 's/^sort-key.*/sort-key zz/' \\
+             debian-*.conf >trial.conf
+         bootctl set-oneshot trial.conf");
+    boot::power_fails_during(host, "update-initramfs -u");
+    boot::is_the_trial(host);
+    boot::has_groups(host);
+    host.sh("rm /boot/efi/loader/entries/trial.conf");
+
+    for path in ["/etc/kernel/cmdline", "/boot/efi/loader/entries/debian-*.conf"] {
+        host.sh(&format!("sed -i s/intel_iommu=off/intel_iommu=on/ {path}"));
+    }
+    host.reboot().unwrap();
+    boot::is_the_usual(host);
+    boot::has_groups(host);
+    // As kernel-install writes it, it is what it was.
+    host.sh("sed -i s/intel_iommu=on/intel_iommu=off/ /etc/kernel/cmdline");
+    boot::slowly(
+        host,
+        "kernel-install add $(uname -r) /boot/vmlinuz-$(uname -r) /boot/initrd.img-$(uname -r)",
+    );
+    host.sh("grep -q intel_iommu=off /boot/efi/loader/entries/debian-*.conf");
+}
