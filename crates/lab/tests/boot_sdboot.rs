@@ -31,17 +31,15 @@ fn an_entry_for_once_then_another_default(host: &Host) {
     boot::has_groups(host);
     host.sh("rm /boot/efi/loader/entries/trial.conf");
 
-    for path in ["/etc/kernel/cmdline", "/boot/efi/loader/entries/debian-*.conf"] {
-        host.sh(&format!("sed -i s/intel_iommu=off/intel_iommu=on/ {path}"));
-    }
+    // By hand, as `kernel-install add` looks through all modules again: a minute in emulation.
+    let set = |from: &str, to: &str| {
+        host.sh(&format!(
+            "sed -i s/intel_iommu={from}/intel_iommu={to}/ /etc/kernel/cmdline /boot/efi/loader/entries/debian-*.conf"
+        ))
+    };
+    set("off", "on");
     host.reboot().unwrap();
     boot::is_the_usual(host);
     boot::has_groups(host);
-    // As kernel-install writes it, it is what it was.
-    host.sh("sed -i s/intel_iommu=on/intel_iommu=off/ /etc/kernel/cmdline");
-    boot::slowly(
-        host,
-        "kernel-install add $(uname -r) /boot/vmlinuz-$(uname -r) /boot/initrd.img-$(uname -r)",
-    );
-    host.sh("grep -q intel_iommu=off /boot/efi/loader/entries/debian-*.conf");
+    set("on", "off");
 }
