@@ -140,6 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_boot_disks_are_there() {
+        let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("image/disk");
+        let booting = names().unwrap().into_iter().map(|name| Topology::named(&name).unwrap());
+        let booting: Vec<_> = booting.filter(|topology| !topology.boot_disk.is_empty()).collect();
+        assert!(!booting.is_empty());
+        for Topology { name, boot_disk, .. } in booting {
+            assert!(boot_disk.iter().all(|part| parts.join(part).is_dir()), "{name}");
+            let makes_it = boot_disk.iter().filter(|part| parts.join(part).join("disk").is_file());
+            assert_eq!(makes_it.count(), 1, "{name}: one part partitions the disk");
+        }
+    }
+
+    #[test]
     fn an_unknown_name_lists_the_known_ones() {
         for name in ["no-such", "../topologies/basic", ""] {
             let error = Topology::named(name).unwrap_err().to_string();

@@ -1,0 +1,45 @@
+//! A host that boots by systemd-boot from its own disk: what is changed on the EFI system partition takes effect.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::process::ExitCode;
+
+use support::boot;
+use support::{Host, Scenario};
+
+const SCENARIOS: &[Scenario] = &[
+    ("the_iommu_is_off", boot::the_iommu_is_off),
+    ("an_entry_for_once_then_another_default", an_entry_for_once_then_another_default),
+];
+
+fn main() -> ExitCode {
+    support::main("sdboot", SCENARIOS)
+}
+
+fn an_entry_for_once_then_another_default(host: &Host) {
+    let list = host.sh("bootctl list --no-pager");
+    assert!(list.contains("debian-") && list.contains("(default)"), "{list}");
+    // What sorts first is the default: the usual entry.
+    host.sh("cd /boot/efi/loader/entries
+         sed -e 's/intel_iommu=off.*/intel_iommu=on quiet trial/' -e 's/^sort-key.*/sort-key zz/' \\
+             debian-*.conf >trial.conf
+         bootctl set-oneshot trial.conf");
+    boot::power_fails_during(host, "update-initramfs -u");
+    boot::is_the_trial(host);
+    boot::has_groups(host);
+    host.sh("rm /boot/efi/loader/entries/trial.conf");
+
+    // By hand, as `kernel-install add` looks through all modules again: a minute in emulation.
+    let set = |from: &str, to: &str| {
+        host.sh(&format!(
+            "sed -i s/intel_iommu={from}/intel_iommu={to}/ /etc/kernel/cmdline /boot/efi/loader/entries/debian-*.conf"
+        ))
+    };
+    set("off", "on");
+    host.reboot().unwrap();
+    boot::is_the_usual(host);
+    boot::has_groups(host);
+    set("on", "off");
+}
