@@ -40,7 +40,7 @@ pub enum Lab {
 pub fn run(verb: &Lab) -> anyhow::Result<()> {
     match verb {
         Lab::Build => {
-            lab::ensure_all()?;
+            lab::ensure_all(true)?;
             Ok(lab::prepare().map(drop)?)
         }
         Lab::Up { topology } => {

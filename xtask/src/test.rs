@@ -13,6 +13,10 @@ use crate::shell::cargo;
 pub struct Args {
     /// Only the suites whose name contains this
     only: Option<String>,
+
+    /// Those that take long, too: further boot loaders and initramfs generators
+    #[arg(long)]
+    long: bool,
 }
 
 /// What a suite runs.
@@ -51,7 +55,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut took = Vec::new();
     let mut failed = Vec::new();
     let wanted = |name: &str| args.only.as_ref().is_none_or(|only| name.contains(only));
-    let mut images = wanted("images").then(|| thread::spawn(lab::ensure_all));
+    let long = args.long;
+    let mut images = wanted("images").then(|| thread::spawn(move || lab::ensure_all(long)));
     for (name, suite) in SUITES {
         if !wanted(name) {
             continue;
@@ -71,7 +76,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                     "── {name}: cargo test -p lab, cargo xtask demo, {} at a time",
                     side_by_side::LANES
                 );
-                side_by_side::run("lab")
+                side_by_side::run("lab", long)
             }
         };
         // The others still run: one report says all that is wrong.

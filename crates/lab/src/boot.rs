@@ -69,11 +69,15 @@ impl Boot {
     }
 }
 
-/// Builds whatever any lab host starts from, where it is missing or old: some minutes, once.
-pub fn ensure_all() -> Result<()> {
+/// Builds whatever lab hosts start from, where it is missing or old: some minutes, once. Those that only long tests
+/// use are left out, unless they are wanted.
+pub fn ensure_all(long: bool) -> Result<()> {
     let base = Image::ensure()?;
     for name in names()? {
-        Boot::ensure(&Topology::named(&name)?, &base)?;
+        let topology = Topology::named(&name)?;
+        if long || !topology.long {
+            Boot::ensure(&topology, &base)?;
+        }
     }
     Ok(())
 }

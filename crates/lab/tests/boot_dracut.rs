@@ -15,7 +15,7 @@ const SCENARIOS: &[Scenario] = &[
 ];
 
 fn main() -> ExitCode {
-    support::main("dracut", SCENARIOS)
+    support::main_of_long("dracut", SCENARIOS)
 }
 
 fn an_initramfs_made_anew(host: &Host) {

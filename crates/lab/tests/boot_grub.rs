@@ -7,12 +7,12 @@ mod support;
 use std::process::ExitCode;
 
 use support::boot::{self, slowly};
-use support::{Host, Scenario};
+use support::{Host, NVME, Scenario};
 
 const SCENARIOS: &[Scenario] = &[
     ("the_iommu_is_off", boot::the_iommu_is_off),
     ("the_menu_is_what_update_grub_makes", the_menu_is_what_update_grub_makes),
-    ("an_entry_for_once_then_another_default", an_entry_for_once_then_another_default),
+    ("prepared_and_taken_back", prepared_and_taken_back),
 ];
 
 fn main() -> ExitCode {
@@ -26,17 +26,48 @@ fn the_menu_is_what_update_grub_makes(host: &Host) {
     host.sh("diff /root/first.cfg /boot/grub/grub.cfg >&2; rm /root/first.cfg");
 }
 
-fn an_entry_for_once_then_another_default(host: &Host) {
-    boot::grub_trial(host, "mkinitramfs -o OUT");
-    boot::power_fails_during(host, "update-initramfs -u");
-    boot::end_grub_trial(host);
+/// The whole way: nothing can be passed; the power fails in the middle of a preparation, and the host boots what it
+/// booted before; it is prepared, and started anew; all is ready, and the device with vfio-pci from boot on; all is
+/// taken back, and the host is as it was.
+fn prepared_and_taken_back(host: &Host) {
+    let sources = "cd /etc; find default grub.d initramfs-tools modprobe.d modules-load.d -type f | sort \
+                   | xargs sha256sum; ls -A /boot /boot/grub";
+    let before = host.sh(sources);
+    let menu = host.sh("sha256sum /boot/grub/grub.cfg /boot/initrd.img-*");
 
-    host.sh("sed -i s/intel_iommu=off/intel_iommu=on/ /etc/default/grub");
-    slowly(host, "update-grub");
+    let check = host.passthru(&format!("check {NVME}"));
+    assert_eq!(check.status, support::REFUSED, "{check:?}");
+    assert!(
+        check.stdout.contains("the firmware offers an IOMMU, the kernel has it off"),
+        "{check:?}"
+    );
+    let shown = host.ok(&format!("prepare {NVME} --dry-run"));
+    assert!(
+        shown.contains("+GRUB_CMDLINE_LINUX_DEFAULT=\"quiet intel_iommu=on iommu=pt\""),
+        "{shown}"
+    );
+    let asked = host.passthru(&format!("prepare {NVME}"));
+    assert_eq!(asked.status, support::REFUSED, "nobody agreed: {asked:?}");
+    assert_eq!(host.sh(sources), before, "nothing was done");
+
+    boot::power_fails_during(host, &format!("passthru prepare {NVME} --yes"));
+    boot::the_iommu_is_off(host);
+    host.ok("recover");
+    assert_eq!(host.sh(sources), before, "what was cut off is taken back");
+    assert_eq!(host.sh("sha256sum /boot/grub/grub.cfg /boot/initrd.img-*"), menu);
+
+    boot::slowly(host, &format!("passthru prepare {NVME} --yes"));
+    let again = host.ok(&format!("prepare {NVME} --dry-run"));
+    assert!(again.contains("reboot"), "{again}");
     host.reboot().unwrap();
-    boot::is_the_usual(host);
     boot::has_groups(host);
+    assert_eq!(host.driver(NVME), "vfio-pci");
+    host.ok(&format!("check {NVME}"));
 
-    host.sh("sed -i s/intel_iommu=on/intel_iommu=off/ /etc/default/grub");
-    slowly(host, "update-grub");
+    boot::slowly(host, "passthru prepare --undo --yes");
+    assert_eq!(host.sh(sources), before);
+    assert_eq!(host.sh("sha256sum /boot/grub/grub.cfg /boot/initrd.img-*"), menu);
+    host.reboot().unwrap();
+    boot::the_iommu_is_off(host);
+    host.sh("modprobe vfio-pci");
 }

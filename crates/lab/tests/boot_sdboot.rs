@@ -15,7 +15,7 @@ const SCENARIOS: &[Scenario] = &[
 ];
 
 fn main() -> ExitCode {
-    support::main("sdboot", SCENARIOS)
+    support::main_of_long("sdboot", SCENARIOS)
 }
 
 fn an_entry_for_once_then_another_default(host: &Host) {

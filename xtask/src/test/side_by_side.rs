@@ -21,13 +21,16 @@ struct Job {
 }
 
 /// Builds all test files of a package, then runs them and the demo. What one says is printed when it has ended.
-pub fn run(package: &str) -> anyhow::Result<()> {
+pub fn run(package: &str, long: bool) -> anyhow::Result<()> {
     shell::cargo(&["test", "--quiet", "--package", package, "--no-run"])?;
     shell::cargo(&["test", "--quiet", "--package", package, "--lib", "--bins"])?;
     let demo = Job { name: "demo".to_owned(), cargo: ["xtask", "demo"].map(str::to_owned).into() };
     let jobs = test_files(package)?.into_iter().map(|file| {
-        let cargo =
+        let mut cargo: Vec<String> =
             ["test", "--quiet", "--package", package, "--test", &file].map(str::to_owned).into();
+        if long {
+            cargo.extend(["--", "--long"].map(str::to_owned));
+        }
         Job { name: file, cargo }
     });
     let jobs: Mutex<VecDeque<Job>> = Mutex::new(jobs.chain([demo]).collect());

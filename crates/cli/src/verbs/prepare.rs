@@ -173,7 +173,7 @@ fn show(cx: &Context, preparation: &Preparation, dry_run: bool) -> Result<(), Er
         });
     }
     print(|out| {
-        if all.is_empty() && by_hand.is_empty() {
+        if all.is_empty() && by_hand.is_empty() && !*reboot {
             return writeln!(out, "nothing to do");
         }
         write_steps(all, cx.look, out)?;
@@ -181,7 +181,7 @@ fn show(cx: &Context, preparation: &Preparation, dry_run: bool) -> Result<(), Er
             writeln!(out, "{}", cx.look.paint(HEADING, "by hand"))?;
         }
         by_hand.iter().try_for_each(|text| writeln!(out, "  - {text}"))?;
-        if *reboot { writeln!(out, "a reboot is needed for it") } else { Ok(()) }
+        if *reboot { writeln!(out, "a reboot is needed") } else { Ok(()) }
     })
 }
 

@@ -237,6 +237,18 @@ pub fn codes(reasons: &Value) -> Vec<String> {
     reasons.filter_map(|reason| reason["code"].as_str()).map(str::to_owned).collect()
 }
 
+/// The `main` of a test file that runs by itself only when it is asked for: `cargo xtask test --long`, or `-- --long`.
+pub fn main_of_long(topology: &str, scenarios: &[Scenario]) -> ExitCode {
+    let named = |argument: String| argument == "--long" || !argument.starts_with('-');
+    match std::env::args().skip(1).any(named) {
+        true => main(topology, scenarios),
+        false => {
+            println!("{} scenarios on {topology} are run with --long", scenarios.len());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
 /// The `main` of a test file: what `cargo test` passes on selects by name.
 pub fn main(topology: &str, scenarios: &[Scenario]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
