@@ -21,6 +21,11 @@ pub struct Image {
 }
 
 impl Image {
+    /// One that is finished.
+    pub(crate) fn at(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
     /// The image of this checkout, built when there is none yet (about a minute). Of several processes that
     /// ask at once, one builds and the others wait.
     pub fn ensure() -> Result<Self> {
@@ -102,7 +107,8 @@ fn content_hash() -> Result<String> {
     Ok(crate::hex(&hash.finalize()[..8]))
 }
 
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// All files below a directory.
+pub(crate) fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(dir).at("list", dir)? {
         let path = entry.at("list", dir)?.path();
         if path.is_dir() { collect(&path, files)? } else { files.push(path) }

@@ -19,6 +19,8 @@ mod host;
 mod image;
 mod initramfs;
 pub mod places;
+mod platform;
+mod power9;
 mod qemu;
 mod record;
 mod share;
@@ -32,6 +34,7 @@ use std::path::PathBuf;
 pub use error::{Error, Result};
 pub use host::{Lab, LabHost, Output};
 pub use image::Image;
+pub use platform::Platform;
 pub use record::{Record, find, running};
 pub use topology::{Disk, Topology, names};
 
