@@ -39,7 +39,10 @@ pub enum Lab {
 
 pub fn run(verb: &Lab) -> anyhow::Result<()> {
     match verb {
-        Lab::Build => Ok(lab::prepare().map(drop)?),
+        Lab::Build => {
+            lab::prepare()?;
+            Ok(lab::prepare_power9()?)
+        }
         Lab::Up { topology } => {
             let host = Hosts::up(topology)?;
             println!("{} is up; logs in {}", host.name(), host.logs().display());

@@ -91,5 +91,6 @@ fn made(image: Option<JoinHandle<lab::Result<lab::Image>>>) -> anyhow::Result<()
     let Some(image) = image else { return Ok(()) };
     image.join().map_err(|_| anyhow!("the thread that makes it was lost"))?.map(drop)?;
     // What it holds beyond packages is built by the same cargo as all else: one at a time.
-    Ok(lab::prepare().map(drop)?)
+    lab::prepare()?;
+    Ok(lab::prepare_power9()?)
 }

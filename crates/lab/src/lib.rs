@@ -54,6 +54,20 @@ pub fn prepare() -> Result<Guest> {
     Ok(Guest { kernel: image.kernel(), initrd })
 }
 
+/// The same for the POWER9 host, whose compiler is made, too.
+pub fn prepare_power9() -> Result<()> {
+    power9::image()?;
+    power9::binaries().map(drop)
+}
+
+/// `passthru` for this machine, as this checkout builds it.
+pub fn passthru() -> Result<PathBuf> {
+    let binaries = build::host_binaries()?;
+    let is_it = |path: &PathBuf| path.ends_with("passthru");
+    let none = || Error::NoBinary { name: "passthru" };
+    binaries.into_iter().find(is_it).ok_or_else(none)
+}
+
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
