@@ -42,12 +42,20 @@ fn the_lab_is_as_described(host: &Host) {
 }
 
 fn each_domain_is_told(host: &Host) {
-    let verdicts = [(NET, "assignable"), (NVME, "assignable"), (BRIDGED[0], "in_company")];
-    for (number, (address, kind)) in verdicts.into_iter().enumerate() {
-        assert_eq!(host.verdict(address).0, kind, "{address}");
-        let row = host.listed(address);
-        let group = if address == BRIDGED[0] { 5 } else { number as u64 };
-        assert_eq!(row["group"], json!(group), "{row}");
+    let list = host.json("list --all");
+    for (address, group, kind) in [
+        (NET, 0, "assignable"),
+        (NVME, 1, "assignable"),
+        (ROOT, 2, "not"),
+        (BRIDGED[0], 5, "in_company"),
+    ] {
+        let mut rows = list["functions"].as_array().unwrap().iter();
+        let row = rows.find(|row| row["address"] == address).unwrap();
+        assert_eq!(
+            (&row["group"], &row["verdict"]["kind"]),
+            (&json!(group), &json!(kind)),
+            "{row}"
+        );
     }
     // A short address is one of domain 0, as everywhere.
     assert!(host.ok("show 01:00.0").starts_with(NET));
