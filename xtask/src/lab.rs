@@ -41,7 +41,8 @@ pub fn run(verb: &Lab) -> anyhow::Result<()> {
     match verb {
         Lab::Build => {
             lab::ensure_all(true)?;
-            Ok(lab::prepare().map(drop)?)
+            lab::prepare()?;
+            Ok(lab::prepare_power9()?)
         }
         Lab::Up { topology } => {
             let host = Hosts::up(topology)?;

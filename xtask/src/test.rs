@@ -69,7 +69,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             }
             Suite::Images => {
                 eprintln!("── {name}: waiting until they are made");
-                made(images.take())
+                made(images.take(), long)
             }
             Suite::Lab => {
                 eprintln!(
@@ -92,9 +92,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
-fn made(images: Option<JoinHandle<lab::Result<()>>>) -> anyhow::Result<()> {
+fn made(images: Option<JoinHandle<lab::Result<()>>>, long: bool) -> anyhow::Result<()> {
     let Some(images) = images else { return Ok(()) };
     images.join().map_err(|_| anyhow!("the thread that makes them was lost"))??;
     // What lab hosts hold beyond packages is built by the same cargo as all else: one at a time.
-    Ok(lab::prepare().map(drop)?)
+    lab::prepare()?;
+    if long { Ok(lab::prepare_power9()?) } else { Ok(()) }
 }

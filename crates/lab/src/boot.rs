@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{AtPath, Result};
 use crate::image::{self, Image};
+use crate::platform::Platform;
 use crate::topology::{Topology, names};
 
 /// The EFI variables of one lab host, in its run directory.
@@ -25,7 +26,14 @@ impl Boot {
     /// What this topology starts from, built when it is missing or old.
     pub fn ensure(topology: &Topology, base: &Image) -> Result<Self> {
         match &topology.boot_disk[..] {
-            [] => Ok(Self::Kernel { image: base.clone(), cmdline: topology.cmdline.clone() }),
+            [] => {
+                let console = topology.platform.words().console;
+                let cmdline = format!(
+                    "root=LABEL=lab-root rw console={console} net.ifnames=0 systemd.show_status=0 loglevel=5 {}",
+                    topology.cmdline
+                );
+                Ok(Self::Kernel { image: base.clone(), cmdline })
+            }
             parts => Ok(Self::Disk { dir: image::ensure_disk(parts, base)? }),
         }
     }
@@ -50,8 +58,7 @@ impl Boot {
             Self::Kernel { image, cmdline } => {
                 add("-kernel", image.kernel().display().to_string());
                 add("-initrd", image.initramfs().display().to_string());
-                let all = "root=LABEL=lab-root rw console=ttyS0 net.ifnames=0 systemd.show_status=0 loglevel=5";
-                add("-append", format!("{all} {cmdline}"));
+                add("-append", cmdline.clone());
                 add("-drive", root(&image.root()));
             }
             Self::Disk { dir } => {
@@ -75,7 +82,7 @@ pub fn ensure_all(long: bool) -> Result<()> {
     let base = Image::ensure()?;
     for name in names()? {
         let topology = Topology::named(&name)?;
-        if long || !topology.long {
+        if topology.platform == Platform::X86 && (long || !topology.long) {
             Boot::ensure(&topology, &base)?;
         }
     }

@@ -44,7 +44,8 @@ pub(crate) fn guest() -> Result<PathBuf> {
     Ok(places::target().join(TARGET).join("guest/guest"))
 }
 
-fn cargo() -> Command {
+/// The cargo that runs this, in the repository.
+pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(places::repository());
     // What cargo tells a test about the test's own crate is not meant for the crates built here.

@@ -35,6 +35,8 @@ pub enum Error {
     Talk { name: String, socket: &'static str, source: std::io::Error },
     #[error("no lab host `{name}` is up; `cargo xtask lab ls` shows those that are")]
     NotUp { name: String },
+    #[error("this checkout builds no `{name}`")]
+    NoBinary { name: &'static str },
     #[error("kernel module `{name}` is neither in `{}` nor built in", index.display())]
     NoModule { name: String, index: PathBuf },
 }

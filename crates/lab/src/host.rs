@@ -15,11 +15,12 @@ use crate::client::Client;
 use crate::command::tail;
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::platform::Platform;
 use crate::qemu::{self, CONSOLE, CONSOLE_LOG, Life, QEMU_LOG, SHARE};
 use crate::record::{self, Record};
 use crate::topology::Topology;
 use crate::wire::{Answer, Op};
-use crate::{disk, share, stall};
+use crate::{disk, power9, share, stall};
 
 /// From QEMU's start to the agent's first answer; emulated on a busy machine this is most of a minute.
 const BOOT: Duration = Duration::from_secs(240);
@@ -89,10 +90,13 @@ impl Output {
 
 impl LabHost {
     fn boot(topology: &Topology, life: Life) -> Result<Self> {
-        let image = Image::ensure()?;
+        let image = match topology.platform {
+            Platform::X86 => Image::ensure()?,
+            Platform::Power9 => power9::image()?,
+        };
         let boot = Boot::ensure(topology, &image)?;
         let (name, dir) = record::new_dir(&topology.name)?;
-        share::fill(&dir.join(SHARE), &image, &topology.boot)?;
+        share::fill(&dir.join(SHARE), &image, topology)?;
         for disk in &topology.disks {
             disk::create(&dir.join(format!("{}.raw", disk.id)), &disk.id, disk.mib)?;
         }
@@ -184,8 +188,8 @@ impl LabHost {
         }
     }
 
-    /// Restarts the machine in order (`systemctl reboot`) and waits until it answers again. Its disks keep
-    /// what was written to them.
+    /// Restarts the machine in order (`systemctl reboot`, so x86 only) and waits until it answers again. Its disks
+    /// keep what was written to them.
     pub fn reboot(&self) -> Result<()> {
         let before = self.sh_ok("cat /proc/sys/kernel/random/boot_id")?;
         // In a moment: the agent must have answered before it is stopped.
@@ -212,7 +216,8 @@ impl LabHost {
 
     /// Brings binaries that were built since into the running machine.
     pub fn refresh(&self) -> Result<()> {
-        share::refresh(&self.record.dir().join(SHARE))?;
+        let platform = Topology::named(&self.record.topology)?.platform;
+        share::refresh(&self.record.dir().join(SHARE), platform)?;
         self.sh_ok("install -D -t /usr/local/bin /lab/bin/passthru").map(drop)
     }
 

@@ -24,6 +24,11 @@ pub struct Image {
 }
 
 impl Image {
+    /// One that is finished.
+    pub(crate) fn at(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
     /// The image of this checkout, built when there is none yet (about a minute). Of several processes that
     /// ask at once, one builds and the others wait.
     pub fn ensure() -> Result<Self> {
@@ -131,7 +136,8 @@ fn hash(words: &[&str], sources: &[PathBuf]) -> Result<String> {
     Ok(crate::hex(&hash.finalize()[..8]))
 }
 
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// A file, or all files below a directory.
+pub(crate) fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     if !path.is_dir() {
         files.push(path.to_owned());
         return Ok(());

@@ -20,6 +20,8 @@ mod host;
 mod image;
 mod initramfs;
 pub mod places;
+mod platform;
+mod power9;
 mod qemu;
 mod record;
 mod share;
@@ -35,6 +37,7 @@ pub use error::{Error, Result};
 pub use host::{Lab, LabHost, Output};
 pub use image::Image;
 pub use initramfs::Archive;
+pub use platform::Platform;
 pub use record::{Record, find, running};
 pub use topology::{Disk, Topology, names};
 
@@ -52,6 +55,20 @@ pub fn prepare() -> Result<Guest> {
     build::host_binaries()?;
     let initrd = initramfs::ensure(&image)?;
     Ok(Guest { kernel: image.kernel(), initrd })
+}
+
+/// The same for the POWER9 host, whose compiler is made, too.
+pub fn prepare_power9() -> Result<()> {
+    power9::image()?;
+    power9::binaries().map(drop)
+}
+
+/// `passthru` for this machine, as this checkout builds it.
+pub fn passthru() -> Result<PathBuf> {
+    let binaries = build::host_binaries()?;
+    let is_it = |path: &PathBuf| path.ends_with("passthru");
+    let none = || Error::NoBinary { name: "passthru" };
+    binaries.into_iter().find(is_it).ok_or_else(none)
 }
 
 /// Bytes as lower-case hexadecimal digits.

@@ -10,6 +10,7 @@ use std::thread;
 
 use crate::boot::Boot;
 use crate::error::{AtPath, Error, Result};
+use crate::platform::Platform;
 use crate::topology::Topology;
 
 /// The agent's socket in the run directory.
@@ -38,14 +39,15 @@ pub(crate) enum Life {
 pub(crate) fn start(topology: &Topology, boot: &Boot, dir: &Path, life: Life) -> Result<Child> {
     let log = dir.join(QEMU_LOG);
     let log = File::create(&log).at("create", &log)?;
+    let program = topology.platform.words().qemu;
     // setpriv only sets the death signal and becomes QEMU: the process id stays the same.
     let mut command = match life {
         Life::WithProcess => {
             let mut command = Command::new("setpriv");
-            command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+            command.args(["--pdeathsig", "KILL", program]);
             command
         }
-        Life::OfItsOwn => Command::new("qemu-system-x86_64"),
+        Life::OfItsOwn => Command::new(program),
     };
     command
         .args(fixed_args(topology))
@@ -62,7 +64,7 @@ pub(crate) fn start(topology: &Topology, boot: &Boot, dir: &Path, life: Life) ->
         Life::OfItsOwn => command.spawn(),
     }
     .map_err(|source| Error::Spawn {
-        program: "qemu-system-x86_64".to_owned(),
+        program: program.to_owned(),
         hint: " (setup/install installs it)",
         source,
     })
@@ -70,7 +72,9 @@ pub(crate) fn start(topology: &Topology, boot: &Boot, dir: &Path, life: Life) ->
 
 /// What all lab hosts have. Socket paths are relative: a path to a Unix socket may have 107 bytes only.
 fn fixed_args(topology: &Topology) -> Vec<String> {
-    let kvm = std::env::var("PASSTHRU_LAB_ACCEL").is_ok_and(|accel| accel == "kvm");
+    let words = topology.platform.words();
+    let kvm = topology.platform == Platform::X86
+        && std::env::var("PASSTHRU_LAB_ACCEL").is_ok_and(|accel| accel == "kvm");
     let (accel, cpu) =
         if kvm { ("kvm", "host") } else { ("tcg,thread=multi", topology.cpu.as_str()) };
     let pairs = [
@@ -83,15 +87,15 @@ fn fixed_args(topology: &Topology) -> Vec<String> {
         ),
         ("-serial", "chardev:console"),
         ("-chardev", &format!("socket,id=agent,path={AGENT},server=on,wait=off")),
-        ("-device", "virtio-serial-pci,bus=pcie.0,addr=0x3"),
+        ("-device", &format!("virtio-serial-pci,{}", words.agent_slot)),
         ("-device", &format!("virtserialport,chardev=agent,name={}", crate::wire::PORT)),
         ("-fsdev", &format!("local,id=share,path={SHARE},security_model=none,readonly=on")),
-        ("-device", "virtio-9p-pci,fsdev=share,mount_tag=lab,bus=pcie.0,addr=0x4"),
+        ("-device", &format!("virtio-9p-pci,fsdev=share,mount_tag=lab,{}", words.share_slot)),
         ("-qmp", &format!("unix:{QMP},server=on,wait=off")),
     ];
-    let plain = ["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"];
+    let plain = ["-no-user-config", "-display", "none", "-vga", "none"];
     let pairs = pairs.iter().flat_map(|(option, value)| [*option, *value]);
-    plain.into_iter().chain(pairs).map(str::to_owned).collect()
+    plain.into_iter().chain(words.bare.iter().copied()).chain(pairs).map(str::to_owned).collect()
 }
 
 type Order = (Command, mpsc::Sender<std::io::Result<Child>>);

@@ -3,7 +3,7 @@
 //! ```text
 //! bin/passthru       the program under test, as this checkout builds it; installed at each start
 //! bin/lab-agent      what runs the commands
-//! guest/vmlinuz      a kernel and an initramfs for nested guests; `guest` is its init
+//! guest/vmlinuz      a kernel and an initramfs for nested guests (x86 only); `guest` is its init
 //! guest/initrd.img
 //! boot.sh            the topology's own start lines, if it has any
 //! ```
@@ -13,31 +13,38 @@
 use std::fs;
 use std::path::Path;
 
-use crate::build;
 use crate::error::{AtPath, Result};
 use crate::image::Image;
-use crate::initramfs;
+use crate::platform::Platform;
+use crate::topology::Topology;
+use crate::{build, initramfs, power9};
 
 /// Makes the whole directory.
-pub(crate) fn fill(share: &Path, image: &Image, boot: &[String]) -> Result<()> {
+pub(crate) fn fill(share: &Path, image: &Image, topology: &Topology) -> Result<()> {
     for part in ["bin", "guest"] {
         fs::create_dir_all(share.join(part)).at("create", share.join(part))?;
     }
-    refresh(share)?;
-    let guest = initramfs::ensure(image)?;
-    for (from, to) in [(image.kernel(), "guest/vmlinuz"), (guest, "guest/initrd.img")] {
-        replace(&from, &share.join(to))?;
+    refresh(share, topology.platform)?;
+    if topology.platform == Platform::X86 {
+        let guest = initramfs::ensure(image)?;
+        for (from, to) in [(image.kernel(), "guest/vmlinuz"), (guest, "guest/initrd.img")] {
+            replace(&from, &share.join(to))?;
+        }
     }
-    if !boot.is_empty() {
+    if !topology.boot.is_empty() {
         let path = share.join("boot.sh");
-        fs::write(&path, boot.join("\n") + "\n").at("write", path)?;
+        fs::write(&path, topology.boot.join("\n") + "\n").at("write", path)?;
     }
     Ok(())
 }
 
 /// Copies the binaries, built if need be.
-pub(crate) fn refresh(share: &Path) -> Result<()> {
-    for binary in build::host_binaries()? {
+pub(crate) fn refresh(share: &Path, platform: Platform) -> Result<()> {
+    let binaries = match platform {
+        Platform::X86 => build::host_binaries()?,
+        Platform::Power9 => power9::binaries()?,
+    };
+    for binary in binaries {
         if let Some(name) = binary.file_name() {
             replace(&binary, &share.join("bin").join(name))?;
         }

@@ -26,8 +26,9 @@ pub(crate) fn look_and_continue(host: &LabHost) {
             |error| error.to_string(),
             |said| said.as_str().unwrap_or_default().to_owned(),
         );
-        // Of the registers, those that say where it is.
-        let is_of_use = |line: &&str| order != "info registers -a" || line.contains("RIP=");
+        // Of the registers, those that say where it is: x86 and POWER name it differently.
+        let is_place = |line: &str| line.contains("RIP=") || line.contains("NIP ");
+        let is_of_use = |line: &&str| order != "info registers -a" || is_place(line);
         found.extend(said.lines().filter(is_of_use).map(|line| format!("{line}\n")));
     }
     note(host, &format!("stands still:\n{found}continued"));

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{AtPath, Error, Result};
+use crate::platform::Platform;
 
 /// One lab host, as data. The devices are QEMU's own words: the lab adds no language on top.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,6 +18,8 @@ pub struct Topology {
     pub name: String,
     /// One line for `lab ls`.
     pub about: String,
+    #[serde(default)]
+    pub platform: Platform,
     pub memory: String,
     pub cpus: u8,
     /// TCG emulates SVM, not VMX: an AMD processor beside an Intel IOMMU is deliberate, it gives the lab host

@@ -138,7 +138,7 @@ impl Snapshot {
     /// The members of a function's group that move with it: everything but
     /// bridges, host bridges, a chipset that no driver has, and what is behind
     /// VMD, which goes away when its controller does. The function alone, if it
-    /// is in no group.
+    /// is in no group; on POWER bridges are in none.
     pub fn movers(&self, bdf: Bdf) -> Vec<&Function> {
         let moves = |function: &&Function| {
             !function.stays() && !is_idle_chipset(function) && self.vmd_above(function).is_none()
@@ -148,7 +148,7 @@ impl Snapshot {
                 let members = group.members.iter().filter_map(|member| self.get(*member));
                 members.filter(moves).collect()
             }
-            None => self.get(bdf).into_iter().collect(),
+            None => self.get(bdf).into_iter().filter(|function| !function.stays()).collect(),
         }
     }
 

@@ -124,6 +124,13 @@ fn every_reason_is_told_and_not_only_the_first() {
 fn bridges_are_refused_by_name() {
     let refusal = planned(&consumer_card(), bind(&["0000:00:01.0"])).unwrap_err();
     assert_eq!(refusal.reasons[0].code, Code::Bridge);
+    // On POWER a bridge is in no group, which is not what is wrong with passing it.
+    let mut shape = consumer_card();
+    let root_port = shape.0.functions.get_mut(&bdf("0000:00:01.0")).unwrap();
+    root_port.group = Fact::Known(None);
+    let refusal = planned(&shape, bind(&["0000:00:01.0"])).unwrap_err();
+    let codes: Vec<Code> = refusal.reasons.iter().map(|reason| reason.code).collect();
+    assert_eq!(codes, [Code::Bridge]);
 }
 
 #[test]

@@ -85,6 +85,21 @@ fn a_link_that_is_none_says_why() {
     assert!(acs.iter().all(|line| !line.contains("0x")), "{acs:?}");
 }
 
+/// POWER: no driver tells the width, bridges are in no group, and short addresses are of domain 0.
+#[test]
+fn a_machine_of_many_domains() {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../machines/lab-power9");
+    let machine = ["--machine", lab.to_str().unwrap()];
+    let show = |address| passthru(&[&["show", address][..], &machine[..]].concat());
+    let page = show("0001:01:00.0");
+    assert!(page.out.contains("IOMMU             on, how many address bits"), "{page}");
+    assert!(page.out.contains("IOMMU group       1"), "{page}");
+    assert!(show("01:00.0").out.starts_with("0000:01:00.0"));
+    let bind = passthru(&[&["bind", "--dry-run", "0001:00:00.0"][..], &machine[..]].concat());
+    assert_eq!(bind.code, Some(3), "{bind}");
+    assert!(bind.err.contains("[bridge]") && !bind.err.contains("no_group"), "{bind}");
+}
+
 #[test]
 fn a_dry_run_on_a_recording_shows_paths_of_that_machine() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -165,7 +165,7 @@ for function in *; do
     done
     echo "$line"
 done
-bound() { ls -d /sys/bus/pci/drivers/nvme/0000:* 2>/dev/null | wc -l; }
+bound() { ls -d /sys/bus/pci/drivers/nvme/*:* 2>/dev/null | wc -l; }
 until test $(ls /dev/nvme*n1 2>/dev/null | wc -l) = $(bound); do sleep 0.1; done
 echo /dev/vfio: $(ls /dev/vfio 2>/dev/null)
 echo mounts: $(grep -c /mnt /proc/mounts)
@@ -179,7 +179,7 @@ umount /mnt; swapoff -a; pkill -KILL -x qemu-system-x86; sleep 1
 for name in $(passthru instance list | awk 'NR > 1 { print $1 }'); do
     passthru instance stop $name; passthru instance delete $name
 done
-passthru release $(ls /sys/bus/pci/drivers/vfio-pci | grep 0000:)
+passthru release $(ls /sys/bus/pci/drivers/vfio-pci | grep :)
 for card in /sys/bus/pci/devices/*/sriov_numvfs; do echo 0 > $card; done";
 
 #[track_caller]

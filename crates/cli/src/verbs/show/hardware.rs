@@ -191,9 +191,11 @@ impl Subject<'_> {
 }
 
 fn iommu(iommu: &Iommu) -> String {
-    match iommu.on {
-        true => fact(&iommu.address_width, |bits| format!("on, it translates {bits} address bits")),
-        false => "off".to_owned(),
+    match &iommu.address_width {
+        _ if !iommu.on => "off".to_owned(),
+        Fact::Known(bits) => format!("on, it translates {bits} address bits"),
+        // Only Intel's and AMD's drivers tell.
+        Fact::Unknown(why) => format!("on, how many address bits it translates is unknown ({why})"),
     }
 }
 
