@@ -10,7 +10,7 @@ use model::check::{self, Subject};
 use model::file::Content;
 use model::plan::prepare::{Preparation, prepare};
 use model::setup::Setup;
-use model::setup::boot::{Boot, Generator, Grub, Loader};
+use model::setup::boot::{Boot, Format, Generator, Loader, Menu};
 use model::{Bdf, Fact, Snapshot, Why};
 use shapes::setup::ready;
 use shapes::{Shape, bdf, consumer_card};
@@ -21,13 +21,15 @@ const RELEASE: &str = "6.12.43+deb13-amd64";
 
 /// Debian with GRUB.
 fn debian(settings: &str) -> Boot {
-    let grub = Grub {
+    let menu = Menu { path: MENU.to_owned(), program: "grub-mkconfig".to_owned() };
+    let grub = Loader {
+        name: "GRUB".to_owned(),
         settings: vec![SETTINGS.to_owned()],
-        menu: MENU.to_owned(),
-        program: "grub-mkconfig".to_owned(),
+        menu: Some(menu),
+        files: Vec::new(),
     };
     Boot {
-        loader: Loader::Grub(grub).into(),
+        loader: grub.into(),
         generator: Some(Generator::InitramfsTools).into(),
         images: [(RELEASE.to_owned(), format!("/boot/initrd.img-{RELEASE}"))].into(),
         configuration: "/etc".to_owned(),
@@ -97,6 +99,37 @@ fn a_driver_that_others_need_comes_after_vfio() {
     assert_snapshot!("two_of_a_kind", shown(&plan));
 }
 
+/// Every place that has arguments is changed, each in its own format.
+#[test]
+fn other_boot_loaders() {
+    let (entry, line) = ("/boot/efi/loader/entries/debian-6.12.conf", "/etc/kernel/cmdline");
+    let (stub, extlinux) = ("/etc/kernelstub/configuration", "/boot/extlinux/extlinux.conf");
+    let files = [
+        (entry, Format::Entry, "title Debian\r\nlinux /vmlinuz\r\noptions root=LABEL=x quiet\r\n"),
+        (line, Format::Line, "root=LABEL=x quiet"),
+        (
+            stub,
+            Format::Kernelstub,
+            "{\n  \"user\": {\n    \"kernel_options\": [\n      \"quiet\"\n    ]\n  }\n}\n",
+        ),
+        (
+            extlinux,
+            Format::Extlinux,
+            "default l0\nlabel l0\n\tlinux /vmlinuz\n\tappend root=LABEL=x\nlabel l0r\n\tlinux /vmlinuz\n\tappend single\n",
+        ),
+    ];
+    let loader = Loader {
+        name: "all of them".to_owned(),
+        files: files.iter().map(|(path, format, _)| ((*path).to_owned(), *format)).collect(),
+        ..Loader::default()
+    };
+    let texts = files.iter().map(|(path, _, text)| ((*path).to_owned(), Content::from(*text)));
+    let boot = Boot { loader: loader.into(), files: texts.collect(), ..debian("") };
+    let plan = planned(&without_iommu(), &ready(), &[], &boot);
+    assert!(plan.reboot);
+    assert_snapshot!("other_boot_loaders", shown(&plan));
+}
+
 /// What was prepared for other devices stays.
 #[test]
 fn an_earlier_preparation_is_added_to() {
@@ -113,8 +146,8 @@ fn an_earlier_preparation_is_added_to() {
 #[test]
 fn what_is_not_known_is_left_to_a_person() {
     let snapshot = without_iommu();
-    for loader in [Loader::Other("systemd-boot".to_owned()).into(), Fact::Unknown(Why::NotProvided)]
-    {
+    let other = Loader { name: "rpm-ostree".to_owned(), ..Loader::default() };
+    for loader in [other.into(), Fact::Unknown(Why::NotProvided)] {
         let boot = Boot { loader, ..debian("") };
         let plan = planned(&snapshot, &ready(), &[], &boot);
         assert_eq!(plan.steps, []);

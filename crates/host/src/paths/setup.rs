@@ -88,4 +88,38 @@ impl Root {
     pub(crate) fn boot_text() -> &'static str {
         "/boot"
     }
+
+    /// Where the EFI system partition, or what boots by its rules, may be mounted.
+    pub(crate) fn esp_texts() -> [&'static str; 3] {
+        ["/boot", "/efi", "/boot/efi"]
+    }
+
+    /// The line that `kernel-install` makes entries with.
+    pub(crate) fn kernel_line() -> &'static str {
+        "/etc/kernel/cmdline"
+    }
+
+    pub(crate) fn kernelstub() -> &'static str {
+        "/etc/kernelstub/configuration"
+    }
+
+    pub(crate) fn extlinux() -> &'static str {
+        "/boot/extlinux/extlinux.conf"
+    }
+
+    /// Signs of systems that change boot arguments by a program of their own, and what it is.
+    pub(crate) fn own_ways() -> &'static [(&'static str, &'static str)] {
+        &[
+            ("/run/ostree-booted", "rpm-ostree (`rpm-ostree kargs`)"),
+            ("/etc/NIXOS", "NixOS (boot.kernelParams in its configuration)"),
+            (
+                "/etc/synoinfo.conf",
+                "Synology DSM (its boot arguments are in the loader's partition)",
+            ),
+            (
+                "/etc/kernel/proxmox-boot-uuids",
+                "proxmox-boot-tool (the file cmdline in the folder of the kernel's configuration, then `proxmox-boot-tool refresh`)",
+            ),
+        ]
+    }
 }

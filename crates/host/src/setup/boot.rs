@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use model::boot::cmdline::is_recovery;
+use model::boot::source::Source;
+use model::boot::{bls, grub_cfg};
 use model::file::Content;
 use model::plan::prepare;
-use model::setup::boot::{Boot, Generator, Grub, Loader};
+use model::setup::boot::{Boot, Format, Generator, Loader, Menu};
 use model::{Fact, Why};
 
 use crate::paths::Root;
@@ -44,16 +47,73 @@ fn file(root: &Root, path: &str, files: &mut BTreeMap<String, Content>) -> bool 
     there
 }
 
+/// The first that is found, those that leave certain signs before others.
 fn loader(root: &Root, files: &mut BTreeMap<String, Content>) -> Fact<Loader> {
-    if root.loader_info().exists() {
-        return Loader::Other("systemd-boot".to_owned()).into();
+    let mut own = Root::own_ways().iter().filter(|(sign, _)| root.at(sign).exists());
+    if let Some((_, name)) = own.next() {
+        return Loader { name: (*name).to_owned(), ..Loader::default() }.into();
     }
-    let (settings, folder) = Root::grub_settings();
-    let menu = Root::grub_menus().into_iter().find(|menu| root.at(menu).exists());
-    let program = ["grub-mkconfig", "grub2-mkconfig"].into_iter().find(|name| has(root, name));
-    let (Some(menu), Some(program)) = (menu, program) else {
-        return Fact::Unknown(Why::NotProvided);
+    let found = match root.loader_info().exists() {
+        true => systemd_boot(root, files),
+        false => grub(root, files)
+            .or_else(|| extlinux(root, files))
+            .or_else(|| systemd_boot(root, files)),
     };
+    found.map_or(Fact::Unknown(Why::NotProvided), Fact::Known)
+}
+
+/// Entries on the partition that the firmware reads, and what new ones are
+/// made from. Without entries the kernels are unified images, with their
+/// arguments inside.
+fn systemd_boot(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
+    let partition =
+        Root::esp_texts().into_iter().find(|esp| root.at(esp).join("loader").is_dir())?;
+    let mut found = entries(root, &format!("{partition}/loader/entries"), files);
+    let unified = found.is_empty();
+    let more = [(Root::kernel_line(), Format::Line), (Root::kernelstub(), Format::Kernelstub)];
+    if !unified {
+        for (path, format) in more {
+            if file(root, path, files) {
+                found.push((path.to_owned(), format));
+            }
+        }
+    }
+    let name = match unified {
+        true => {
+            "systemd-boot, whose kernels are unified images (the kernel's command line, then `kernel-install add-all`)"
+        }
+        false => "systemd-boot",
+    };
+    Some(Loader { name: name.to_owned(), files: found, ..Loader::default() })
+}
+
+/// The entries of a folder that start a kernel, but for recovery.
+fn entries(
+    root: &Root,
+    folder: &str,
+    files: &mut BTreeMap<String, Content>,
+) -> Vec<(String, Format)> {
+    let mut names = read::names(&root.at(folder)).unwrap_or_default();
+    names.sort();
+    let paths = names.iter().filter(|name| name.ends_with(".conf"));
+    let mut found = Vec::new();
+    for path in paths.map(|name| format!("{folder}/{name}")) {
+        let Some(content) = content(root, &path) else { continue };
+        let entry = bls::parse(Source::new(&path, &content.text()));
+        if entry.kernel.is_some() && !is_recovery(&entry.options) {
+            found.push((path.clone(), Format::Entry));
+            files.insert(path, content);
+        }
+    }
+    found
+}
+
+/// GRUB, by its menu and the program that makes it. Where the menu reads
+/// entries of its own (Red Hat), those are what is changed.
+fn grub(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
+    let (settings, folder) = Root::grub_settings();
+    let menu = Root::grub_menus().into_iter().find(|menu| root.at(menu).exists())?;
+    let program = ["grub-mkconfig", "grub2-mkconfig"].into_iter().find(|name| has(root, name))?;
     let mut paths = vec![settings.to_owned()];
     // Only where the program reads them: Debian's does.
     if sources_more(root, program, folder) {
@@ -64,8 +124,29 @@ fn loader(root: &Root, files: &mut BTreeMap<String, Content>) -> Fact<Loader> {
     }
     paths.retain(|path| file(root, path, files));
     file(root, menu, files);
-    let (menu, program) = (menu.to_owned(), program.to_owned());
-    Loader::Grub(Grub { settings: paths, menu, program }).into()
+    let mut found = match reads_entries(menu, files) {
+        true => entries(root, &format!("{}/loader/entries", Root::boot_text()), files),
+        false => Vec::new(),
+    };
+    let by_entries = !found.is_empty();
+    if by_entries && file(root, Root::kernel_line(), files) {
+        found.push((Root::kernel_line().to_owned(), Format::Line));
+    }
+    let made = Menu { path: menu.to_owned(), program: program.to_owned() };
+    let name = "GRUB".to_owned();
+    Some(Loader { name, settings: paths, menu: (!by_entries).then_some(made), files: found })
+}
+
+fn reads_entries(menu: &str, files: &BTreeMap<String, Content>) -> bool {
+    let Some(content) = files.get(menu) else { return false };
+    grub_cfg::parse(Source::new(menu, &content.text())).is_ok_and(|menu| menu.reads_bls)
+}
+
+fn extlinux(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
+    let path = Root::extlinux();
+    let found = file(root, path, files);
+    let files = vec![(path.to_owned(), Format::Extlinux)];
+    found.then(|| Loader { name: "extlinux".to_owned(), files, ..Loader::default() })
 }
 
 /// Whether a system program is installed.

@@ -286,6 +286,13 @@ fn same_name(one: &str, other: &str) -> bool {
     one.len() == other.len() && letters(one) == letters(other)
 }
 
+/// Whether a line is of an entry for recovery: GRUB's `10_linux` adds `single`
+/// (GRUB_CMDLINE_LINUX_RECOVERY), on Ubuntu `recovery`.
+pub fn is_recovery(line: &str) -> bool {
+    let line = Cmdline::new(line);
+    line.has("single") || line.has("recovery")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -21,23 +21,39 @@ pub struct Boot {
     pub files: BTreeMap<String, Content>,
 }
 
-/// Who starts the kernel, and what tells it how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Loader {
-    Grub(Grub),
-    /// One that is not changed by passthru, by its name or by what is missing.
-    Other(String),
+/// Who starts the kernel, and every file that tells it how. One without files
+/// is not changed by passthru: a person is told what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Loader {
+    /// What people call it.
+    pub name: String,
+    /// GRUB's settings, in the order in which they are sourced.
+    pub settings: Vec<String>,
+    /// The menu that is made from them.
+    pub menu: Option<Menu>,
+    /// Other files with arguments.
+    pub files: Vec<(String, Format)>,
 }
 
-/// GRUB with a menu that `grub-mkconfig` makes.
+/// A menu that a program makes from GRUB's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grub {
-    /// Settings in the order in which they are sourced.
-    pub settings: Vec<String>,
-    /// The menu.
-    pub menu: String,
-    /// The program that makes it: `grub-mkconfig`, `grub2-mkconfig`.
+pub struct Menu {
+    pub path: String,
+    /// `grub-mkconfig`, `grub2-mkconfig`.
     pub program: String,
+}
+
+/// How a file has the arguments of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// An entry by the Boot Loader Specification.
+    Entry,
+    /// `kernel-install`'s line, of which new entries are made.
+    Line,
+    /// kernelstub's configuration (Pop!_OS).
+    Kernelstub,
+    /// `extlinux.conf`, of syslinux and of U-Boot.
+    Extlinux,
 }
 
 /// The program that makes the initramfs.

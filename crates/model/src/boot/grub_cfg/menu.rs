@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::super::cmdline::{Change, Cmdline};
+use super::super::cmdline::{Change, is_recovery};
 use super::super::source::{EditError, Problem, Source};
 use super::token::{Token, Word, tokens};
 
@@ -79,13 +79,6 @@ impl Menu {
     pub fn starts_kernels(&self) -> bool {
         self.reads_bls || self.entries.iter().any(|entry| !entry.kernels.is_empty())
     }
-}
-
-/// What `10_linux` adds to entries for recovery (GRUB_CMDLINE_LINUX_RECOVERY):
-/// `single`, on Ubuntu `recovery`.
-fn is_recovery(line: &str) -> bool {
-    let line = Cmdline::new(line);
-    line.has("single") || line.has("recovery")
 }
 
 /// A word as GRUB passes it on: between quotes where it has blanks

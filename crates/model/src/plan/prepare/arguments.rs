@@ -1,12 +1,12 @@
 //! Boot arguments: into the settings of the boot loader, and its menu anew.
 
 use super::{Preparation, Wanted, write};
-use crate::boot::cmdline::Change;
+use crate::boot::cmdline::{Change, is_recovery};
 use crate::boot::source::{EditError, Source};
-use crate::boot::{grub_cfg, grub_default};
+use crate::boot::{bls, extlinux, grub_cfg, grub_default, kernel_cmdline, kernelstub};
 use crate::check::Subject;
 use crate::fact::Fact;
-use crate::setup::boot::{Boot, Grub, Loader};
+use crate::setup::boot::{Boot, Format, Loader, Menu};
 use crate::step::{Made, Step, Wanted as InFile};
 
 /// Multithreading off now, and at every boot.
@@ -30,16 +30,26 @@ pub(super) fn plan(
         return Ok(());
     }
     preparation.reboot = true;
-    match &boot.loader {
-        Fact::Known(Loader::Grub(grub)) => self::grub(grub, changes, boot, preparation),
-        Fact::Known(Loader::Other(name)) => {
-            preparation.by_hand.push(by_hand(name, changes));
-            Ok(())
+    let loader = match &boot.loader {
+        Fact::Known(loader) if !loader.settings.is_empty() || !loader.files.is_empty() => loader,
+        Fact::Known(loader) => {
+            preparation.by_hand.push(by_hand(&loader.name, changes));
+            return Ok(());
         }
         Fact::Unknown(why) => {
             preparation.by_hand.push(by_hand(&format!("the boot loader ({why})"), changes));
-            Ok(())
+            return Ok(());
         }
+    };
+    for (path, format) in &loader.files {
+        if let Some(content) = boot.files.get(path) {
+            let edited = edited(Source::new(path, &content.text()), *format, changes)?;
+            preparation.steps.extend(write(boot, path, Some(&edited)));
+        }
+    }
+    match loader.settings.is_empty() {
+        true => Ok(()),
+        false => settings(loader, changes, boot, preparation),
     }
 }
 
@@ -48,13 +58,32 @@ fn by_hand(loader: &str, changes: &[Change]) -> String {
     format!("tell {loader} to start the kernel with other arguments: {}", told.join(", "))
 }
 
-fn grub(
-    grub: &Grub,
+/// A file with other arguments, in its own format.
+fn edited(source: Source<'_>, format: Format, changes: &[Change]) -> Result<String, EditError> {
+    match format {
+        Format::Entry => bls::edit(source, changes),
+        Format::Line => kernel_cmdline::edit(source, changes),
+        Format::Kernelstub => kernelstub::edit(source, changes),
+        Format::Extlinux => {
+            let menu = extlinux::parse(source.text);
+            let labels = menu.entries.iter().filter(|entry| entry.kernel.is_some());
+            let mut text = source.text.to_owned();
+            for entry in labels.filter(|entry| !is_recovery(&entry.arguments)) {
+                text = extlinux::edit(Source::new(source.name, &text), &entry.label, changes)?;
+            }
+            Ok(text)
+        }
+    }
+}
+
+/// GRUB's settings, and its menu made from them.
+fn settings(
+    loader: &Loader,
     changes: &[Change],
     boot: &Boot,
     preparation: &mut Preparation,
 ) -> Result<(), EditError> {
-    let texts: Vec<(&String, String)> = grub
+    let texts: Vec<(&String, String)> = loader
         .settings
         .iter()
         .filter_map(|path| Some((path, boot.files.get(path)?.text().into_owned())))
@@ -62,7 +91,8 @@ fn grub(
     let sources: Vec<Source<'_>> =
         texts.iter().map(|(path, text)| Source::new(path, text)).collect();
     let edited = grub_default::edit(&sources, changes)?;
-    if edited.is_empty() && menu_has(grub, changes, boot) {
+    let menu = loader.menu.as_ref();
+    if edited.is_empty() && menu.is_none_or(|menu| menu_has(menu, changes, boot)) {
         // Prepared before: the kernel has to be started anew, and no more.
         return Ok(());
     }
@@ -70,16 +100,18 @@ fn grub(
         let path = sources[edited.index].name;
         preparation.steps.extend(write(boot, path, Some(&edited.text)));
     }
-    let command = [&grub.program[..], "-o", Made::OUT].map(str::to_owned).to_vec();
-    let wanted = InFile::Menu { arguments: changes.to_vec() };
-    let path = grub.menu.clone();
-    preparation.steps.push(Step::Make(Made { path, command, wanted }));
+    if let Some(menu) = menu {
+        let command = [&menu.program[..], "-o", Made::OUT].map(str::to_owned).to_vec();
+        let wanted = InFile::Menu { arguments: changes.to_vec() };
+        let path = menu.path.clone();
+        preparation.steps.push(Step::Make(Made { path, command, wanted }));
+    }
     Ok(())
 }
 
 /// Whether the menu says it already.
-fn menu_has(grub: &Grub, changes: &[Change], boot: &Boot) -> bool {
-    let Some(content) = boot.files.get(&grub.menu) else { return false };
-    let menu = grub_cfg::parse(Source::new(&grub.menu, &content.text()));
-    menu.is_ok_and(|menu| menu.starts_kernels() && menu.lacks(changes).is_none())
+fn menu_has(menu: &Menu, changes: &[Change], boot: &Boot) -> bool {
+    let Some(content) = boot.files.get(&menu.path) else { return false };
+    let read = grub_cfg::parse(Source::new(&menu.path, &content.text()));
+    read.is_ok_and(|read| read.starts_kernels() && read.lacks(changes).is_none())
 }
