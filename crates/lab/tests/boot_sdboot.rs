@@ -7,11 +7,12 @@ mod support;
 use std::process::ExitCode;
 
 use support::boot;
-use support::{Host, Scenario};
+use support::{Host, NVME, Scenario};
 
 const SCENARIOS: &[Scenario] = &[
     ("the_iommu_is_off", boot::the_iommu_is_off),
     ("an_entry_for_once_then_another_default", an_entry_for_once_then_another_default),
+    ("prepared_and_taken_back", prepared_and_taken_back),
 ];
 
 fn main() -> ExitCode {
@@ -42,4 +43,21 @@ fn an_entry_for_once_then_another_default(host: &Host) {
     boot::is_the_usual(host);
     boot::has_groups(host);
     set("on", "off");
+}
+
+/// The arguments and the image are on the partition that the firmware reads.
+fn prepared_and_taken_back(host: &Host) {
+    const SOURCES: &str = "cd /boot/efi; find loader debian -type f ! -name random-seed | sort | xargs sha256sum; \
+                           cd /etc; find kernel modprobe.d -type f | sort | xargs sha256sum";
+    let before = host.sh(SOURCES);
+    boot::slowly(host, &format!("passthru prepare {NVME} --yes"));
+    host.reboot().unwrap();
+    boot::has_groups(host);
+    assert_eq!(host.driver(NVME), "vfio-pci");
+    host.ok(&format!("check {NVME}"));
+    boot::slowly(host, "passthru prepare --undo --yes");
+    assert_eq!(host.sh(SOURCES), before);
+    host.reboot().unwrap();
+    boot::the_iommu_is_off(host);
+    host.sh("modprobe vfio-pci");
 }

@@ -30,7 +30,9 @@ pub fn boot(root: &Root) -> Boot {
     for name in [prepare::MODPROBE, prepare::LOAD, prepare::DRACUT, prepare::MKINITCPIO] {
         file(root, &format!("{configuration}/{name}"), &mut files);
     }
-    Boot { loader, generator: generator(root).into(), images: images(root), configuration, files }
+    let mut images = images(root);
+    images.extend(images_of_entries(root, &loader, &files));
+    Boot { loader, generator: generator(root).into(), images, configuration, files }
 }
 
 /// What is in a file that a plan names; `None` where there is none, or it
@@ -177,6 +179,24 @@ fn generator(root: &Root) -> Option<Generator> {
     .into_iter()
     .find(|(program, _)| has(root, program))
     .map(|(_, generator)| generator)
+}
+
+/// Images that entries name, where they are beside them on the partition that
+/// the firmware reads: those are what boots, and not the ones in `/boot`.
+fn images_of_entries(
+    root: &Root,
+    loader: &Fact<Loader>,
+    files: &BTreeMap<String, Content>,
+) -> Vec<(String, String)> {
+    let entries = loader.known().into_iter().flat_map(|loader| &loader.files);
+    let entries = entries.filter(|(_, format)| *format == Format::Entry);
+    let found = entries.filter_map(|(path, _)| {
+        let (partition, _) = path.split_once("/loader/entries/")?;
+        let entry = bls::parse(Source::new(path, &files.get(path)?.text()));
+        let image = format!("{partition}{}", entry.initrds.last()?);
+        root.at(&image).exists().then_some((entry.version?, image))
+    });
+    found.collect()
 }
 
 /// Images by the release of their kernel, which must have its modules here.
