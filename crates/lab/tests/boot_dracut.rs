@@ -7,11 +7,12 @@ mod support;
 use std::process::ExitCode;
 
 use support::boot;
-use support::{Host, Scenario};
+use support::{Host, NVME, Scenario};
 
 const SCENARIOS: &[Scenario] = &[
     ("the_iommu_is_off", boot::the_iommu_is_off),
     ("an_initramfs_made_anew", an_initramfs_made_anew),
+    ("prepared_and_taken_back", prepared_and_taken_back),
 ];
 
 fn main() -> ExitCode {
@@ -25,4 +26,20 @@ fn an_initramfs_made_anew(host: &Host) {
     boot::slowly(host, "update-grub");
     host.sh("modprobe nvme; modprobe vfio-pci");
     host.until("test -b /dev/nvme0n1");
+}
+
+fn prepared_and_taken_back(host: &Host) {
+    const SOURCES: &str = "cd /etc; find default dracut.conf.d modprobe.d -type f | sort | xargs sha256sum; \
+                           sha256sum /boot/grub/grub.cfg /boot/initrd.img-*; ls -A /boot /boot/grub";
+    let before = host.sh(SOURCES);
+    boot::slowly(host, &format!("passthru prepare {NVME} --yes"));
+    host.reboot().unwrap();
+    boot::has_groups(host);
+    assert_eq!(host.driver(NVME), "vfio-pci");
+    host.ok(&format!("check {NVME}"));
+    boot::slowly(host, "passthru prepare --undo --yes");
+    assert_eq!(host.sh(SOURCES), before);
+    host.reboot().unwrap();
+    boot::the_iommu_is_off(host);
+    host.sh("modprobe vfio-pci");
 }

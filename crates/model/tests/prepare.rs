@@ -130,6 +130,22 @@ fn other_boot_loaders() {
     assert_snapshot!("other_boot_loaders", shown(&plan));
 }
 
+/// Its image has no copy of what modprobe is told unless it is named.
+#[test]
+fn dracut_is_told_what_to_take_along() {
+    let card = consumer_card().driver("0000:01:00.0", "nouveau");
+    let boot = Boot { generator: Some(Generator::Dracut).into(), ..debian("") };
+    let plan = planned(&card.0, &ready(), &[bdf("0000:01:00.0")], &boot);
+    let text = shown(&plan);
+    for line in [
+        "+add_drivers+=\" vfio vfio_iommu_type1 vfio_pci \"\n",
+        "+omit_drivers+=\" nouveau \"\n",
+        "+install_items+=\" /etc/modprobe.d/passthru.conf \"\n",
+    ] {
+        assert!(text.contains(line), "{line} {text}");
+    }
+}
+
 /// What was prepared for other devices stays.
 #[test]
 fn an_earlier_preparation_is_added_to() {

@@ -66,7 +66,11 @@ fn generators_own(
                 names => format!("{key}+=\" {names} \"\n"),
             };
             let out = configuration.out.join(" ");
-            (DRACUT, line("add_drivers", early) + &line("omit_drivers", &out))
+            // An image for any host has no copy of what modprobe is told by itself.
+            let modprobe = format!("{}/{MODPROBE}", boot.configuration);
+            let lines =
+                [("add_drivers", early), ("omit_drivers", &out), ("install_items", &modprobe)];
+            (DRACUT, lines.map(|(key, names)| line(key, names)).concat())
         }
         Generator::Mkinitcpio if configuration.early => {
             (MKINITCPIO, format!("MODULES+=({early})\n"))
