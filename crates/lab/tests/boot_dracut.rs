@@ -7,7 +7,7 @@ mod support;
 use std::process::ExitCode;
 
 use support::boot;
-use support::{Host, NVME, Scenario};
+use support::{Host, Scenario};
 
 const SCENARIOS: &[Scenario] = &[
     ("the_iommu_is_off", boot::the_iommu_is_off),
@@ -31,15 +31,5 @@ fn an_initramfs_made_anew(host: &Host) {
 fn prepared_and_taken_back(host: &Host) {
     const SOURCES: &str = "cd /etc; find default dracut.conf.d modprobe.d -type f | sort | xargs sha256sum; \
                            sha256sum /boot/grub/grub.cfg /boot/initrd.img-*; ls -A /boot /boot/grub";
-    let before = host.sh(SOURCES);
-    boot::slowly(host, &format!("passthru prepare {NVME} --yes"));
-    host.reboot().unwrap();
-    boot::has_groups(host);
-    assert_eq!(host.driver(NVME), "vfio-pci");
-    host.ok(&format!("check {NVME}"));
-    boot::slowly(host, "passthru prepare --undo --yes");
-    assert_eq!(host.sh(SOURCES), before);
-    host.reboot().unwrap();
-    boot::the_iommu_is_off(host);
-    host.sh("modprobe vfio-pci");
+    boot::prepared_and_taken_back(host, SOURCES);
 }

@@ -7,7 +7,7 @@ mod support;
 use std::process::ExitCode;
 
 use support::boot;
-use support::{Host, NVME, Scenario};
+use support::{Host, Scenario};
 
 const SCENARIOS: &[Scenario] = &[
     ("the_iommu_is_off", boot::the_iommu_is_off),
@@ -49,15 +49,5 @@ fn an_entry_for_once_then_another_default(host: &Host) {
 fn prepared_and_taken_back(host: &Host) {
     const SOURCES: &str = "cd /boot/efi; find loader debian -type f ! -name random-seed | sort | xargs sha256sum; \
                            cd /etc; find kernel modprobe.d -type f | sort | xargs sha256sum";
-    let before = host.sh(SOURCES);
-    boot::slowly(host, &format!("passthru prepare {NVME} --yes"));
-    host.reboot().unwrap();
-    boot::has_groups(host);
-    assert_eq!(host.driver(NVME), "vfio-pci");
-    host.ok(&format!("check {NVME}"));
-    boot::slowly(host, "passthru prepare --undo --yes");
-    assert_eq!(host.sh(SOURCES), before);
-    host.reboot().unwrap();
-    boot::the_iommu_is_off(host);
-    host.sh("modprobe vfio-pci");
+    boot::prepared_and_taken_back(host, SOURCES);
 }

@@ -88,3 +88,19 @@ pub fn power_fails_during(host: &Host, command: &str) {
     host.sh(&format!("sync; setsid {command} >/dev/null 2>&1 & sleep 2; kill -0 $!"));
     host.crash().unwrap();
 }
+
+/// The host is prepared for the NVMe drive, started anew and ready; all is taken back, and what `sources` prints is what
+/// it was.
+pub fn prepared_and_taken_back(host: &Host, sources: &str) {
+    let before = host.sh(sources);
+    slowly(host, &format!("passthru prepare {NVME} --yes"));
+    host.reboot().unwrap();
+    has_groups(host);
+    assert_eq!(host.driver(NVME), "vfio-pci");
+    host.ok(&format!("check {NVME}"));
+    slowly(host, "passthru prepare --undo --yes");
+    assert_eq!(host.sh(sources), before);
+    host.reboot().unwrap();
+    the_iommu_is_off(host);
+    host.sh("modprobe vfio-pci");
+}
