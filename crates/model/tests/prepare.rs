@@ -146,6 +146,15 @@ fn dracut_is_told_what_to_take_along() {
     }
 }
 
+#[test]
+fn boosters_image_is_left_to_a_person() {
+    let card = consumer_card().driver("0000:01:00.0", "nouveau");
+    let boot = Boot { generator: Some(Generator::Booster).into(), ..debian("") };
+    let plan = planned(&card.0, &ready(), &[bdf("0000:01:00.0")], &boot);
+    assert_eq!(plan.steps.len(), 1, "{}", shown(&plan));
+    assert!(plan.by_hand[0].contains("initramfs anew"), "{:?}", plan.by_hand);
+}
+
 /// What was prepared for other devices stays.
 #[test]
 fn an_earlier_preparation_is_added_to() {

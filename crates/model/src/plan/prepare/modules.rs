@@ -185,7 +185,8 @@ fn images(
     boot: &Boot,
     preparation: &mut Preparation,
 ) {
-    let Some(generator) = boot.generator.known().copied().flatten() else {
+    let known = boot.generator.known().copied().flatten();
+    let Some(generator) = known.filter(|generator| command(*generator, "").is_some()) else {
         preparation.by_hand.push(
             "make the initramfs anew, if there is one: it has a copy of what modprobe is told"
                 .to_owned(),
@@ -204,23 +205,23 @@ fn images(
             _ => Vec::new(),
         };
         let modprobe = Content::from(&configuration.text[..]);
-        preparation.steps.push(Step::Make(Made {
-            path: boot.images[release].clone(),
-            command: command(generator, release),
-            wanted: InFile::Initramfs { with, without, modprobe },
-        }));
+        let path = boot.images[release].clone();
+        let wanted = InFile::Initramfs { with, without, modprobe };
+        let command = command(generator, release);
+        let step = command.map(|command| Step::Make(Made { path, command, wanted }));
+        preparation.steps.extend(step);
     }
 }
 
 /// How the image of a kernel is made.
-fn command(generator: Generator, release: &str) -> Vec<String> {
+///
+/// Booster is told what to take along in one file with all else, which is not edited here.
+fn command(generator: Generator, release: &str) -> Option<Vec<String>> {
     let words: &[&str] = match generator {
         Generator::InitramfsTools => &["mkinitramfs", "-o", Made::OUT, release],
         Generator::Dracut => &["dracut", "--force", Made::OUT, release],
         Generator::Mkinitcpio => &["mkinitcpio", "-k", release, "-g", Made::OUT],
-        Generator::Booster => {
-            &["booster", "build", "--force", "--kernel-version", release, Made::OUT]
-        }
+        Generator::Booster => return None,
     };
-    words.iter().map(|word| (*word).to_owned()).collect()
+    Some(words.iter().map(|word| (*word).to_owned()).collect())
 }
