@@ -163,7 +163,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__bind)
-            opts="-v -h --driver --override --stop-services --dry-run --root --machine --state --json --deadline --verbose --help"
+            opts="-y -v -h --driver --persist --yes --persisted --override --stop-services --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -671,7 +671,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__prepare)
-            opts="-y -v -h --undo --changed --yes --dry-run --root --machine --state --json --deadline --verbose --help"
+            opts="-y -v -h --once --undo --changed --yes --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -765,7 +765,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__release)
-            opts="-v -h --dry-run --root --machine --state --json --deadline --verbose --help"
+            opts="-y -v -h --forget --yes --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

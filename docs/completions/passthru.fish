@@ -77,6 +77,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l root -d 'L
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l once -d 'Change nothing for good: add an entry to the boot menu, a copy of the usual one with `- passthru testing` in its title, and boot it once'
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l undo -d 'Put back what all preparations changed'
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -s y -l yes -d 'Do it without asking'
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l dry-run -d 'Print what would be done, and do nothing'
@@ -130,6 +131,9 @@ complete -c passthru -n "__fish_passthru_using_subcommand bind" -l root -d 'Look
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l persist -d 'From every boot on, too; what is written for that is shown first'
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -s y -l yes -d 'Write what --persist writes without asking'
+complete -c passthru -n "__fish_passthru_using_subcommand bind" -l persisted -d 'Whatever --persist wrote down, as the unit at boot does'
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l stop-services -d 'Stop services that hold a device, and start them again on release'
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand bind" -l json -d 'Print JSON, errors included'
@@ -139,6 +143,8 @@ complete -c passthru -n "__fish_passthru_using_subcommand release" -l root -d 'L
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l state -d 'Where registered devices, instances and the journal are kept' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l deadline -d 'How long one write to the kernel may take before it is given up and its device is in doubt; an instance\'s supervisor keeps to 30' -r
+complete -c passthru -n "__fish_passthru_using_subcommand release" -l forget -d 'From the next boot on, too: what `passthru bind --persist` wrote down is taken back, and shown first'
+complete -c passthru -n "__fish_passthru_using_subcommand release" -s y -l yes -d 'Take that back without asking'
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c passthru -n "__fish_passthru_using_subcommand release" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand release" -s v -l verbose -d 'Say more about what is done'

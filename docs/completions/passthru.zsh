@@ -89,6 +89,7 @@ put-back\:"They get back what they had before the preparation; the changes are l
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
+'(--undo)--once[Change nothing for good\: add an entry to the boot menu, a copy of the usual one with \`- passthru testing\` in its title, and boot it once]' \
 '--undo[Put back what all preparations changed]' \
 '-y[Do it without asking]' \
 '--yes[Do it without asking]' \
@@ -178,6 +179,10 @@ _arguments "${_arguments_options[@]}" : \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
+'--persist[From every boot on, too; what is written for that is shown first]' \
+'-y[Write what --persist writes without asking]' \
+'--yes[Write what --persist writes without asking]' \
+'(--persist --driver)--persisted[Whatever --persist wrote down, as the unit at boot does]' \
 '--stop-services[Stop services that hold a device, and start them again on release]' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
@@ -194,6 +199,9 @@ _arguments "${_arguments_options[@]}" : \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \
 '--deadline=[How long one write to the kernel may take before it is given up and its device is in doubt; an instance'\''s supervisor keeps to 30]:SECONDS:_default' \
+'--forget[From the next boot on, too\: what \`passthru bind --persist\` wrote down is taken back, and shown first]' \
+'-y[Take that back without asking]' \
+'--yes[Take that back without asking]' \
 '--dry-run[Print what would be done, and do nothing]' \
 '--json[Print JSON, errors included]' \
 '-v[Say more about what is done]' \

@@ -26,4 +26,5 @@ pub mod record;
 
 pub mod completions;
 
+mod files;
 mod told;

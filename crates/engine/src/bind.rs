@@ -56,7 +56,7 @@ pub(crate) struct Ready {
 }
 
 /// What a verb did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// Every function that moved, or was where it should be.
     pub functions: Vec<Bdf>,

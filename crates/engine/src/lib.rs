@@ -32,6 +32,7 @@ pub mod release;
 pub mod reset;
 
 pub mod check;
+pub mod persist;
 pub mod prepare;
 
 pub mod aftermath;

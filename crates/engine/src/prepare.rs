@@ -13,14 +13,14 @@ use model::Step;
 use model::boot::source::EditError;
 use model::check::{self, Checked, Subject};
 use model::file::Content;
-use model::plan::prepare::{Preparation, prepare};
+use model::plan::prepare::{Preparation, once, prepare};
 use model::step::Undo;
 
 use crate::Engine;
 use crate::error::{Error, Failure, StepError};
 use crate::recover::Recovered;
 use crate::store::{Mark, PlanRow, StepRow, StepState, Store, Verb};
-use crate::transaction::Work;
+use crate::transaction::{Work, back};
 use crate::turn::Turn;
 
 /// What a preparation would do, and the checks that it comes from.
@@ -28,6 +28,14 @@ use crate::turn::Turn;
 pub struct Planned {
     pub checked: Vec<Checked>,
     pub preparation: Preparation,
+}
+
+/// How long a preparation lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    ForGood,
+    /// For one start of the kernel, by an entry of the boot menu of its own.
+    Once,
 }
 
 /// What taking everything back would do.
@@ -58,8 +66,8 @@ pub enum OnChanged {
 }
 
 impl Engine {
-    /// What [`prepare`](Self::prepare) would do.
-    pub fn plan_prepare(&self, devices: &[String]) -> Result<Planned, Error> {
+    /// What [`prepare`](Self::prepare) would do, for good or for one start.
+    pub fn plan_prepare(&self, devices: &[String], lasting: Lasting) -> Result<Planned, Error> {
         let snapshot = self.observe();
         let registered = self.registered()?;
         let named = devices.iter().map(|text| crate::resolve(text, &snapshot, &registered));
@@ -68,17 +76,29 @@ impl Engine {
         let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
         let checked = check::check(&subject);
         let boot = host::setup::boot(&self.root);
-        let preparation = prepare(&subject, &checked, &boot)?;
+        let preparation = match lasting {
+            Lasting::ForGood => prepare(&subject, &checked, &boot)?,
+            Lasting::Once => once(&subject, &checked, &boot)?,
+        };
         Ok(Planned { checked, preparation })
     }
 
     /// Does what was planned. Each step sees to it that its file still is what
     /// it was when it was planned.
     pub fn prepare(&mut self, preparation: &Preparation) -> Result<Recovered, Error> {
-        let mut turn = self.turn("prepare")?;
+        self.write_down(Verb::Prepare, preparation)
+    }
+
+    /// Changes files as planned: all of them or none.
+    pub(crate) fn write_down(
+        &mut self,
+        verb: Verb,
+        preparation: &Preparation,
+    ) -> Result<Recovered, Error> {
+        let mut turn = self.turn(verb.as_str())?;
         let steps = preparation.steps.iter().map(|step| (step.clone(), None)).collect();
         turn.carry_out(&Work {
-            verb: Verb::Prepare,
+            verb,
             guest: None,
             steps,
             bindings: &[],
@@ -96,8 +116,9 @@ impl Engine {
         // word stands in it now.
         let mut files = BTreeMap::new();
         for plan in store.preparations()? {
-            for row in store.steps(plan.id)?.iter().rev() {
-                let Some(step) = way_back(row) else { continue };
+            let rows = store.steps(plan.id)?;
+            for at in back(&rows) {
+                let Some(step) = way_back(&rows[at]) else { continue };
                 way.changed.extend(changed(&self.root, &mut files, &step));
                 way.steps.push(step);
             }

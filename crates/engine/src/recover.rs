@@ -20,7 +20,7 @@ use crate::aftermath::SettledInstance;
 use crate::error::{Error, Failure};
 use crate::release::By;
 use crate::store::{Mark, PlanRow, PlanState, StepRow, StepState, Store, Verb};
-use crate::transaction::Progress;
+use crate::transaction::{Progress, back};
 use crate::turn::{Turn, boot_id};
 
 /// How long the writer of a killed process may take to notice that nobody
@@ -162,7 +162,7 @@ impl Turn<'_> {
         let functions = functions(&rows);
         let result = match plan.verb {
             Verb::Bind | Verb::Reset => self.undo_plan(plan, rows),
-            Verb::Prepare => self.undo_preparation(plan, rows),
+            Verb::Prepare | Verb::Persist => self.undo_preparation(plan, rows),
             Verb::Release => self.complete_release(plan, &rows, &functions),
         };
         let guest = plan.guest.clone();
@@ -210,10 +210,10 @@ impl Turn<'_> {
         }
         let at = match plan.state {
             PlanState::Applying => rows.iter_mut().find(|row| row.state == StepState::Planned),
-            PlanState::Undoing => rows
-                .iter_mut()
-                .rev()
-                .find(|row| matches!(row.state, StepState::Done | StepState::Failed)),
+            PlanState::Undoing => back(rows)
+                .into_iter()
+                .find(|at| matches!(rows[*at].state, StepState::Done | StepState::Failed))
+                .map(|at| &mut rows[at]),
             _ => None,
         };
         let Some(row) = at else { return Ok(()) };

@@ -55,6 +55,17 @@ impl OwnProgram {
         Self { program, args, systemd: has_systemd(&Root::real()) }
     }
 
+    /// The beginning of a command line that starts it, for systemd
+    /// (systemd.service(5), command lines). It looks for its state by itself
+    /// where that is in the usual place.
+    pub fn line(&self, root: &Root) -> String {
+        let usual = root.at(StateDir::DEFAULT);
+        let is_usual = self.args.iter().any(|arg| Path::new(arg) == usual);
+        let args = self.args.iter().filter(|_| !is_usual);
+        let words = [self.program.as_os_str()].into_iter().chain(args.map(OsString::as_os_str));
+        words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+    }
+
     /// The command of a subcommand about an instance, from the process that
     /// saw to it until now.
     pub fn command(&self, subcommand: &str, name: &Name, from: Process) -> Command {
@@ -62,6 +73,15 @@ impl OwnProgram {
         command.args(&self.args).arg(subcommand).args(operands(name, from));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
+    }
+}
+
+/// A word as systemd takes it: `%` is the beginning of a specifier.
+fn quoted(word: &str) -> String {
+    let word = word.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+    match word.contains([' ', '\t', '"', '\'', ';', '$']) {
+        true => format!("\"{}\"", word.replace('$', "$$")),
+        false => word,
     }
 }
 

@@ -155,7 +155,7 @@ impl Turn<'_> {
     pub fn unwind(&mut self, progress: &mut Progress) {
         self.set_plan(progress, PlanState::Undoing);
         let mut doubtful: BTreeSet<Strand> = progress.rows.iter().filter_map(doubtful).collect();
-        for at in (0..progress.rows.len()).rev() {
+        for at in back(&progress.rows) {
             let row = &progress.rows[at];
             let strand = Strand::of(row.step.bdf(), row.group);
             let blocked = match strand {
@@ -230,6 +230,15 @@ impl Turn<'_> {
         let set = self.store.set_plan(progress.plan, state);
         keep_first(&mut progress.failure, set);
     }
+}
+
+/// The order of the way back: the last first, but what a program makes from
+/// files comes after those, so that it is made from what was put back.
+pub(crate) fn back(rows: &[StepRow]) -> Vec<usize> {
+    let is_made =
+        |at: &usize| matches!(rows[*at].step, Step::Make(_) | Step::Restore(_) | Step::Remake(_));
+    let (made, others): (Vec<usize>, Vec<usize>) = (0..rows.len()).rev().partition(is_made);
+    others.into_iter().chain(made).collect()
 }
 
 fn planned(steps: &[(Step, Option<GroupId>)]) -> Vec<StepRow> {

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod look;
 mod made;
+mod once;
 mod software;
 
 use std::fmt;
@@ -103,6 +104,8 @@ impl Applier {
             Step::WriteFile { path, from, to } => self.write_file(path, from.as_ref(), to.as_ref()),
             Step::Make(made) => self.make(made),
             Step::Restore(made) => self.restore(made),
+            Step::Remake(made) => self.remake(made),
+            Step::BootOnce { by, from, to } => self.boot_once(by, from.as_deref(), to.as_deref()),
             Step::SetSmt { from, to } => self.set_smt(from, to),
         };
         match result {

@@ -15,6 +15,7 @@ use model::parse::setup::{chosen, os_release, processor, remapped, xorg_names};
 use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup, Smt};
 use model::{Bdf, Fact, Snapshot, Why};
 
+pub(crate) use self::boot::chosen_once;
 pub use self::boot::{boot, content};
 use crate::paths::Root;
 use crate::{guests, memory, process, read};

@@ -7,12 +7,17 @@ mod support;
 use std::process::ExitCode;
 
 use support::boot::{self, slowly};
-use support::{Host, NVME, Scenario};
+use support::{Host, IGB, NVME, Scenario};
+
+/// Of the same kind as [`IGB`].
+const TWIN: &str = "0000:05:00.0";
 
 const SCENARIOS: &[Scenario] = &[
     ("the_iommu_is_off", boot::the_iommu_is_off),
     ("the_menu_is_what_update_grub_makes", the_menu_is_what_update_grub_makes),
+    ("an_entry_is_booted_once", an_entry_is_booted_once),
     ("prepared_and_taken_back", prepared_and_taken_back),
+    ("of_two_of_a_kind_one_goes_at_boot", of_two_of_a_kind_one_goes_at_boot),
 ];
 
 fn main() -> ExitCode {
@@ -24,6 +29,27 @@ fn the_menu_is_what_update_grub_makes(host: &Host) {
     host.sh("cp /boot/grub/grub.cfg /root/first.cfg");
     slowly(host, "update-grub");
     host.sh("diff /root/first.cfg /boot/grub/grub.cfg >&2; rm /root/first.cfg");
+}
+
+/// An entry with other arguments, for one start: the next one is as before, whoever ends this one.
+fn an_entry_is_booted_once(host: &Host) {
+    let menu = || host.sh("sha256sum /boot/grub/grub.cfg; grub-editenv list");
+    let before = menu();
+    let shown = host.ok("prepare --once --dry-run");
+    assert!(shown.contains("+menuentry 'Debian GNU/Linux - passthru testing'"), "{shown}");
+    assert_eq!(menu(), before);
+    host.ok("prepare --once --yes");
+    // Changed one's mind.
+    host.ok("prepare --undo --yes");
+    assert_eq!(menu(), before);
+    host.ok("prepare --once --yes");
+    host.reboot().unwrap();
+    boot::has_groups(host);
+    host.crash().unwrap();
+    boot::the_iommu_is_off(host);
+    host.ok("prepare --undo --yes");
+    assert_eq!(host.sh("sha256sum /boot/grub/grub.cfg"), before.lines().next().unwrap());
+    host.sh("modprobe vfio-pci");
 }
 
 /// The whole way: nothing can be passed; the power fails in the middle of a preparation, and the host boots what it
@@ -59,6 +85,11 @@ fn prepared_and_taken_back(host: &Host) {
     boot::slowly(host, &format!("passthru prepare {NVME} --yes"));
     let again = host.ok(&format!("prepare {NVME} --dry-run"));
     assert!(again.contains("reboot"), "{again}");
+    // The way out, if the new image should not start.
+    host.sh("grub-reboot passthru-old-image");
+    host.reboot().unwrap();
+    boot::the_iommu_is_off(host);
+    assert!(boot::arguments(host).contains("vmlinuz"), "{}", boot::arguments(host));
     host.reboot().unwrap();
     boot::has_groups(host);
     assert_eq!(host.driver(NVME), "vfio-pci");
@@ -69,5 +100,50 @@ fn prepared_and_taken_back(host: &Host) {
     assert_eq!(host.sh("sha256sum /boot/grub/grub.cfg /boot/initrd.img-*"), menu);
     host.reboot().unwrap();
     boot::the_iommu_is_off(host);
+    host.sh("modprobe vfio-pci");
+}
+
+/// Two cards of a kind, whose driver is in the initramfs: one is with vfio-pci before its driver comes, by a rule that
+/// knows its place; the other stays. What its driver was faster to take is bound later.
+fn of_two_of_a_kind_one_goes_at_boot(host: &Host) {
+    const SOURCES: &str = "cd /etc; find default initramfs-tools systemd/system udev -type f | sort | xargs sha256sum";
+    const RULE: &str = "etc/udev/rules.d/10-passthru.rules";
+    let in_image = || host.sh(&format!("lsinitramfs /boot/initrd.img-* | grep -c {RULE} || true"));
+    let before = host.sh(SOURCES);
+    boot::slowly(host, "passthru prepare --yes");
+    host.reboot().unwrap();
+    boot::has_groups(host);
+
+    let refused = host.passthru(&format!("bind {TWIN} --persist"));
+    assert_eq!(
+        (refused.status, host.driver(TWIN)),
+        (support::REFUSED, "igb".into()),
+        "nobody agreed: {refused:?}"
+    );
+    boot::slowly(host, &format!("passthru bind {TWIN} --persist --yes"));
+    assert_eq!((host.driver(TWIN), in_image()), ("vfio-pci".into(), "1".into()));
+    host.reboot().unwrap();
+    assert_eq!((host.driver(TWIN), host.driver(IGB)), ("vfio-pci".into(), "igb".into()));
+    assert_eq!(
+        host.sh(&format!("dmesg | grep -c 'igb {TWIN}' || true")),
+        "0",
+        "its driver never had it"
+    );
+    host.until("systemctl is-active -q passthru-bindings.service");
+
+    // A driver that is built in has it before any rule is read.
+    let sysfs = format!("/sys/bus/pci/devices/{TWIN}");
+    host.sh(&format!("echo {TWIN} >{sysfs}/driver/unbind; echo >{sysfs}/driver_override; echo {TWIN} >/sys/bus/pci/drivers_probe"));
+    assert_eq!(host.driver(TWIN), "igb");
+    host.sh("systemctl restart passthru-bindings.service");
+    assert_eq!(host.driver(TWIN), "vfio-pci");
+
+    boot::slowly(host, &format!("passthru release {TWIN} --forget --yes"));
+    assert_eq!((host.driver(TWIN), in_image()), ("igb".into(), "0".into()));
+    boot::slowly(host, "passthru prepare --undo --yes");
+    assert_eq!(host.sh(SOURCES), before);
+    host.reboot().unwrap();
+    boot::the_iommu_is_off(host);
+    assert_eq!(host.driver(TWIN), "igb");
     host.sh("modprobe vfio-pci");
 }

@@ -5,6 +5,7 @@
 //! test line at once. Steps are kept in the journal as JSON: a variant or a
 //! field is never renamed, only added.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -55,8 +56,34 @@ pub enum Step {
     Make(Made),
     /// Put back the file that was kept, or make it anew where that would not be right.
     Restore(Made),
+    /// Let a program make a file anew from what it is made from now. None is
+    /// kept: the way back is to make it once more, from what was put back.
+    Remake(Made),
+    /// Have the boot loader start this entry at the next boot, and its usual
+    /// one again after that; `None` is the usual one.
+    BootOnce { by: Once, from: Option<String>, to: Option<String> },
     /// Simultaneous multithreading of the running kernel (`on`, `off`).
     SetSmt { from: String, to: String },
+}
+
+/// Who remembers which entry is started once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Once {
+    /// GRUB's environment block (`next_entry`), which this program writes.
+    Grub { program: String, environment: String },
+    /// The firmware (`LoaderEntryOneShot`), by bootctl(1).
+    SystemdBoot,
+}
+
+impl Once {
+    /// What an entry is called, by its id.
+    pub fn name_of(&self, id: &str) -> String {
+        match self {
+            Self::Grub { .. } => id.to_owned(),
+            Self::SystemdBoot => format!("{id}.conf"),
+        }
+    }
 }
 
 /// A file that a program makes from others.
@@ -75,14 +102,32 @@ pub struct Made {
 pub enum Wanted {
     /// A boot loader's menu, in which kernels are started with these arguments.
     Menu { arguments: Vec<Change> },
-    /// An initramfs, with these modules and without those, and this copy of
-    /// what modprobe is told.
-    Initramfs { with: Vec<String>, without: Vec<String>, modprobe: Content },
+    /// An initramfs, with these modules and without those, and these copies of files.
+    Initramfs { with: Vec<String>, without: Vec<String>, files: BTreeMap<String, Content> },
 }
 
 impl Made {
     /// Stands for the file to make in a command.
     pub const OUT: &str = "{out}";
+
+    /// What the file is called that is kept beside another: no program takes
+    /// it for one of its own, for it begins with a dot, and does not end as
+    /// the file does.
+    pub fn beside(name: &str, what: &str) -> String {
+        format!(".{name}.passthru-{what}")
+    }
+
+    /// The same file from what was there before, of which nothing is asked
+    /// but that it is whole.
+    fn back(&self) -> Self {
+        let wanted = match &self.wanted {
+            Wanted::Menu { .. } => Wanted::Menu { arguments: Vec::new() },
+            Wanted::Initramfs { .. } => {
+                Wanted::Initramfs { with: Vec::new(), without: Vec::new(), files: BTreeMap::new() }
+            }
+        };
+        Self { wanted, ..self.clone() }
+    }
 
     /// The name of the program that makes it.
     pub fn program(&self) -> &str {
@@ -108,6 +153,10 @@ impl Step {
             Self::Make(made) => Self::Restore(made.clone()),
             Self::Restore(_) => {
                 return Undo::None("what was made stands until it is made again");
+            }
+            Self::Remake(made) => Self::Remake(made.back()),
+            Self::BootOnce { by, from, to } => {
+                Self::BootOnce { by: by.clone(), from: to.clone(), to: from.clone() }
             }
             Self::SetSmt { from, to } => Self::SetSmt { from: to.clone(), to: from.clone() },
             Self::LoadModule { .. } => {
@@ -154,6 +203,8 @@ impl Step {
             | Self::WriteFile { .. }
             | Self::Make(_)
             | Self::Restore(_)
+            | Self::Remake(_)
+            | Self::BootOnce { .. }
             | Self::SetSmt { .. } => None,
             Self::Unbind { bdf, .. }
             | Self::SetDriverOverride { bdf, .. }
@@ -180,9 +231,10 @@ impl Step {
             | Self::SetPowerControl { .. }
             | Self::KeepAwake { .. }
             | Self::SetD3cold { .. }
+            | Self::BootOnce { .. }
             | Self::SetSmt { .. }
             | Self::Reset { .. } => true,
-            Self::WriteFile { .. } | Self::Make(_) | Self::Restore(_) => false,
+            Self::WriteFile { .. } | Self::Make(_) | Self::Restore(_) | Self::Remake(_) => false,
         }
     }
 
@@ -234,8 +286,12 @@ impl fmt::Display for Step {
             Self::WriteFile { path, from: None, .. } => write!(f, "make {path}"),
             Self::WriteFile { path, to: None, .. } => write!(f, "remove {path}"),
             Self::WriteFile { path, .. } => write!(f, "change {path}"),
-            Self::Make(made) => write!(f, "make {} anew by {}", made.path, made.program()),
+            Self::Make(made) | Self::Remake(made) => {
+                write!(f, "make {} anew by {}", made.path, made.program())
+            }
             Self::Restore(made) => write!(f, "put {} back", made.path),
+            Self::BootOnce { to: Some(to), .. } => write!(f, "boot the entry {to} once"),
+            Self::BootOnce { to: None, .. } => write!(f, "boot the usual entry next"),
             Self::SetSmt { to, .. } => write!(f, "set simultaneous multithreading to {to}"),
         }
     }

@@ -15,7 +15,7 @@ use model::boot::shell::{self, Member, Missing};
 use model::boot::source::{EditError, Edited, Source};
 use model::boot::{
     bls, booster, dracut, extlinux, grub_default, kernel_cmdline, kernelstub, loader_conf,
-    mkinitcpio, modprobe, u_boot_menu, version,
+    mkinitcpio, modprobe, u_boot_menu, udev_rules, version,
 };
 use proptest::prelude::*;
 
@@ -37,6 +37,7 @@ const SAMPLES: &[&str] = &[
     "DEFAULT entry\nLABEL entry\n\tMENU LABEL a\n\tLINUX /k\n\tAPPEND ro quiet\n",
     "blacklist nouveau\noptions vfio-pci ids=1:2 \\\n x=1\ninstall n* /bin/false\nsoftdep a pre: b post: c\n",
     "modules: a,-b # c\nmodules_force_load: 'vfio_pci'\nnetwork:\n  dhcp: on\n---\n",
+    "ACTION==\"add\", SUBSYSTEM==\"pci\", DEVPATH==\"*/pci0000:00/0000:??:00.0\", ATTR{vendor}==\"0x1b36\", ATTR{device}==\"0x0010\", ENV{PASSTHRU}=\"0000:03:00.0\", ATTR{driver_override}=\"vfio-pci\", RUN{builtin}+=\"kmod load vfio-pci\"\n",
     "\r\n",
     "\\\n",
 ];
@@ -138,6 +139,10 @@ fn read(text: &str) {
     let _ = version::compare(text, "1.2");
     let _ = (kernel_cmdline::arguments(text), kernelstub::arguments(source));
     let _ = extlinux::parse(text).default_entry();
+    if let Ok(rules) = udev_rules::parse(source) {
+        let again = udev_rules::file(&rules).unwrap_or_default();
+        assert_eq!(udev_rules::parse(Source::new("again", &again)).unwrap(), rules);
+    }
     let _ = booster::list(source, booster::List::Modules);
     let file = modprobe::File { folder: "d", name: "a.conf", text };
     let _ = modprobe::Settings::read(&[file, file]).disabled("a");

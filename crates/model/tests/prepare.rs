@@ -21,12 +21,12 @@ const RELEASE: &str = "6.12.43+deb13-amd64";
 
 /// Debian with GRUB.
 fn debian(settings: &str) -> Boot {
-    let menu = Menu { path: MENU.to_owned(), program: "grub-mkconfig".to_owned() };
+    let menu = Menu { path: MENU.to_owned(), program: Some("grub-mkconfig".to_owned()) };
     let grub = Loader {
         name: "GRUB".to_owned(),
         settings: vec![SETTINGS.to_owned()],
         menu: Some(menu),
-        files: Vec::new(),
+        ..Loader::default()
     };
     Boot {
         loader: grub.into(),

@@ -1,19 +1,18 @@
 //! `passthru prepare`: the host made ready, shown first, and taken back.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use engine::prepare::{OnChanged, WayBack};
-use model::Step;
+use engine::prepare::{Lasting, OnChanged, WayBack};
 use model::file;
-use model::plan::prepare::Preparation;
 use serde::Serialize;
 
+use super::files::{StepJson, agreed, show, steps, write_diff, write_steps};
 use crate::args::Change;
 use crate::context::Context;
 use crate::device;
 use crate::error::Error;
-use crate::output::{HEADING, Look, NO, YES, json, print};
+use crate::output::{HEADING, json, print};
 
 /// Make this host ready for guests with devices: boot arguments, modules, initramfs
 ///
@@ -27,6 +26,14 @@ pub struct Prepare {
     /// Addresses, registered names, or vendor:device, of what is meant for guests
     #[arg(value_name = "DEVICE", value_parser = device::parse, conflicts_with = "undo")]
     devices: Vec<String>,
+
+    /// Change nothing for good: add an entry to the boot menu, a copy of the
+    /// usual one with `- passthru testing` in its title, and boot it once
+    ///
+    /// The start after that is by the usual entry again. Where the boot loader
+    /// cannot be told (Petitboot), choose the entry in its menu.
+    #[arg(long, conflicts_with = "undo")]
+    once: bool,
 
     /// Put back what all preparations changed
     #[arg(long)]
@@ -62,7 +69,8 @@ impl Prepare {
     }
 
     fn prepare(&self, cx: &Context) -> Result<(), Error> {
-        let planned = cx.engine().plan_prepare(&self.devices)?;
+        let lasting = if self.once { Lasting::Once } else { Lasting::ForGood };
+        let planned = cx.engine().plan_prepare(&self.devices, lasting)?;
         let preparation = planned.preparation;
         if preparation.steps.is_empty() || self.change.dry_run {
             return show(cx, &preparation, self.change.dry_run);
@@ -70,7 +78,7 @@ impl Prepare {
         if !cx.json || !self.yes {
             show(cx, &preparation, true)?;
         }
-        self.agreed()?;
+        agreed(self.yes)?;
         let recovered = cx.changing_engine()?.prepare(&preparation)?;
         if cx.json {
             return show(cx, &preparation, false);
@@ -101,7 +109,7 @@ impl Prepare {
                 return Err(Error::ChangedSince(paths.collect()));
             }
         };
-        self.agreed()?;
+        agreed(self.yes)?;
         let recovered = cx.changing_engine()?.undo_preparations(on_changed)?;
         if cx.json {
             return show_way_back(cx, &way, false);
@@ -109,43 +117,6 @@ impl Prepare {
         super::recover::tell(&recovered);
         print(|out| writeln!(out, "taken back; reboot to run without it"))
     }
-
-    /// Asks, unless the answer was given.
-    fn agreed(&self) -> Result<(), Error> {
-        if self.yes {
-            return Ok(());
-        }
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(Error::NotAgreed);
-        }
-        let mut answer = String::new();
-        let asked = write!(io::stderr(), "do this? [y/N] ").and_then(|()| {
-            io::stderr().flush()?;
-            io::stdin().lock().read_line(&mut answer)
-        });
-        asked.map_err(|source| Error::Io { doing: "ask".to_owned(), source })?;
-        match answer.trim().to_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(Error::NotAgreed),
-        }
-    }
-}
-
-/// What would be done, or was.
-#[derive(Serialize)]
-struct PreparationJson<'a> {
-    dry_run: bool,
-    steps: Vec<StepJson>,
-    /// What only a person can do.
-    by_hand: &'a [String],
-    reboot: bool,
-}
-
-#[derive(Serialize)]
-struct StepJson {
-    text: String,
-    /// A unified diff; empty where no text is known beforehand.
-    diff: String,
 }
 
 /// What taking back would do, or did.
@@ -155,34 +126,6 @@ struct WayBackJson {
     steps: Vec<StepJson>,
     /// Files that somebody changed since.
     changed: Vec<StepJson>,
-}
-
-fn steps(steps: &[Step]) -> Vec<StepJson> {
-    let step = |step: &Step| StepJson { text: step.to_string(), diff: step.diff() };
-    steps.iter().map(step).collect()
-}
-
-fn show(cx: &Context, preparation: &Preparation, dry_run: bool) -> Result<(), Error> {
-    let Preparation { steps: all, by_hand, reboot } = preparation;
-    if cx.json {
-        return json::print(&PreparationJson {
-            dry_run,
-            steps: steps(all),
-            by_hand,
-            reboot: *reboot,
-        });
-    }
-    print(|out| {
-        if all.is_empty() && by_hand.is_empty() && !*reboot {
-            return writeln!(out, "nothing to do");
-        }
-        write_steps(all, cx.look, out)?;
-        if !by_hand.is_empty() {
-            writeln!(out, "{}", cx.look.paint(HEADING, "by hand"))?;
-        }
-        by_hand.iter().try_for_each(|text| writeln!(out, "  - {text}"))?;
-        if *reboot { writeln!(out, "a reboot is needed") } else { Ok(()) }
-    })
 }
 
 fn show_way_back(cx: &Context, way: &WayBack, dry_run: bool) -> Result<(), Error> {
@@ -209,23 +152,4 @@ fn show_way_back(cx: &Context, way: &WayBack, dry_run: bool) -> Result<(), Error
         }
         Ok(())
     })
-}
-
-fn write_steps(steps: &[Step], look: Look, out: &mut impl Write) -> io::Result<()> {
-    for step in steps {
-        writeln!(out, "{}", look.paint(HEADING, step))?;
-        write_diff(&step.diff(), look, out)?;
-    }
-    Ok(())
-}
-
-fn write_diff(diff: &str, look: Look, out: &mut impl Write) -> io::Result<()> {
-    for line in diff.lines() {
-        match line.as_bytes().first() {
-            Some(b'+') => writeln!(out, "{}", look.paint(YES, line))?,
-            Some(b'-') => writeln!(out, "{}", look.paint(NO, line))?,
-            _ => writeln!(out, "{line}")?,
-        }
-    }
-    Ok(())
 }

@@ -1,9 +1,10 @@
 //! `passthru release`: back to the host drivers.
 
 use clap::Args;
+use model::plan::prepare::Preparation;
 use model::{Code, Reason};
 
-use super::told;
+use super::{files, told};
 use crate::args::Change;
 use crate::context::Context;
 use crate::device;
@@ -19,21 +20,44 @@ pub struct Release {
     #[arg(required = true, value_name = "DEVICE", value_parser = device::parse)]
     devices: Vec<String>,
 
+    /// From the next boot on, too: what `passthru bind --persist` wrote down is
+    /// taken back, and shown first
+    #[arg(long)]
+    forget: bool,
+
+    /// Take that back without asking
+    #[arg(short, long, requires = "forget")]
+    yes: bool,
+
     #[command(flatten)]
     change: Change,
 }
 
 impl Release {
-    pub fn exec(&self, cx: &Context) -> Result<(), Error> {
+    pub fn exec(self, cx: &Context) -> Result<(), Error> {
+        let (forgotten, devices) = match self.forget {
+            true => cx.engine().plan_forget(&self.devices)?,
+            false => (Preparation::default(), self.devices),
+        };
         if self.change.dry_run {
-            return told::plan(cx, &cx.engine().plan_release(&self.devices)?);
+            let plan = cx.engine().plan_release(&devices)?;
+            return told::plan_and(cx, &plan, files::texts(&forgotten)).and_then(
+                |()| match forgotten.steps.is_empty() || cx.json {
+                    true => Ok(()),
+                    false => files::show(cx, &forgotten, true),
+                },
+            );
         }
-        let report = cx.changing_engine()?.release(&self.devices)?;
+        files::agreed_to(cx, &forgotten, self.yes)?;
+        let mut engine = cx.changing_engine()?;
+        engine.persist(&forgotten)?;
+        let report = engine.release(&devices)?;
         let stayed = |bdf| {
             let of = |note: &Reason| note.code == Code::WithHost && note.at == Some(bdf);
             report.notes.iter().any(of)
         };
-        told::report(cx, &report, |bdf| match stayed(bdf) {
+        let written = [Vec::new(), files::texts(&forgotten)];
+        told::report_with(cx, &report, written, |bdf| match stayed(bdf) {
             true => format!("{bdf} is with the host"),
             false => format!("{bdf} is back with the host"),
         })

@@ -33,16 +33,23 @@ const KEPT: i64 = 200;
 pub struct PlanId(pub(super) i64);
 
 /// What a plan is for, and so how it is settled when it was cut off: a bind
-/// is undone, and so is a preparation, a release is completed, a reset needs neither.
+/// is undone, and so is what changes files (a preparation, what persists), a release is completed, a reset needs neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     Bind,
     Release,
     Reset,
     Prepare,
+    Persist,
 }
 
-words!(Verb { Bind = "bind", Release = "release", Reset = "reset", Prepare = "prepare" });
+words!(Verb {
+    Bind = "bind",
+    Release = "release",
+    Reset = "reset",
+    Prepare = "prepare",
+    Persist = "persist",
+});
 
 /// How far a plan came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +229,7 @@ impl Store {
         self.write(|tx| {
             bindings::drop_earlier_boots(tx, boot_id)?;
             tx.execute(
-                "UPDATE plans SET state = 'void' WHERE boot_id != ?1 AND verb != 'prepare'
+                "UPDATE plans SET state = 'void' WHERE boot_id != ?1 AND verb NOT IN ('prepare', 'persist')
                  AND (state IN ('applying', 'undoing', 'in_doubt')
                       OR (verb = 'bind' AND state IN ('done', 'failed')))",
                 [boot_id],

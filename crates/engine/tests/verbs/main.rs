@@ -10,5 +10,6 @@ mod given;
 mod gone;
 mod killed;
 mod names;
+mod persist;
 mod random;
 mod reset;

@@ -55,6 +55,8 @@ pub enum ApplyError {
     FileMoved { path: PathBuf },
     #[error("`{}`, made by {program}, is not as it must be: {reason}", path.display())]
     NotMade { path: PathBuf, program: String, reason: String },
+    #[error("the next start is not by the entry `{entry}`, although {program} said so")]
+    NotChosen { program: String, entry: String },
     #[error(transparent)]
     Run(#[from] RunError),
 }
@@ -94,6 +96,7 @@ impl ApplyError {
             Self::NotMade { .. } => Some(
                 "what was there before is in place; run the program by hand to see what it says",
             ),
+            Self::NotChosen { .. } => Some("choose it in the menu at the next start"),
             Self::Locked { .. } => {
                 Some("a bind or unbind of this device hangs in the kernel; see the kernel log")
             }

@@ -11,12 +11,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use model::file::Content;
+use model::step::Made;
 use sha2::{Digest, Sha256};
 
 use super::{Applier, ApplyError, Outcome, Stop};
 
-/// Of a file that was not there before.
-const MODE: u32 = 0o644;
+/// Of a file that was not there before, and of one that is a program.
+const MODES: [u32; 2] = [0o644, 0o755];
 
 impl Applier {
     pub(super) fn write_file(
@@ -78,11 +79,10 @@ pub(super) fn content(path: &Path) -> Result<Option<Vec<u8>>, ApplyError> {
     }
 }
 
-/// A name beside a file that no program takes for one of its own: it begins
-/// with a dot, and does not end as the file does.
+/// A file that is kept beside another.
 pub(super) fn beside(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.passthru-{what}"))
+    path.with_file_name(Made::beside(&name, what))
 }
 
 /// Removes a file that may be gone already.
@@ -111,7 +111,8 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), ApplyError> {
 }
 
 fn write_new(path: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
+    let mode = MODES[usize::from(bytes.starts_with(b"#!"))];
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(bytes)?;
     if let Some(old) = old {
         like(&file, old)?;

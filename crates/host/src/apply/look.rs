@@ -3,6 +3,7 @@
 //! In: a new boot menu or initramfs, and what must be in it. Out: nothing, or
 //! what is wrong with it in words.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use model::Fact;
@@ -11,6 +12,7 @@ use model::boot::grub_cfg::{self, Menu};
 use model::boot::initramfs::is_configuration;
 use model::boot::source::{EditError, Source};
 use model::file::Content;
+use model::plan::prepare;
 
 use super::file::content;
 use crate::initramfs;
@@ -21,7 +23,7 @@ pub(super) fn menu(path: &Path, arguments: &[Change]) -> Result<(), String> {
     let bytes = content(path).map_err(|error| error.to_string())?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let menu = read(path, &text).map_err(|error| error.to_string())?;
-    match menu.lacks(arguments) {
+    match menu.lacks(arguments, prepare::OURS) {
         _ if !menu.starts_kernels() => Err("it starts no kernel".to_owned()),
         Some((line, change)) => Err(format!("`{change}` is not in `{line}`")),
         None => Ok(()),
@@ -42,26 +44,29 @@ pub(super) fn files(path: &Path, text: &str) -> Option<Vec<String>> {
     Some(named.filter(|name| name.starts_with('/') && !name.contains('$')).collect())
 }
 
-/// An image must be whole, have these modules, and not those, and a copy of
-/// what modprobe is told.
+/// An image must be whole, have these modules, and not those, and these
+/// copies of files.
 pub(super) fn initramfs(
     path: &Path,
     (with, without): (&[String], &[String]),
-    modprobe: &Content,
+    files: &BTreeMap<String, Content>,
 ) -> Result<(), String> {
-    let image = initramfs::read(path, is_configuration).map_err(|error| error.to_string())?;
+    let name = |path: &str| path.trim_start_matches('/').to_owned();
+    let names: Vec<String> = files.keys().map(|path| name(path)).collect();
+    let asked = |name: &str| is_configuration(name) || names.iter().any(|asked| asked == name);
+    let image = initramfs::read(path, asked).map_err(|error| error.to_string())?;
     if let Some(missing) = with.iter().find(|module| !image.has_module(module)) {
         return Err(format!("it lacks the module {missing}"));
     }
     if let Some(left) = without.iter().find(|module| image.has_module(module)) {
         return Err(format!("it has the module {left}"));
     }
-    let has = |(_, text): (&str, Fact<&str>)| text.is(&&*modprobe.text());
-    match image.texts_in(MODPROBE).any(has) {
-        true => Ok(()),
-        false => Err(format!("it lacks the new configuration in {MODPROBE}")),
+    for (path, wanted) in files {
+        let has = |(_, text): (&str, Fact<&str>)| text.is(&&*wanted.text());
+        let (folder, _) = path.trim_start_matches('/').rsplit_once('/').unwrap_or_default();
+        if !image.texts_in(folder).any(has) {
+            return Err(format!("it lacks the new {path}"));
+        }
     }
+    Ok(())
 }
-
-/// Where an image has what modprobe is told.
-const MODPROBE: &str = "etc/modprobe.d";

@@ -59,7 +59,18 @@ impl Kept {
         flush_folder(&self.file)
     }
 
-    /// Puts the new one in the place of the one in use.
+    /// Puts the new one in the place of the one in use, after `first`.
+    fn replace(
+        &self,
+        first: impl FnOnce(&Self) -> Result<(), ApplyError>,
+    ) -> Result<(), ApplyError> {
+        let replaced = first(self).and_then(|()| self.set());
+        if replaced.is_err() {
+            let _ = fs::remove_file(&self.new);
+        }
+        replaced
+    }
+
     fn set(&self) -> Result<(), ApplyError> {
         let set = fs::File::open(&self.new).and_then(|made| {
             if let Ok(old) = fs::metadata(&self.file) {
@@ -77,6 +88,15 @@ impl Kept {
         let hash = hash(&self.file)?;
         fs::write(&self.made, hash).map_err(|error| failed("write", &self.made, &error))?;
         flush_folder(&self.file)
+    }
+
+    /// Sees to it that one that was kept is never put back: what is made now
+    /// has more in it.
+    fn disown(&self) -> Result<(), ApplyError> {
+        match self.old.exists() {
+            true => fs::write(&self.made, "").map_err(|error| failed("write", &self.made, &error)),
+            false => Ok(()),
+        }
     }
 
     /// Whether the file is still what was made, and an old one was kept.
@@ -104,8 +124,17 @@ impl Kept {
 impl Applier {
     pub(super) fn make(&mut self, made: &Made) -> Result<Outcome, Stop> {
         let kept = Kept::of(self.place(&made.path)?);
-        self.make_anew(made, &kept, Some(&made.wanted))?;
+        self.make_beside(made, &kept, Some(&made.wanted))?;
+        kept.replace(Kept::keep)?;
         kept.note()?;
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn remake(&mut self, made: &Made) -> Result<Outcome, Stop> {
+        let kept = Kept::of(self.place(&made.path)?);
+        self.make_beside(made, &kept, Some(&made.wanted))?;
+        // One that was kept is not the predecessor of this one.
+        kept.replace(Kept::disown)?;
         Ok(Outcome::Done)
     }
 
@@ -123,25 +152,27 @@ impl Applier {
             // Of a kernel that was removed meanwhile there is none to be made.
             false if !kept.file.exists() => kept.forget()?,
             false => {
-                self.make_anew(made, &kept, None)?;
+                self.make_beside(made, &kept, None)?;
+                kept.replace(|_| Ok(()))?;
                 kept.forget()?;
             }
         }
         Ok(Outcome::Done)
     }
 
-    /// Makes a file beside the one in use, looks through it, and puts it in
-    /// place; the one in use is kept.
-    fn make_anew(&mut self, made: &Made, kept: &Kept, wanted: Option<&Wanted>) -> Result<(), Stop> {
+    /// Makes a file beside the one in use, and looks through it.
+    fn make_beside(
+        &mut self,
+        made: &Made,
+        kept: &Kept,
+        wanted: Option<&Wanted>,
+    ) -> Result<(), Stop> {
         remove(&kept.new)?;
         let out = kept.new.display().to_string();
         let words: Vec<String> =
             made.command.iter().map(|word| word.replace(Made::OUT, &out)).collect();
-        let result = self.run_to_make(&words).and_then(|()| {
-            self.look_through(made, &kept.new, wanted)?;
-            kept.keep()?;
-            Ok(kept.set()?)
-        });
+        let result =
+            self.run_to_make(&words).and_then(|()| self.look_through(made, &kept.new, wanted));
         if result.is_err() {
             let _ = fs::remove_file(&kept.new);
         }
@@ -168,8 +199,8 @@ impl Applier {
         }
         match wanted {
             Some(Wanted::Menu { arguments }) => look::menu(new, arguments).map_err(wrong)?,
-            Some(Wanted::Initramfs { with, without, modprobe }) => {
-                look::initramfs(new, (with, without), modprobe).map_err(wrong)?;
+            Some(Wanted::Initramfs { with, without, files }) => {
+                look::initramfs(new, (with, without), files).map_err(wrong)?;
             }
             None => {}
         }

@@ -75,6 +75,21 @@ impl Root {
         self.efi().join("efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
     }
 
+    /// The entry that systemd-boot starts next, and once (the Boot Loader Interface).
+    pub(crate) fn loader_once(&self) -> PathBuf {
+        self.efi().join("efivars/LoaderEntryOneShot-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
+    }
+
+    /// A block device by its number: what kind of volume it is.
+    pub(crate) fn block_number(&self, (major, minor): (u32, u32)) -> PathBuf {
+        self.sys("dev/block").join(format!("{major}:{minor}"))
+    }
+
+    /// There on POWER machines without a hypervisor below, which Petitboot boots.
+    pub(crate) fn opal(&self) -> PathBuf {
+        self.sys("firmware/opal")
+    }
+
     /// Where system programs are.
     pub(crate) fn program_folders(&self) -> [PathBuf; 2] {
         ["/usr/sbin", "/usr/bin"].map(|path| self.at(path))

@@ -9,11 +9,14 @@ use std::fs;
 use std::path::Path;
 
 use model::boot::cmdline::is_recovery;
+use model::boot::grubenv::Environment;
 use model::boot::source::Source;
 use model::boot::{bls, grub_cfg};
 use model::file::Content;
-use model::plan::prepare;
-use model::setup::boot::{Boot, Format, Generator, Loader, Menu};
+use model::parse::mounts::{Mount, mounts};
+use model::plan::{persist, prepare};
+use model::setup::boot::{Boot, Chooser, Format, Generator, Loader, Menu};
+use model::step::Once;
 use model::{Fact, Why};
 
 use crate::paths::Root;
@@ -27,7 +30,9 @@ pub fn boot(root: &Root) -> Boot {
     let configuration = Root::configuration_text().to_owned();
     let mut files = BTreeMap::new();
     let loader = loader(root, &mut files);
-    for name in [prepare::MODPROBE, prepare::LOAD, prepare::DRACUT, prepare::MKINITCPIO] {
+    let prepared =
+        [prepare::MODPROBE, prepare::LOAD, prepare::DRACUT, prepare::MKINITCPIO, prepare::SCRIPT];
+    for name in prepared.iter().chain(persist::FILES) {
         file(root, &format!("{configuration}/{name}"), &mut files);
     }
     let mut images = images(root);
@@ -71,6 +76,7 @@ fn systemd_boot(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Lo
     let partition =
         Root::esp_texts().into_iter().find(|esp| root.at(esp).join("loader").is_dir())?;
     let mut found = entries(root, &format!("{partition}/loader/entries"), files);
+    file(root, &format!("{partition}/loader/loader.conf"), files);
     let unified = found.is_empty();
     let more = [(Root::kernel_line(), Format::Line), (Root::kernelstub(), Format::Kernelstub)];
     if !unified {
@@ -86,10 +92,36 @@ fn systemd_boot(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Lo
         }
         false => "systemd-boot",
     };
-    Some(Loader { name: name.to_owned(), files: found, ..Loader::default() })
+    let chosen = chosen_once(root, &Once::SystemdBoot);
+    // Only where it is what started the machine.
+    let is_it = root.loader_info().exists();
+    let chooser = is_it.then_some(Chooser { by: Once::SystemdBoot, chosen });
+    Some(Loader { name: name.to_owned(), files: found, chooser, ..Loader::default() })
 }
 
-/// The entries of a folder that start a kernel, but for recovery.
+/// The entry that is started next, and once.
+pub(crate) fn chosen_once(root: &Root, by: &Once) -> Option<String> {
+    let chosen = match by {
+        Once::Grub { environment, .. } => {
+            let block = Environment::parse(&content(root, environment)?.0).ok()?;
+            block.get("next_entry")?.to_owned()
+        }
+        Once::SystemdBoot => {
+            // Four bytes of attributes, then UTF-16 with a zero behind it
+            // (Documentation/filesystems/efivarfs.rst, the Boot Loader Interface).
+            let bytes = read::bytes(&root.loader_once(), 1024).ok()?;
+            let units = bytes.get(4..)?.chunks_exact(2);
+            let units = units.map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+            char::decode_utf16(units.take_while(|unit| *unit != 0))
+                .collect::<Result<_, _>>()
+                .ok()?
+        }
+    };
+    Some(chosen).filter(|chosen| !chosen.is_empty())
+}
+
+/// The entries of a folder that start a kernel, but for recovery, and those
+/// of ours.
 fn entries(
     root: &Root,
     folder: &str,
@@ -103,7 +135,9 @@ fn entries(
         let Some(content) = content(root, &path) else { continue };
         let entry = bls::parse(Source::new(&path, &content.text()));
         if entry.kernel.is_some() && !is_recovery(&entry.options) {
-            found.push((path.clone(), Format::Entry));
+            if !prepare::is_ours(&entry.id) {
+                found.push((path.clone(), Format::Entry));
+            }
             files.insert(path, content);
         }
     }
@@ -115,10 +149,15 @@ fn entries(
 fn grub(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
     let (settings, folder) = Root::grub_settings();
     let menu = Root::grub_menus().into_iter().find(|menu| root.at(menu).exists())?;
-    let program = ["grub-mkconfig", "grub2-mkconfig"].into_iter().find(|name| has(root, name))?;
+    let petitboot = root.opal().exists();
+    let made_by = ["grub-mkconfig", "grub2-mkconfig"].into_iter().find(|name| has(root, name));
+    // Without it, something else than GRUB must be there to read the menu.
+    if made_by.is_none() && !petitboot {
+        return None;
+    }
     let mut paths = vec![settings.to_owned()];
     // Only where the program reads them: Debian's does.
-    if sources_more(root, program, folder) {
+    if made_by.is_some_and(|program| sources_more(root, program, folder)) {
         let mut names = read::names(&root.at(folder)).unwrap_or_default();
         names.sort();
         let named = names.iter().filter(|name| name.ends_with(".cfg"));
@@ -134,9 +173,48 @@ fn grub(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
     if by_entries && file(root, Root::kernel_line(), files) {
         found.push((Root::kernel_line().to_owned(), Format::Line));
     }
-    let made = Menu { path: menu.to_owned(), program: program.to_owned() };
-    let name = "GRUB".to_owned();
-    Some(Loader { name, settings: paths, menu: (!by_entries).then_some(made), files: found })
+    let made = Menu { path: menu.to_owned(), program: made_by.map(str::to_owned) };
+    let environment = format!("{}/grubenv", menu.trim_end_matches("/grub.cfg"));
+    let environment = file(root, &environment, files).then_some(environment);
+    let name = if petitboot { "Petitboot (which reads GRUB's menu)" } else { "GRUB" };
+    let chooser = match &environment {
+        Some(block) if !petitboot && writes_environment(root, block) => chooser(root, block),
+        _ => None,
+    };
+    Some(Loader {
+        name: name.to_owned(),
+        settings: paths,
+        menu: (!by_entries).then_some(made),
+        environment,
+        chooser,
+        files: found,
+    })
+}
+
+/// The program that tells GRUB of an entry to start once.
+fn chooser(root: &Root, environment: &str) -> Option<Chooser> {
+    let program = ["grub-reboot", "grub2-reboot"].into_iter().find(|name| has(root, name))?;
+    let by = Once::Grub { program: program.to_owned(), environment: environment.to_owned() };
+    let chosen = chosen_once(root, &by);
+    Some(Chooser { by, chosen })
+}
+
+/// Whether GRUB can take the choice back when it starts: it writes into the
+/// blocks of the file, which it cannot on file systems that check or move
+/// them, nor on volumes that are put together ("grub-editenv" in its manual).
+fn writes_environment(root: &Root, environment: &str) -> bool {
+    const PLAIN: &[&str] = &["ext2", "ext3", "ext4", "vfat", "xfs"];
+    let texts = root.mountinfo().map(|path| read::text(&path));
+    let Some(text) = texts.into_iter().find_map(Result::ok) else { return false };
+    let mounts = mounts(&text).filter_map(Result::ok);
+    let around = mounts.filter(|mount| Path::new(environment).starts_with(&mount.at));
+    // The last of those that go deepest is on top of the others.
+    let mount = around.max_by_key(|mount| mount.at.len());
+    let put_together = |mount: &Mount| {
+        let device = root.block_number(mount.number);
+        ["dm", "md"].iter().any(|kind| device.join(kind).exists())
+    };
+    mount.is_some_and(|mount| PLAIN.contains(&&mount.fs[..]) && !put_together(&mount))
 }
 
 fn reads_entries(menu: &str, files: &BTreeMap<String, Content>) -> bool {

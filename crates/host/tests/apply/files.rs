@@ -181,6 +181,45 @@ fn a_menu_that_is_not_ours_any_more_is_made_anew() {
     assert_eq!(fs::read_dir(tree.path("/boot/grub")).unwrap().count(), 1, "nothing is left over");
 }
 
+/// Something else has the menu made anew in between: the one that was kept
+/// has nothing of that, so it is not put back.
+#[test]
+fn what_was_made_again_since_is_made_anew() {
+    let mut tree = Tree::new();
+    tree.put(CFG, MENU);
+    tree.put("/boot/menu", MENU);
+    tree.put("/boot/vmlinuz", "");
+    tree.put("/boot/initrd.img", "");
+    let step = menu(&makes(&tree));
+    assert_eq!(tree.applier.apply(&step), Outcome::Done);
+    tree.put("/boot/menu", &MENU.replace("quiet", "quiet splash"));
+    let Step::Make(again) = menu(&makes(&tree)) else { panic!() };
+    assert_eq!(tree.applier.apply(&Step::Remake(again.clone())), Outcome::Done);
+    assert!(tree.read(CFG).contains("splash"), "{}", tree.read(CFG));
+    assert_eq!(tree.undo(&step), Outcome::Done);
+    assert!(tree.read(CFG).contains("splash"), "{}", tree.read(CFG));
+    assert_eq!(fs::read_dir(tree.path("/boot/grub")).unwrap().count(), 1, "nothing is left over");
+
+    // By itself it keeps nothing: the way back is to make it once more.
+    let before = tree.read(CFG);
+    tree.put("/boot/menu", MENU);
+    assert_eq!(tree.applier.apply(&Step::Remake(again.clone())), Outcome::Done);
+    tree.put("/boot/menu", &MENU.replace("quiet", "quiet splash"));
+    assert_eq!(tree.undo(&Step::Remake(again)), Outcome::Done);
+    assert_eq!(tree.read(CFG), before);
+    assert_eq!(fs::read_dir(tree.path("/boot/grub")).unwrap().count(), 1, "nothing is left over");
+}
+
+/// What is run is made so that it can be.
+#[test]
+fn a_script_may_be_run() {
+    let mut tree = Tree::new();
+    let script = "/etc/initramfs-tools/hooks/passthru";
+    let step = write(script, None, Some("#!/bin/sh\ntrue\n"));
+    assert_eq!(tree.applier.apply(&step), Outcome::Done);
+    assert_eq!(fs::metadata(tree.path(script)).unwrap().mode() & 0o777, 0o755);
+}
+
 /// What a program makes is not put in place unless it is right.
 #[test]
 fn what_is_made_wrong_changes_nothing() {

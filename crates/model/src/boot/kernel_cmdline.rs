@@ -24,22 +24,25 @@ pub fn edit(source: Source<'_>, changes: &[Change]) -> Result<String, EditError>
     let text = source.text;
     let refuse = || source.error(Problem::Unterminated("a quoted text of the line or of a change"));
     let lines = lines(text);
-    if !lines.is_empty() {
-        let new = pieces::changed(text, &lines, changes).ok_or_else(refuse)?;
-        let want = agreed(&arguments(text), changes).unwrap_or_default();
-        // A word that begins with `#` may come to stand first, as a comment.
-        let says = Cmdline::new(&arguments(&new)).words().eq(Cmdline::new(&want).words());
-        let refused = || source.error(Problem::Unexpected("#".to_owned()));
-        return if says { Ok(new) } else { Err(refused()) };
-    }
-    let line = agreed("", changes).ok_or_else(refuse)?;
+    let want = agreed(&arguments(text), changes).ok_or_else(refuse)?;
+    let new = match lines.is_empty() {
+        false => pieces::changed(text, &lines, changes).ok_or_else(refuse)?,
+        true => first(text, &want),
+    };
+    // A word that begins with `#` may come to stand first, as a comment.
+    let says = Cmdline::new(&arguments(&new)).words().eq(Cmdline::new(&want).words());
+    if says { Ok(new) } else { Err(source.error(Problem::Unexpected("#".to_owned()))) }
+}
+
+/// The first line of arguments in a file without.
+fn first(text: &str, line: &str) -> String {
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    Ok(match (line.as_str(), text.trim()) {
+    match (line, text.trim()) {
         ("", _) => text.to_owned(),
         (line, "") => [line, text, end].concat(),
         // Behind comments.
         (line, _) => [text, end, line, "\n"].concat(),
-    })
+    }
 }
 
 /// Where arguments stand.
@@ -60,6 +63,15 @@ mod tests {
 
     use super::*;
     use crate::boot::cmdline::changed;
+
+    #[test]
+    fn a_comment_is_no_argument() {
+        for text in ["", "\r\n ", "# x\n", "a\n"] {
+            let change = [Change::Add("#".to_owned()), Change::Remove("a".to_owned())];
+            let edited = edit(Source::new("cmdline", text), &change);
+            assert!(edited.is_err(), "{text:?} {edited:?}");
+        }
+    }
 
     #[test]
     fn edits() {

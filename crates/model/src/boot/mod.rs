@@ -25,6 +25,7 @@ pub mod kernelstub;
 pub mod u_boot_menu;
 
 pub mod modprobe;
+pub mod udev_rules;
 
 pub mod booster;
 pub mod dracut;

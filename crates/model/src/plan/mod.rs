@@ -5,6 +5,8 @@
 
 mod bind;
 mod holders;
+mod image;
+pub mod persist;
 pub mod prepare;
 mod release;
 

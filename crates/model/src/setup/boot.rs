@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::fact::Fact;
 use crate::file::Content;
+use crate::step::Once;
 
 /// What the host boots by.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,18 +30,31 @@ pub struct Loader {
     pub name: String,
     /// GRUB's settings, in the order in which they are sourced.
     pub settings: Vec<String>,
-    /// The menu that is made from them.
+    /// The menu that is made from them, or that somebody wrote.
     pub menu: Option<Menu>,
+    /// What GRUB remembers from one boot to the next.
+    pub environment: Option<String>,
+    /// How it is told to start an entry once.
+    pub chooser: Option<Chooser>,
     /// Other files with arguments.
     pub files: Vec<(String, Format)>,
 }
 
-/// A menu that a program makes from GRUB's settings.
+/// GRUB's menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Menu {
     pub path: String,
-    /// `grub-mkconfig`, `grub2-mkconfig`.
-    pub program: String,
+    /// What makes it from the settings: `grub-mkconfig`, `grub2-mkconfig`.
+    /// None where boot loaders read the file that have no such program.
+    pub program: Option<String>,
+}
+
+/// How a loader is told to start an entry once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chooser {
+    pub by: Once,
+    /// What it was told before.
+    pub chosen: Option<String>,
 }
 
 /// How a file has the arguments of a kernel.

@@ -65,9 +65,11 @@ impl Kernel {
 
 impl Menu {
     /// The first kernel that is not started as it should be, and the change
-    /// that its line lacks. Entries for recovery are left as they are.
-    pub fn lacks<'c>(&self, changes: &'c [Change]) -> Option<(String, &'c Change)> {
-        let kernels = self.entries.iter().flat_map(|entry| &entry.kernels);
+    /// that its line lacks. Entries for recovery are left as they are, and so
+    /// are those of which the id begins with `apart`.
+    pub fn lacks<'c>(&self, changes: &'c [Change], apart: &str) -> Option<(String, &'c Change)> {
+        let entries = self.entries.iter().filter(|entry| !entry.id.starts_with(apart));
+        let kernels = entries.flat_map(|entry| &entry.kernels);
         let mut lines = kernels.map(Kernel::line).filter(|line| !is_recovery(line));
         lines.find_map(|line| {
             let lacking = changes.iter().find(|change| !change.is_in(&line))?;

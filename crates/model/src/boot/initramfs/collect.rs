@@ -76,11 +76,12 @@ impl Collector {
         self.trace = [self.trace, trace].into_iter().flatten().min();
         if let Some(module) = module(&entry.name) {
             self.initramfs.modules.insert(module);
-        } else if is_rule(&entry.name) {
-            self.initramfs.rules.insert(entry.name);
-        } else {
-            self.add_file(entry);
+            return;
         }
+        if is_rule(&entry.name) {
+            self.initramfs.rules.insert(entry.name.clone());
+        }
+        self.add_file(entry);
     }
 
     fn add_file(&mut self, entry: Entry) {

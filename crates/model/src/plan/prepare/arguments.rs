@@ -1,5 +1,6 @@
 //! Boot arguments: into the settings of the boot loader, and its menu anew.
 
+use super::entry::{OURS, SCRIPT};
 use super::{Preparation, Wanted, write};
 use crate::boot::cmdline::{Change, is_recovery};
 use crate::boot::source::{EditError, Source};
@@ -15,10 +16,13 @@ pub(super) fn smt(subject: &Subject<'_>, wanted: &mut Wanted, preparation: &mut 
         let (from, to) = (smt.control.clone(), "off".to_owned());
         preparation.steps.push(Step::SetSmt { from, to });
     }
-    // `early_smt_enabled()` in arch/powerpc/kernel/setup_64.c; `nosmt` elsewhere.
+    super::add(&mut wanted.arguments, smt_off(subject));
+}
+
+/// `early_smt_enabled()` in arch/powerpc/kernel/setup_64.c; `nosmt` elsewhere.
+pub(super) fn smt_off(subject: &Subject<'_>) -> Change {
     let power = subject.snapshot.machine.arch.known().is_some_and(|arch| arch.starts_with("ppc"));
-    let word = if power { "smt-enabled=off" } else { "nosmt" };
-    super::add(&mut wanted.arguments, Change::Set(word.to_owned()));
+    Change::Set(if power { "smt-enabled=off" } else { "nosmt" }.to_owned())
 }
 
 pub(super) fn plan(
@@ -27,11 +31,12 @@ pub(super) fn plan(
     preparation: &mut Preparation,
 ) -> Result<(), EditError> {
     if changes.is_empty() {
+        menu_with_new_script(boot, preparation);
         return Ok(());
     }
     preparation.reboot = true;
     let loader = match &boot.loader {
-        Fact::Known(loader) if !loader.settings.is_empty() || !loader.files.is_empty() => loader,
+        Fact::Known(loader) if is_changed_here(loader) => loader,
         Fact::Known(loader) => {
             preparation.by_hand.push(by_hand(&loader.name, changes));
             return Ok(());
@@ -51,6 +56,12 @@ pub(super) fn plan(
         true => Ok(()),
         false => settings(loader, changes, boot, preparation),
     }
+}
+
+/// A menu that is read and not made here has no settings that come to anything.
+fn is_changed_here(loader: &Loader) -> bool {
+    let made = loader.menu.as_ref().is_none_or(|menu| menu.program.is_some());
+    made && (!loader.settings.is_empty() || !loader.files.is_empty())
 }
 
 fn by_hand(loader: &str, changes: &[Change]) -> String {
@@ -92,7 +103,8 @@ fn settings(
         texts.iter().map(|(path, text)| Source::new(path, text)).collect();
     let edited = grub_default::edit(&sources, changes)?;
     let menu = loader.menu.as_ref();
-    if edited.is_empty() && menu.is_none_or(|menu| menu_has(menu, changes, boot)) {
+    let has = |menu: &Menu| menu_has(menu, changes, boot) && !has_new_script(boot, preparation);
+    if edited.is_empty() && menu.is_none_or(has) {
         // Prepared before: the kernel has to be started anew, and no more.
         return Ok(());
     }
@@ -100,18 +112,34 @@ fn settings(
         let path = sources[edited.index].name;
         preparation.steps.extend(write(boot, path, Some(&edited.text)));
     }
-    if let Some(menu) = menu {
-        let command = [&menu.program[..], "-o", Made::OUT].map(str::to_owned).to_vec();
-        let wanted = InFile::Menu { arguments: changes.to_vec() };
-        let path = menu.path.clone();
-        preparation.steps.push(Step::Make(Made { path, command, wanted }));
-    }
+    preparation.steps.extend(menu.and_then(|menu| made(menu, changes)));
     Ok(())
+}
+
+/// The menu, made by its program.
+fn made(menu: &Menu, changes: &[Change]) -> Option<Step> {
+    let command = [menu.program.as_ref()?, "-o", Made::OUT].map(str::to_owned).to_vec();
+    let wanted = InFile::Menu { arguments: changes.to_vec() };
+    Some(Step::Make(Made { path: menu.path.clone(), command, wanted }))
+}
+
+/// Whether the menu gets an entry of ours by this preparation.
+fn has_new_script(boot: &Boot, preparation: &Preparation) -> bool {
+    let script = format!("{}/{SCRIPT}", boot.configuration);
+    let is_new = |step: &Step| matches!(step, Step::WriteFile { path, .. } if *path == script);
+    preparation.steps.iter().any(is_new)
+}
+
+fn menu_with_new_script(boot: &Boot, preparation: &mut Preparation) {
+    if has_new_script(boot, preparation) {
+        let menu = boot.loader.known().and_then(|loader| loader.menu.as_ref());
+        preparation.steps.extend(menu.and_then(|menu| made(menu, &[])));
+    }
 }
 
 /// Whether the menu says it already.
 fn menu_has(menu: &Menu, changes: &[Change], boot: &Boot) -> bool {
     let Some(content) = boot.files.get(&menu.path) else { return false };
     let read = grub_cfg::parse(Source::new(&menu.path, &content.text()));
-    read.is_ok_and(|read| read.starts_kernels() && read.lacks(changes).is_none())
+    read.is_ok_and(|read| read.starts_kernels() && read.lacks(changes, OURS).is_none())
 }

@@ -10,11 +10,12 @@
 //! ```
 
 mod arguments;
+mod entry;
 mod modules;
 
+pub use entry::{OURS, SCRIPT, is_ours};
 pub use modules::{DRACUT, LOAD, MKINITCPIO, MODPROBE};
 
-use crate::bdf::Bdf;
 use crate::boot::cmdline::Change;
 use crate::boot::source::EditError;
 use crate::check::{Checked, Remedy, Status, Subject};
@@ -57,10 +58,43 @@ pub fn prepare(
     let mut wanted = Wanted::of(checked);
     let mut preparation = Preparation::default();
     modules::plan(subject, &wanted, boot, &mut preparation);
+    entry::old_image(boot, &mut preparation);
     if wanted.smt_off {
         arguments::smt(subject, &mut wanted, &mut preparation);
     }
     arguments::plan(&wanted.arguments, boot, &mut preparation)?;
+    preparation.by_hand.extend(wanted.by_hand);
+    Ok(preparation)
+}
+
+/// As [`prepare`], for one start of the kernel: an entry of the boot menu
+/// with other arguments, which is booted once. No other file is changed.
+///
+/// # Errors
+///
+/// Where the menu is not understood.
+pub fn once(
+    subject: &Subject<'_>,
+    checked: &[Checked],
+    boot: &Boot,
+) -> Result<Preparation, EditError> {
+    let wanted = Wanted::of(checked);
+    let mut preparation = Preparation::default();
+    let mut changes = wanted.arguments;
+    if wanted.smt_off {
+        add(&mut changes, arguments::smt_off(subject));
+    }
+    // systemd-modules-load.service(8), libkmod's `modprobe.blacklist=`.
+    changes.extend(wanted.load.iter().map(|name| Change::Add(format!("modules_load={name}"))));
+    for module in &wanted.keep {
+        match modules::is_for_guests_alone(subject, module) {
+            true => changes.push(Change::Add(format!("modprobe.blacklist={module}"))),
+            false => preparation.by_hand.push(format!(
+                "{module} will have its devices at that start: `passthru bind` takes those that are meant"
+            )),
+        }
+    }
+    entry::testing(&changes, boot, &mut preparation)?;
     preparation.by_hand.extend(wanted.by_hand);
     Ok(preparation)
 }
@@ -98,8 +132,4 @@ fn write(boot: &Boot, path: &str, to: Option<&str>) -> Option<Step> {
 }
 
 /// The first line of a file of ours.
-fn heading(devices: &[Bdf]) -> String {
-    let devices: Vec<String> = devices.iter().map(ToString::to_string).collect();
-    let whom = if devices.is_empty() { "guests".to_owned() } else { devices.join(" ") };
-    format!("# Made by `passthru prepare` for {whom}; `passthru prepare --undo` takes it back.\n")
-}
+const HEADING: &str = "# Made by `passthru prepare`; `passthru prepare --undo` takes it back.\n";

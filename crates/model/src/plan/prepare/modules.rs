@@ -9,13 +9,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Preparation, Wanted, add, heading, write};
+use super::super::image::{self, Contents};
+use super::{HEADING, Preparation, Wanted, add, write};
 use crate::bdf::Bdf;
 use crate::check::Subject;
 use crate::file::Content;
 use crate::function::{Function, is_vfio_driver};
 use crate::setup::boot::{Boot, Generator};
-use crate::step::{Made, Step, Wanted as InFile};
+use crate::step::Step;
 
 /// Options and aliases of modules.
 pub const MODPROBE: &str = "modprobe.d/passthru.conf";
@@ -35,7 +36,7 @@ pub(super) fn plan(
     let configuration = configuration(subject, wanted, boot, preparation);
     let etc = |name: &str| format!("{}/{name}", boot.configuration);
     if !wanted.load.is_empty() {
-        let text = heading(subject.devices) + &wanted.load.join("\n") + "\n";
+        let text = HEADING.to_owned() + &wanted.load.join("\n") + "\n";
         preparation.steps.extend(write(boot, &etc(LOAD), Some(&text)));
     }
     let Some(configuration) = configuration else { return };
@@ -45,7 +46,7 @@ pub(super) fn plan(
     }
     preparation.reboot = true;
     preparation.steps.extend(change);
-    if let Some((path, text)) = generators_own(subject, &configuration, boot) {
+    if let Some((path, text)) = generators_own(&configuration, boot) {
         preparation.steps.extend(write(boot, &etc(path), Some(&text)));
     }
     images(subject, &configuration, boot, preparation);
@@ -53,11 +54,7 @@ pub(super) fn plan(
 
 /// What the initramfs generator is told in a file of ours: which drivers to
 /// take along, although no hardware asks for them yet, and which not.
-fn generators_own(
-    subject: &Subject<'_>,
-    configuration: &Configuration,
-    boot: &Boot,
-) -> Option<(&'static str, String)> {
+fn generators_own(configuration: &Configuration, boot: &Boot) -> Option<(&'static str, String)> {
     let early = if configuration.early { "vfio vfio_iommu_type1 vfio_pci" } else { "" };
     let (path, lines) = match boot.generator.known().copied().flatten()? {
         Generator::Dracut => {
@@ -78,7 +75,7 @@ fn generators_own(
         // initramfs-tools takes along what modprobe would load first.
         _ => return None,
     };
-    Some((path, heading(subject.devices) + &lines))
+    Some((path, HEADING.to_owned() + &lines))
 }
 
 /// What modprobe is told.
@@ -104,15 +101,13 @@ fn configuration(
     let (mut lines, mut ids) = read_back(&earlier);
     let mut out = Vec::new();
     for module in &wanted.keep {
-        let has = |function: &&Function| function.driver_name() == Some(module);
-        let stays = |function: &Function| !set.contains(&function.bdf) && has(&function);
-        let special = meant.iter().filter(|function| has(function)).all(|one| is_special(one));
-        if special && !subject.snapshot.functions.values().any(stays) {
+        if is_for_guests_alone(subject, module) {
             keep_out(module).into_iter().for_each(|line| add(&mut lines, line));
             out.push(module.clone());
             continue;
         }
-        for function in meant.iter().filter(|function| has(function)) {
+        let has = |function: &&&Function| function.driver_name() == Some(module);
+        for function in meant.iter().filter(has) {
             match twin(subject, &set, function) {
                 None => {
                     add(&mut lines, format!("softdep {module} pre: vfio-pci"));
@@ -126,8 +121,17 @@ fn configuration(
     if early {
         lines.push(format!("{IDS}{}", ids.join(",")));
     }
-    let text = heading(subject.devices) + &lines.join("\n") + "\n";
+    let text = HEADING.to_owned() + &lines.join("\n") + "\n";
     (!lines.is_empty()).then_some(Configuration { text, out, early })
+}
+
+/// Whether a driver has nothing that stays with the host, and nothing that
+/// the host might need a driver like it for.
+pub(super) fn is_for_guests_alone(subject: &Subject<'_>, module: &str) -> bool {
+    let meant: BTreeSet<Bdf> = subject.functions().map(|function| function.bdf).collect();
+    let has = subject.snapshot.functions.values();
+    let mut has = has.filter(|function| function.driver_name() == Some(module));
+    has.all(|function| meant.contains(&function.bdf) && is_special(function))
 }
 
 /// Whether its driver is for graphics or accelerators, and so nothing that
@@ -161,8 +165,8 @@ fn keep_out(module: &str) -> Vec<String> {
 
 fn told_apart(function: &Function, twin: Bdf) -> String {
     format!(
-        "{} has the ids of {twin}, which stays with the host: at boot they cannot be told apart by ids; bind it when the host has started",
-        function.bdf
+        "{} has the ids of {twin}, which stays with the host: at boot they cannot be told apart by ids; `passthru bind --persist {}` does by their places",
+        function.bdf, function.bdf
     )
 }
 
@@ -178,50 +182,30 @@ fn twin(subject: &Subject<'_>, set: &BTreeSet<Bdf>, function: &Function) -> Opti
 }
 
 /// Images keep a copy of what modprobe is told, and of the drivers: they are
-/// made anew for the kernel that runs, and the newest.
+/// made anew.
 fn images(
     subject: &Subject<'_>,
     configuration: &Configuration,
     boot: &Boot,
     preparation: &mut Preparation,
 ) {
-    let known = boot.generator.known().copied().flatten();
-    let Some(generator) = known.filter(|generator| command(*generator, "").is_some()) else {
+    let Some(generator) = image::generator(boot) else {
         preparation.by_hand.push(
             "make the initramfs anew, if there is one: it has a copy of what modprobe is told"
                 .to_owned(),
         );
         return;
     };
-    let running = subject.snapshot.machine.kernel.known();
-    let newest = boot.images.keys().next_back();
-    let releases: BTreeSet<&String> =
-        running.into_iter().chain(newest).filter(|name| boot.images.contains_key(*name)).collect();
-    for release in releases {
-        let with = if configuration.early { vec!["vfio_pci".to_owned()] } else { Vec::new() };
+    let path = format!("{}/{MODPROBE}", boot.configuration);
+    let contents = Contents {
+        with: if configuration.early { vec!["vfio_pci".to_owned()] } else { Vec::new() },
         // The others leave drivers in, which modprobe's configuration then keeps from being loaded.
-        let without = match generator {
+        without: match generator {
             Generator::Dracut => configuration.out.clone(),
             _ => Vec::new(),
-        };
-        let modprobe = Content::from(&configuration.text[..]);
-        let path = boot.images[release].clone();
-        let wanted = InFile::Initramfs { with, without, modprobe };
-        let command = command(generator, release);
-        let step = command.map(|command| Step::Make(Made { path, command, wanted }));
-        preparation.steps.extend(step);
-    }
-}
-
-/// How the image of a kernel is made.
-///
-/// Booster is told what to take along in one file with all else, which is not edited here.
-fn command(generator: Generator, release: &str) -> Option<Vec<String>> {
-    let words: &[&str] = match generator {
-        Generator::InitramfsTools => &["mkinitramfs", "-o", Made::OUT, release],
-        Generator::Dracut => &["dracut", "--force", Made::OUT, release],
-        Generator::Mkinitcpio => &["mkinitcpio", "-k", release, "-g", Made::OUT],
-        Generator::Booster => return None,
+        },
+        files: [(path, Content::from(&configuration.text[..]))].into(),
     };
-    Some(words.iter().map(|word| (*word).to_owned()).collect())
+    let made = image::images(subject.snapshot, boot, &contents);
+    preparation.steps.extend(made.into_iter().map(Step::Make));
 }

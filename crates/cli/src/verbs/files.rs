@@ -1,0 +1,114 @@
+//! Changes of files: shown as diffs, and agreed to, before they are done.
+//!
+//! In: steps. Out: their text with every diff, or JSON, and the user's word.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use model::Step;
+use model::plan::prepare::Preparation;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::output::{HEADING, Look, NO, YES, json, print};
+
+/// Asks, unless the answer was given.
+pub fn agreed(yes: bool) -> Result<(), Error> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Error::NotAgreed);
+    }
+    let mut answer = String::new();
+    let asked = write!(io::stderr(), "do this? [y/N] ").and_then(|()| {
+        io::stderr().flush()?;
+        io::stdin().lock().read_line(&mut answer)
+    });
+    asked.map_err(|source| Error::Io { doing: "ask".to_owned(), source })?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Error::NotAgreed),
+    }
+}
+
+/// Shows changes and asks; where there are none, there is nothing to agree to.
+pub fn agreed_to(cx: &Context, preparation: &Preparation, yes: bool) -> Result<(), Error> {
+    if preparation.steps.is_empty() {
+        return Ok(());
+    }
+    if !cx.json || !yes {
+        show(cx, preparation, true)?;
+    }
+    agreed(yes)
+}
+
+/// The text of every step, and what is left to a person.
+pub fn texts(preparation: &Preparation) -> Vec<String> {
+    let by_hand = preparation.by_hand.iter().map(|text| format!("by hand: {text}"));
+    preparation.steps.iter().map(ToString::to_string).chain(by_hand).collect()
+}
+
+/// What would be done, or was.
+#[derive(Serialize)]
+struct PreparationJson<'a> {
+    dry_run: bool,
+    steps: Vec<StepJson>,
+    /// What only a person can do.
+    by_hand: &'a [String],
+    reboot: bool,
+}
+
+#[derive(Serialize)]
+pub struct StepJson {
+    pub text: String,
+    /// A unified diff; empty where no text is known beforehand.
+    pub diff: String,
+}
+
+pub fn steps(steps: &[Step]) -> Vec<StepJson> {
+    let step = |step: &Step| StepJson { text: step.to_string(), diff: step.diff() };
+    steps.iter().map(step).collect()
+}
+
+pub fn show(cx: &Context, preparation: &Preparation, dry_run: bool) -> Result<(), Error> {
+    let Preparation { steps: all, by_hand, reboot } = preparation;
+    if cx.json {
+        return json::print(&PreparationJson {
+            dry_run,
+            steps: steps(all),
+            by_hand,
+            reboot: *reboot,
+        });
+    }
+    print(|out| {
+        if all.is_empty() && by_hand.is_empty() && !*reboot {
+            return writeln!(out, "nothing to do");
+        }
+        write_steps(all, cx.look, out)?;
+        if !by_hand.is_empty() {
+            writeln!(out, "{}", cx.look.paint(HEADING, "by hand"))?;
+        }
+        by_hand.iter().try_for_each(|text| writeln!(out, "  - {text}"))?;
+        if *reboot { writeln!(out, "a reboot is needed") } else { Ok(()) }
+    })
+}
+
+pub fn write_steps(steps: &[Step], look: Look, out: &mut impl Write) -> io::Result<()> {
+    for step in steps {
+        writeln!(out, "{}", look.paint(HEADING, step))?;
+        write_diff(&step.diff(), look, out)?;
+    }
+    Ok(())
+}
+
+pub fn write_diff(diff: &str, look: Look, out: &mut impl Write) -> io::Result<()> {
+    for line in diff.lines() {
+        match line.as_bytes().first() {
+            Some(b'+') => writeln!(out, "{}", look.paint(YES, line))?,
+            Some(b'-') => writeln!(out, "{}", look.paint(NO, line))?,
+            _ => writeln!(out, "{line}")?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Bindings that outlast a reboot: a rule of udev by identity, in the initramfs
+//! as well, and a unit that binds later what a driver had taken before.
+//!
+//! In: what is, which functions are to be handed over from now on or not any
+//! more, and what the host boots by. Out: steps. A pure function.
+//!
+//! ```text
+//! rule ──▶ what puts it into the initramfs ──▶ unit ──▶ initramfs
+//! ```
+//!
+//! The rule is the truth about what persists; no copy of it is kept elsewhere.
+
+use std::fmt::Write as _;
+
+use super::image::{self, Contents};
+use super::prepare::Preparation;
+use crate::bdf::Bdf;
+use crate::boot::source::{EditError, Source};
+use crate::boot::udev_rules::{self, Rule};
+use crate::file::Content;
+use crate::function::{Function, module_of};
+use crate::setup::boot::{Boot, Generator};
+use crate::snapshot::{ModuleState, Snapshot};
+use crate::step::Step;
+
+/// The rules, in the folder of the configuration. They come before those that
+/// load drivers (`80-drivers.rules`).
+pub const RULES: &str = "udev/rules.d/10-passthru.rules";
+/// The unit that binds what a driver was faster to take.
+pub const UNIT: &str = "systemd/system/passthru-bindings.service";
+/// What has it started at boot.
+pub const WANTS: &str = "systemd/system/multi-user.target.d/passthru-bindings.conf";
+/// What initramfs-tools runs for each image.
+pub const HOOK: &str = "initramfs-tools/hooks/passthru";
+/// What dracut puts into images.
+pub const DRACUT: &str = "dracut.conf.d/passthru-bindings.conf";
+/// What mkinitcpio puts into images.
+pub const MKINITCPIO: &str = "mkinitcpio.conf.d/passthru-bindings.conf";
+
+/// Every file that may have to be changed.
+pub const FILES: &[&str] = &[RULES, UNIT, WANTS, HOOK, DRACUT, MKINITCPIO];
+
+/// What changes in what persists.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// These functions are with this driver from boot on.
+    Persist { functions: &'a [Bdf], driver: &'a str },
+    /// What is here, or was last seen here, is not any more.
+    Forget { functions: &'a [Bdf] },
+}
+
+/// The rules that are in effect from the next boot on.
+///
+/// # Errors
+///
+/// Where somebody else wrote into the file.
+pub fn rules(boot: &Boot) -> Result<Vec<Rule>, EditError> {
+    let path = path(boot, RULES);
+    let text = boot.files.get(&path).map(Content::text).unwrap_or_default();
+    udev_rules::parse(Source::new(&path, &text))
+}
+
+/// The steps to what is wanted. `program` is what the unit runs: this very
+/// program, with its options.
+///
+/// # Errors
+///
+/// Where a file that has to be changed is not understood.
+pub fn persist(
+    snapshot: &Snapshot,
+    boot: &Boot,
+    change: Change<'_>,
+    program: &str,
+) -> Result<Preparation, EditError> {
+    let before = rules(boot)?;
+    let after = changed(snapshot, &before, change);
+    let mut preparation = Preparation::default();
+    if after == before {
+        return Ok(preparation);
+    }
+    let text = udev_rules::file(&after);
+    let mut write = |name: &str, to: Option<String>| {
+        let path = path(boot, name);
+        let from = boot.files.get(&path).cloned();
+        let to = to.map(|text| Content::from(&text[..]));
+        if from != to {
+            preparation.steps.push(Step::WriteFile { path, from, to });
+        }
+    };
+    let modules = modules(snapshot, &after);
+    let some = |text: String| (!after.is_empty()).then_some(text);
+    write(RULES, text.clone());
+    let generator = image::generator(boot);
+    if let Some((name, text)) = generator.and_then(|known| of_generator(known, boot, &modules)) {
+        write(name, some(text));
+    }
+    write(UNIT, some(unit(boot, program)));
+    write(WANTS, some(wants()));
+    let files = text.map(|text| (path(boot, RULES), Content::from(&text[..])));
+    let contents =
+        Contents { with: modules, files: files.into_iter().collect(), ..Contents::default() };
+    let images = image::images(snapshot, boot, &contents);
+    preparation.steps.extend(images.into_iter().map(Step::Remake));
+    if generator.is_none() {
+        preparation.by_hand.push(format!(
+            "put {} and vfio-pci into the initramfs, if there is one: what drives a device there is faster than a rule that comes later, and has to be unbound again",
+            path(boot, RULES)
+        ));
+    }
+    Ok(preparation)
+}
+
+fn path(boot: &Boot, name: &str) -> String {
+    format!("{}/{name}", boot.configuration)
+}
+
+fn changed(snapshot: &Snapshot, before: &[Rule], change: Change<'_>) -> Vec<Rule> {
+    let (Change::Persist { functions, .. } | Change::Forget { functions }) = change;
+    let named: Vec<&Function> = functions.iter().filter_map(|bdf| snapshot.get(*bdf)).collect();
+    let stays = |rule: &&Rule| {
+        let about = named.iter().any(|function| rule.is_about(function));
+        // Of a device that is gone, the address is all that is left.
+        let gone = functions.contains(&rule.seen) && snapshot.get(rule.seen).is_none();
+        !about && !gone
+    };
+    let mut after: Vec<Rule> = before.iter().filter(stays).cloned().collect();
+    if let Change::Persist { driver, .. } = change {
+        let rules = named.iter().filter_map(|function| Rule::of(function, driver));
+        after.extend(rules.map(|rule| told_apart(snapshot, rule)));
+        after.sort_by_key(|rule| rule.seen);
+    }
+    after
+}
+
+/// Virtual functions may differ in nothing but their bus.
+fn told_apart(snapshot: &Snapshot, mut rule: Rule) -> Rule {
+    let mut alike = snapshot.functions.values().filter(|function| rule.is_about(function));
+    rule.only_there = alike.any(|function| function.bdf != rule.seen);
+    rule
+}
+
+/// The modules that must be in the initramfs; what is built in is there anyway.
+fn modules(snapshot: &Snapshot, rules: &[Rule]) -> Vec<String> {
+    let mut modules: Vec<String> = Vec::new();
+    for rule in rules {
+        let module = module_of(&rule.driver).replace('-', "_");
+        let built_in = snapshot.machine.guest_driver(&rule.driver).is(&ModuleState::BuiltIn);
+        if !built_in && !modules.contains(&module) {
+            modules.push(module);
+        }
+    }
+    modules
+}
+
+/// What puts the rule and the drivers into images.
+fn of_generator(
+    generator: Generator,
+    boot: &Boot,
+    modules: &[String],
+) -> Option<(&'static str, String)> {
+    let (rules, modules) = (path(boot, RULES), modules.join(" "));
+    let mut text = String::from("# Made by `passthru bind --persist`.\n");
+    let name = match generator {
+        Generator::InitramfsTools => {
+            text.insert_str(0, "#!/bin/sh\n");
+            text += "if [ \"$1\" = prereqs ]; then exit 0; fi\n";
+            text += ". /usr/share/initramfs-tools/hook-functions\n";
+            // 1: another hook has copied it.
+            let _ = writeln!(text, "copy_file rule {rules} || [ $? = 1 ]");
+            if !modules.is_empty() {
+                let _ = writeln!(text, "manual_add_modules {modules}");
+            }
+            HOOK
+        }
+        Generator::Dracut => {
+            let _ = writeln!(text, "install_items+=\" {rules} \"");
+            if !modules.is_empty() {
+                let _ = writeln!(text, "add_drivers+=\" {modules} \"");
+            }
+            DRACUT
+        }
+        Generator::Mkinitcpio => {
+            let _ = writeln!(text, "FILES+=({rules})");
+            if !modules.is_empty() {
+                let _ = writeln!(text, "MODULES+=({modules})");
+            }
+            MKINITCPIO
+        }
+        Generator::Booster => return None,
+    };
+    Some((name, text))
+}
+
+/// Before whoever might want the devices, and after the modules are loaded.
+fn unit(boot: &Boot, program: &str) -> String {
+    format!(
+        "# Made by `passthru bind --persist`.
+[Unit]
+Description=Devices that are kept for guests
+Documentation=man:passthru-bind(1)
+After=systemd-modules-load.service systemd-udev-settle.service
+Before=display-manager.service libvirtd.service virtqemud.service libvirt-guests.service
+ConditionPathExists={}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={program} bind --persisted
+",
+        path(boot, RULES)
+    )
+}
+
+fn wants() -> String {
+    "# Made by `passthru bind --persist`.\n[Unit]\nWants=passthru-bindings.service\n".to_owned()
+}
