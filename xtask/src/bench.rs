@@ -5,6 +5,7 @@
 //! after round, and medians are compared.
 
 mod bind;
+mod check;
 mod first_line;
 mod initramfs;
 mod list;
@@ -38,6 +39,8 @@ pub struct Args {
 enum Part {
     /// `passthru list` against lspci, on made trees
     List,
+    /// `passthru check` against a bare read of the same files, on made trees
+    Check,
     /// `passthru bind` and `release` against bare writes and driverctl, in a lab host
     Bind,
     /// `passthru run` against QEMU by hand, in a lab host
@@ -51,6 +54,7 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Self::List => "list",
+            Self::Check => "check",
             Self::Bind => "bind",
             Self::Run => "run",
             Self::Initramfs => "initramfs",
@@ -60,6 +64,7 @@ impl Part {
     fn table(self, rounds: Option<usize>) -> anyhow::Result<String> {
         match self {
             Self::List => list::table(rounds),
+            Self::Check => check::table(rounds),
             Self::Bind => bind::table(rounds),
             Self::Run => first_line::table(rounds),
             Self::Initramfs => initramfs::table(rounds),

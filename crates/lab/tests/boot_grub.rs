@@ -15,9 +15,8 @@ const TWIN: &str = "0000:05:00.0";
 const SCENARIOS: &[Scenario] = &[
     ("the_iommu_is_off", boot::the_iommu_is_off),
     ("the_menu_is_what_update_grub_makes", the_menu_is_what_update_grub_makes),
-    ("an_entry_is_booted_once", an_entry_is_booted_once),
+    ("once_and_of_two_of_a_kind_one_goes", once_and_of_two_of_a_kind_one_goes),
     ("prepared_and_taken_back", prepared_and_taken_back),
-    ("of_two_of_a_kind_one_goes_at_boot", of_two_of_a_kind_one_goes_at_boot),
 ];
 
 fn main() -> ExitCode {
@@ -31,25 +30,58 @@ fn the_menu_is_what_update_grub_makes(host: &Host) {
     host.sh("diff /root/first.cfg /boot/grub/grub.cfg >&2; rm /root/first.cfg");
 }
 
-/// An entry with other arguments, for one start: the next one is as before, whoever ends this one.
-fn an_entry_is_booted_once(host: &Host) {
-    let menu = || host.sh("sha256sum /boot/grub/grub.cfg; grub-editenv list");
-    let before = menu();
+/// An entry with other arguments, for one start: the next one is as before, whoever ends this one. Of two cards of a
+/// kind, whose driver is in the initramfs, one is with vfio-pci before its driver comes, by a rule that knows its place.
+fn once_and_of_two_of_a_kind_one_goes(host: &Host) {
+    const SOURCES: &str = "sha256sum /boot/grub/grub.cfg; cd /etc; find default initramfs-tools systemd/system udev \
+                           -type f | sort | xargs sha256sum";
+    let before = host.sh(SOURCES);
     let shown = host.ok("prepare --once --dry-run");
     assert!(shown.contains("+menuentry 'Debian GNU/Linux - passthru testing'"), "{shown}");
-    assert_eq!(menu(), before);
+    assert_eq!(host.sh(SOURCES), before);
     host.ok("prepare --once --yes");
     // Changed one's mind.
     host.ok("prepare --undo --yes");
-    assert_eq!(menu(), before);
+    assert_eq!((host.sh(SOURCES), host.sh("grub-editenv list")), (before.clone(), String::new()));
     host.ok("prepare --once --yes");
     host.reboot().unwrap();
     boot::has_groups(host);
+    one_of_two_goes(host);
+
     host.crash().unwrap();
     boot::the_iommu_is_off(host);
+    assert_eq!(host.driver(TWIN), "igb");
     host.ok("prepare --undo --yes");
-    assert_eq!(host.sh("sha256sum /boot/grub/grub.cfg"), before.lines().next().unwrap());
+    assert_eq!(host.sh(SOURCES), before);
     host.sh("modprobe vfio-pci");
+}
+
+fn one_of_two_goes(host: &Host) {
+    const RULE: &str = "etc/udev/rules.d/10-passthru.rules";
+    let in_image = || host.sh(&format!("lsinitramfs /boot/initrd.img-* | grep -c {RULE} || true"));
+    let refused = host.passthru(&format!("bind {TWIN} --persist"));
+    assert_eq!(refused.status, support::REFUSED, "nobody agreed: {refused:?}");
+    assert_eq!(host.driver(TWIN), "igb");
+    boot::slowly(host, &format!("passthru bind {TWIN} --persist --yes"));
+    assert_eq!((host.driver(TWIN), in_image()), ("vfio-pci".into(), "1".into()));
+    host.sh("grub-reboot passthru-testing");
+    host.reboot().unwrap();
+    assert_eq!((host.driver(TWIN), host.driver(IGB)), ("vfio-pci".into(), "igb".into()));
+    let had = format!("dmesg | grep -c 'igb {TWIN}' || true");
+    assert_eq!(host.sh(&had), "0", "its driver never had it");
+    host.until("systemctl is-active -q passthru-bindings.service");
+
+    // A driver that is built in has it before any rule is read.
+    let device = format!("/sys/bus/pci/devices/{TWIN}");
+    host.sh(&format!(
+        "echo {TWIN} >{device}/driver/unbind; echo >{device}/driver_override; echo {TWIN} >/sys/bus/pci/drivers_probe"
+    ));
+    assert_eq!(host.driver(TWIN), "igb");
+    host.sh("systemctl restart passthru-bindings.service");
+    assert_eq!(host.driver(TWIN), "vfio-pci");
+
+    boot::slowly(host, &format!("passthru release {TWIN} --forget --yes"));
+    assert_eq!((host.driver(TWIN), in_image()), ("igb".into(), "0".into()));
 }
 
 /// The whole way: nothing can be passed; the power fails in the middle of a preparation, and the host boots what it
@@ -100,50 +132,5 @@ fn prepared_and_taken_back(host: &Host) {
     assert_eq!(host.sh("sha256sum /boot/grub/grub.cfg /boot/initrd.img-*"), menu);
     host.reboot().unwrap();
     boot::the_iommu_is_off(host);
-    host.sh("modprobe vfio-pci");
-}
-
-/// Two cards of a kind, whose driver is in the initramfs: one is with vfio-pci before its driver comes, by a rule that
-/// knows its place; the other stays. What its driver was faster to take is bound later.
-fn of_two_of_a_kind_one_goes_at_boot(host: &Host) {
-    const SOURCES: &str = "cd /etc; find default initramfs-tools systemd/system udev -type f | sort | xargs sha256sum";
-    const RULE: &str = "etc/udev/rules.d/10-passthru.rules";
-    let in_image = || host.sh(&format!("lsinitramfs /boot/initrd.img-* | grep -c {RULE} || true"));
-    let before = host.sh(SOURCES);
-    boot::slowly(host, "passthru prepare --yes");
-    host.reboot().unwrap();
-    boot::has_groups(host);
-
-    let refused = host.passthru(&format!("bind {TWIN} --persist"));
-    assert_eq!(
-        (refused.status, host.driver(TWIN)),
-        (support::REFUSED, "igb".into()),
-        "nobody agreed: {refused:?}"
-    );
-    boot::slowly(host, &format!("passthru bind {TWIN} --persist --yes"));
-    assert_eq!((host.driver(TWIN), in_image()), ("vfio-pci".into(), "1".into()));
-    host.reboot().unwrap();
-    assert_eq!((host.driver(TWIN), host.driver(IGB)), ("vfio-pci".into(), "igb".into()));
-    assert_eq!(
-        host.sh(&format!("dmesg | grep -c 'igb {TWIN}' || true")),
-        "0",
-        "its driver never had it"
-    );
-    host.until("systemctl is-active -q passthru-bindings.service");
-
-    // A driver that is built in has it before any rule is read.
-    let sysfs = format!("/sys/bus/pci/devices/{TWIN}");
-    host.sh(&format!("echo {TWIN} >{sysfs}/driver/unbind; echo >{sysfs}/driver_override; echo {TWIN} >/sys/bus/pci/drivers_probe"));
-    assert_eq!(host.driver(TWIN), "igb");
-    host.sh("systemctl restart passthru-bindings.service");
-    assert_eq!(host.driver(TWIN), "vfio-pci");
-
-    boot::slowly(host, &format!("passthru release {TWIN} --forget --yes"));
-    assert_eq!((host.driver(TWIN), in_image()), ("igb".into(), "0".into()));
-    boot::slowly(host, "passthru prepare --undo --yes");
-    assert_eq!(host.sh(SOURCES), before);
-    host.reboot().unwrap();
-    boot::the_iommu_is_off(host);
-    assert_eq!(host.driver(TWIN), "igb");
     host.sh("modprobe vfio-pci");
 }

@@ -89,7 +89,7 @@ fn row(count: usize, rounds: usize) -> anyhow::Result<Row> {
 }
 
 /// A made tree with the names beside it, so that both sides read the same file.
-fn tree(count: usize) -> anyhow::Result<TempDir> {
+pub fn tree(count: usize) -> anyhow::Result<TempDir> {
     let folder = lab::places::target().join("bench");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let tree = TempDir::with_prefix_in(format!("{count}-"), &folder).context("temporary folder")?;
