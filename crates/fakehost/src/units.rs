@@ -98,7 +98,24 @@ impl Machine {
         behind.iter().for_each(|unit| self.start(unit));
     }
 
+    /// A unit that a drop-in file has a condition for which is not met is passed
+    /// over, without an error (systemd.unit(5)). Of the conditions only
+    /// `ConditionPathExists=!PATH` is known here.
+    fn is_passed_over(&self, unit: &str) -> bool {
+        let folder = format!("etc/systemd/system/{unit}.d");
+        let names = self.tree.names(&folder).into_iter().filter(|name| name.ends_with(".conf"));
+        let mut texts = names.filter_map(|name| self.tree.text(format!("{folder}/{name}")));
+        texts.any(|text| {
+            let mut lines =
+                text.lines().filter_map(|line| line.strip_prefix("ConditionPathExists=!/"));
+            lines.any(|path| self.tree.exists(path))
+        })
+    }
+
     fn start(&mut self, unit: &str) {
+        if self.is_passed_over(unit) {
+            return;
+        }
         if self.units.insert(unit.to_owned(), true) == Some(true) {
             return;
         }
