@@ -75,12 +75,88 @@ pub fn chosen(text: &str) -> Result<String, Why> {
 /// (`Driver`) or for what it finds (`MatchDriver`; xorg.conf(5)).
 pub fn xorg_names(text: &str, driver: &str) -> bool {
     text.lines().any(|line| {
-        let line = line.trim_start().to_lowercase();
-        let Some((key, value)) = line.split_once(char::is_whitespace) else { return false };
-        let names = |value: &str| {
-            value.trim().trim_matches('"').split(['|', '-']).any(|word| word == driver)
+        let (key, value) = xorg_line(line);
+        NAMING.contains(&key.as_str()) && is_named(&value, driver)
+    })
+}
+
+/// Entries that name a driver.
+const NAMING: &[&str] = &["driver", "matchdriver"];
+/// Sections that are there for a card, and mean nothing without it.
+const OF_CARDS: &[&str] = &[
+    "device",
+    "dri",
+    "extensions",
+    "files",
+    "inputdevice",
+    "modes",
+    "module",
+    "monitor",
+    "outputclass",
+    "screen",
+    "serverflags",
+    "serverlayout",
+];
+/// Drivers of the keyboard and mouse that card makers' programs write down (`nvidia-xconfig`).
+const PLAIN_INPUT: &[&str] = &["kbd", "keyboard", "mouse"];
+
+/// Whether configuration of the X server is about cards of this driver and
+/// nothing else, so that nobody misses it without them: each card in it is
+/// this driver's, and no keyboard or pointer is set up in it.
+pub fn xorg_is_only(text: &str, driver: &str) -> bool {
+    let mut section: Option<(String, bool)> = None;
+    let mut any = false;
+    for (key, value) in text.lines().map(xorg_line) {
+        let fits = match (key.as_str(), &mut section) {
+            ("", _) => true,
+            ("section", open @ None) => {
+                let known = OF_CARDS.contains(&value.as_str());
+                *open = Some((value, false));
+                known
+            }
+            ("endsection", open @ Some(_)) => {
+                let (name, named) = open.take().unwrap_or_default();
+                any |= named;
+                named || !["device", "outputclass"].contains(&name.as_str())
+            }
+            (key, Some((name, _))) if name == "inputdevice" => match key {
+                "driver" => PLAIN_INPUT.contains(&value.as_str()),
+                key => key != "option" || !value.starts_with("xkb"),
+            },
+            (key, Some((_, named))) if NAMING.contains(&key) => {
+                *named = is_named(&value, driver);
+                *named
+            }
+            (_, Some(_)) => true,
+            (_, None) => false,
         };
-        ["driver", "matchdriver"].contains(&key) && names(value)
+        if !fits {
+            return false;
+        }
+    }
+    any && section.is_none()
+}
+
+/// The keyword of a line, and what follows it without its quotes, both in
+/// small letters; nothing of a comment.
+fn xorg_line(line: &str) -> (String, String) {
+    let line = line.split('#').next().unwrap_or_default().trim().to_lowercase();
+    let (key, value) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
+    (key.to_owned(), value.trim().trim_matches('"').to_owned())
+}
+
+/// Whether a driver is among those that an entry names (`nvidia-drm`, `nvidia|nouveau`).
+fn is_named(value: &str, driver: &str) -> bool {
+    value.split(['|', '-']).any(|word| word == driver)
+}
+
+/// The number of a group (group(5)).
+pub fn group(text: &str, name: &str) -> Option<u32> {
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let found = fields.next() == Some(name);
+        let number = fields.nth(1)?.parse().ok()?;
+        found.then_some(number)
     })
 }
 
@@ -136,5 +212,47 @@ mod tests {
         let class = "Section \"OutputClass\"\n  MatchDriver \"nvidia-drm\"\n  Driver \"nvidia\"\nEndSection\n";
         assert!(xorg_names(class, "nvidia"));
         assert!(!xorg_names("# Driver \"nvidia\"\nDriver \"modesetting\"\n", "nvidia"));
+    }
+
+    #[test]
+    fn what_x11_is_told_of_one_driver_alone() {
+        let device =
+            "Section \"Device\"\n Identifier \"a\"\n Driver \"nvidia\" # mine\nEndSection\n";
+        let class =
+            "section \"outputclass\"\nMatchDriver \"nvidia-drm\"\nModulePath \"/x\"\nendsection\n";
+        let input = "Section \"InputDevice\"\nDriver \"kbd\"\nEndSection\n";
+        let layout =
+            "Section \"InputDevice\"\nDriver \"kbd\"\nOption \"XkbLayout\" \"de\"\nEndSection\n";
+        let other = "Section \"Device\"\n Driver \"modesetting\"\nEndSection\n";
+        let unnamed = "Section \"Device\"\n BusID \"PCI:1:0:0\"\nEndSection\n";
+        let pointer = "Section \"InputClass\"\n Driver \"libinput\"\nEndSection\n";
+        let mixed =
+            "Section \"OutputClass\"\nMatchDriver \"i915\"\nDriver \"nvidia\"\nEndSection\n";
+        let monitor = "Section \"Monitor\"\n Identifier \"m\"\nEndSection\n";
+        for (text, want) in [
+            (device.to_owned(), true),
+            (class.to_owned(), true),
+            (format!("# nvidia-xconfig\n\n{input}{monitor}{device}{class}"), true),
+            (format!("{device}{layout}"), false),
+            (format!("{device}{other}"), false),
+            (format!("{device}{unnamed}"), false),
+            (format!("{pointer}{device}"), false),
+            (mixed.to_owned(), false),
+            (monitor.to_owned(), false),
+            ("Driver \"nvidia\"\n".to_owned(), false),
+            (device.replace("EndSection", ""), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(xorg_is_only(&text, "nvidia"), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn groups() {
+        let text = "root:x:0:\n# kvm:x:1:\nkvm:x:104:me,you\nhalf:x\nbad:x:y:\n";
+        assert_eq!(group(text, "kvm"), Some(104));
+        for name in ["me", "half", "bad", "", "kv"] {
+            assert_eq!(group(text, name), None, "{name}");
+        }
     }
 }
