@@ -671,12 +671,24 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__prepare)
-            opts="-y -v -h --once --undo --changed --yes --dry-run --root --machine --state --json --deadline --verbose --help"
+            opts="-y -v -h --once --hugepages --hugepage-size --group --undo --changed --yes --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --hugepages)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hugepage-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --changed)
                     COMPREPLY=($(compgen -W "keep put-back" -- "${cur}"))
                     return 0

@@ -35,7 +35,7 @@ complete -c passthru -n "__fish_passthru_needs_command" -s V -l version -d 'Prin
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "list" -d 'List the devices: group, driver, and whether they can be passed through'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "show" -d 'Show one device, whole: what it is, where it is, who uses it, can it go'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "check" -d 'Check whether this host is ready for guests with devices, and say what is missing'
-complete -c passthru -n "__fish_passthru_needs_command" -f -a "prepare" -d 'Make this host ready for guests with devices: boot arguments, modules, initramfs'
+complete -c passthru -n "__fish_passthru_needs_command" -f -a "prepare" -d 'Make this host ready for guests with devices: boot arguments, modules, initramfs, services'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "device" -d 'Names for devices'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "bind" -d 'Move devices, with their whole IOMMU groups, to vfio-pci'
 complete -c passthru -n "__fish_passthru_needs_command" -f -a "release" -d 'Give devices, with their whole IOMMU groups, back to their host drivers'
@@ -71,6 +71,9 @@ complete -c passthru -n "__fish_passthru_using_subcommand check" -l deadline -d 
 complete -c passthru -n "__fish_passthru_using_subcommand check" -l json -d 'Print JSON, errors included'
 complete -c passthru -n "__fish_passthru_using_subcommand check" -s v -l verbose -d 'Say more about what is done'
 complete -c passthru -n "__fish_passthru_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l hugepages -d 'Reserve so much memory as hugepages at boot, as in 64G' -r
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l hugepage-size -d 'The size of one hugepage, as in 2M or 1G; without it, the largest that fits' -r
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l group -d 'Let members of this group use devices that are bound: the nodes of VFIO are theirs, and they may lock a guest\'s memory' -r
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l changed -d 'What becomes of files that somebody changed since, with --undo' -r -f -a "keep\t'They stay as they are'
 put-back\t'They get back what they had before the preparation; the changes are lost'"
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l root -d 'Look at the machine whose tree is below DIR' -r -F

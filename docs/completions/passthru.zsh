@@ -83,6 +83,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (prepare)
 _arguments "${_arguments_options[@]}" : \
+'(--undo)--hugepages=[Reserve so much memory as hugepages at boot, as in 64G]:SIZE:_default' \
+'--hugepage-size=[The size of one hugepage, as in 2M or 1G; without it, the largest that fits]:SIZE:_default' \
+'(--undo --once)--group=[Let members of this group use devices that are bound\: the nodes of VFIO are theirs, and they may lock a guest'\''s memory]:NAME:_default' \
 '--changed=[What becomes of files that somebody changed since, with --undo]:WHAT:((keep\:"They stay as they are"
 put-back\:"They get back what they had before the preparation; the changes are lost"))' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
@@ -471,7 +474,7 @@ _passthru_commands() {
 'list:List the devices\: group, driver, and whether they can be passed through' \
 'show:Show one device, whole\: what it is, where it is, who uses it, can it go' \
 'check:Check whether this host is ready for guests with devices, and say what is missing' \
-'prepare:Make this host ready for guests with devices\: boot arguments, modules, initramfs' \
+'prepare:Make this host ready for guests with devices\: boot arguments, modules, initramfs, services' \
 'device:Names for devices' \
 'bind:Move devices, with their whole IOMMU groups, to vfio-pci' \
 'release:Give devices, with their whole IOMMU groups, back to their host drivers' \

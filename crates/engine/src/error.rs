@@ -15,6 +15,7 @@ use host::apply::{ApplyError, Doubt};
 use hypervisors::ControlError;
 use model::boot::source::EditError;
 use model::plan::Refusal;
+use model::plan::prepare::{NoGroup, NoHugepages};
 use model::port::RunError;
 use model::{Bdf, Reason, Step};
 use thiserror::Error;
@@ -50,6 +51,11 @@ pub enum Error {
     /// A file of the configuration that is not understood; nothing was changed.
     #[error(transparent)]
     Unedited(Box<EditError>),
+    /// What was asked for cannot be had; nothing was changed.
+    #[error(transparent)]
+    NoHugepages(Box<NoHugepages>),
+    #[error(transparent)]
+    NoGroup(Box<NoGroup>),
 
     #[error("another passthru is at work{}", holder(pid, verb))]
     Busy { path: PathBuf, pid: Option<u32>, verb: Option<String> },

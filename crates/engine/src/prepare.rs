@@ -13,7 +13,7 @@ use model::Step;
 use model::boot::source::EditError;
 use model::check::{self, Checked, Subject};
 use model::file::Content;
-use model::plan::prepare::{Preparation, once, prepare};
+use model::plan::prepare::{Asked, Group, Hugepages, Preparation, Unplanned, once, prepare};
 use model::step::Undo;
 
 use crate::Engine;
@@ -23,6 +23,17 @@ use crate::store::{Mark, PlanRow, StepRow, StepState, Store, Verb};
 use crate::transaction::{Work, back};
 use crate::turn::Turn;
 
+/// What to make the host ready for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PrepareRequest {
+    /// Addresses, registered names, or `vendor:device`.
+    pub devices: Vec<String>,
+    pub lasting: Lasting,
+    pub hugepages: Option<Hugepages>,
+    /// The name of a group whose members may run guests with devices.
+    pub group: Option<String>,
+}
+
 /// What a preparation would do, and the checks that it comes from.
 #[derive(Debug)]
 pub struct Planned {
@@ -31,8 +42,9 @@ pub struct Planned {
 }
 
 /// How long a preparation lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Lasting {
+    #[default]
     ForGood,
     /// For one start of the kernel, by an entry of the boot menu of its own.
     Once,
@@ -67,19 +79,25 @@ pub enum OnChanged {
 
 impl Engine {
     /// What [`prepare`](Self::prepare) would do, for good or for one start.
-    pub fn plan_prepare(&self, devices: &[String], lasting: Lasting) -> Result<Planned, Error> {
+    pub fn plan_prepare(&mut self, request: &PrepareRequest) -> Result<Planned, Error> {
         let snapshot = self.observe();
         let registered = self.registered()?;
-        let named = devices.iter().map(|text| crate::resolve(text, &snapshot, &registered));
+        let named = request.devices.iter().map(|text| crate::resolve(text, &snapshot, &registered));
         let devices = named.collect::<Result<Vec<_>, Error>>()?;
         let setup = self.setup(&snapshot, &devices);
         let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
         let checked = check::check(&subject);
         let boot = host::setup::boot(&self.root);
-        let preparation = match lasting {
-            Lasting::ForGood => prepare(&subject, &checked, &boot)?,
-            Lasting::Once => once(&subject, &checked, &boot)?,
+        let group = request.group.clone().map(|name| {
+            let number = host::setup::group(&self.root, &name).into();
+            Group { name, number }
+        });
+        let asked = Asked { hugepages: request.hugepages, group };
+        let mut preparation = match request.lasting {
+            Lasting::ForGood => prepare(&subject, &checked, &boot, &asked)?,
+            Lasting::Once => once(&subject, &checked, &boot, &asked)?,
         };
+        self.stop_in_order(&mut preparation.steps);
         Ok(Planned { checked, preparation })
     }
 
@@ -206,6 +224,16 @@ impl Turn<'_> {
             }
         }
         self.undo_plan(plan, rows)
+    }
+}
+
+impl From<Unplanned> for Error {
+    fn from(error: Unplanned) -> Self {
+        match error {
+            Unplanned::Edit(error) => error.into(),
+            Unplanned::Hugepages(error) => Self::NoHugepages(Box::new(error)),
+            Unplanned::Group(error) => Self::NoGroup(Box::new(error)),
+        }
     }
 }
 

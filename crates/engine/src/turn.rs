@@ -97,19 +97,27 @@ impl Engine {
         reasons: Vec<Reason>,
     ) -> Result<Plan, Refusal> {
         let mut plan = plan_with(snapshot, &Intent::Bind(intent.clone()), reasons)?;
+        let others = self.stop_in_order(&mut plan.steps);
+        plan.notes.extend(others.iter().map(|unit| goes_down_too(unit)));
+        Ok(plan)
+    }
+
+    /// Has each unit that steps stop, which stand together, behind those that
+    /// go down with it, and says which those are.
+    pub(crate) fn stop_in_order(&mut self, steps: &mut Vec<Step>) -> Vec<String> {
         let stopped = |step: &Step| match step {
             Step::StopUnit { unit, .. } => Some(unit.clone()),
             _ => None,
         };
-        let Some(first) = plan.steps.iter().position(|step| stopped(step).is_some()) else {
-            return Ok(plan);
+        let Some(first) = steps.iter().position(|step| stopped(step).is_some()) else {
+            return Vec::new();
         };
-        let asked: Vec<String> = plan.steps.iter().filter_map(stopped).collect();
-        let steps = self.applier.stop_order(&asked);
-        let others = steps.iter().filter_map(stopped).filter(|unit| !asked.contains(unit));
-        plan.notes.extend(others.map(|unit| goes_down_too(&unit)));
-        plan.steps.splice(first..first + asked.len(), steps);
-        Ok(plan)
+        let asked: Vec<String> = steps.iter().filter_map(stopped).collect();
+        let ordered = self.applier.stop_order(&asked);
+        let others = ordered.iter().filter_map(stopped).filter(|unit| !asked.contains(unit));
+        let others = others.collect();
+        steps.splice(first..first + asked.len(), ordered);
+        others
     }
 }
 

@@ -10,8 +10,11 @@ mod modules;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use model::check::NVIDIA;
 use model::parse::machine::processor_arch;
-use model::parse::setup::{chosen, os_release, processor, remapped, xorg_names};
+use model::parse::setup::{
+    chosen, group as group_number, os_release, processor, remapped, xorg_names,
+};
 use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup, Smt};
 use model::{Bdf, Fact, Snapshot, Why};
 
@@ -41,9 +44,6 @@ pub(crate) const SCREEN_UNITS: &[&str] = &[
     "xdm.service",
     "xrdp.service",
 ];
-/// The driver whose configuration makes the X server take cards of the host.
-const XORG_DRIVER: &str = "nvidia";
-
 /// Look at how the host is set up. What only programs can say of themselves
 /// is [`NotObserved`](Why::NotObserved).
 pub fn setup(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Setup {
@@ -73,6 +73,16 @@ pub fn setup(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Setup {
             .map(|text| text.trim().split(',').map(str::to_owned).collect())
             .into(),
     }
+}
+
+/// The number of a group of the machine's own (group(5)); those of a
+/// directory on the network are not there when devices come up.
+///
+/// # Errors
+///
+/// Where the groups cannot be read.
+pub fn group(root: &Root, name: &str) -> Result<Option<u32>, Why> {
+    text(root, &root.groups()).map(|text| group_number(&text, name))
 }
 
 /// A file's text. That a recording lacks it says nothing about its machine.
@@ -186,27 +196,28 @@ fn services(root: &Root) -> Fact<Vec<String>> {
     active.map(|unit| (*unit).to_owned()).collect::<Vec<_>>().into()
 }
 
+/// Files of the X server's configuration, by their path on that machine.
 fn xorg(root: &Root) -> Fact<Vec<String>> {
     let mut found = BTreeSet::new();
-    let mut look = |path: &Path| -> Result<(), Why> {
-        match text(root, path) {
-            Ok(text) if xorg_names(&text, XORG_DRIVER) => {
-                found.insert(root.shown(path));
+    let mut look = |path: String| -> Result<(), Why> {
+        match text(root, &root.at(&path)) {
+            Ok(text) if xorg_names(&text, NVIDIA) => {
+                found.insert(path);
                 Ok(())
             }
             Ok(_) | Err(Why::NotProvided | Why::NotRecorded) => Ok(()),
             Err(why) => Err(why),
         }
     };
-    let result = root.xorg_folders().iter().try_for_each(|folder| {
-        let names = match read::names(folder) {
+    let result = Root::xorg_folders().iter().try_for_each(|folder| {
+        let names = match read::names(&root.at(folder)) {
             Err(Why::NotProvided) => return Ok(()),
             names => names?,
         };
         let named = names.iter().filter(|name| name.ends_with(".conf"));
-        named.map(|name| folder.join(name)).try_for_each(|path| look(&path))
+        named.map(|name| format!("{folder}/{name}")).try_for_each(&mut look)
     });
-    match result.and_then(|()| look(&root.xorg_file())) {
+    match result.and_then(|()| look(Root::xorg_file().to_owned())) {
         Ok(()) => found.into_iter().collect::<Vec<_>>().into(),
         Err(why) => Fact::Unknown(why),
     }

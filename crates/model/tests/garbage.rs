@@ -20,6 +20,8 @@ const SAMPLES: &[&str] = &[
     "none [integrity] confidentiality\n",
     "  0: 1 IR-PCI-MSI 0-edge x\n",
     "MatchDriver \"nvidia-drm\"\n",
+    "Section \"Device\"\nDriver \"nvidia\"\nEndSection\n",
+    "kvm:x:104:me,you\n",
     "alias pci:v000010DEd*sv*sd*bc03sc*i* nouveau\n",
     "pci:v000010DEd00002204sv00001458sd0000403Bbc03sc00i00\n",
     "0x00000000fb000000 0x00000000fbffffff 0x0000000000040200\n",
@@ -148,6 +150,7 @@ proptest! {
     fn setups(text in garbage(), other in garbage()) {
         let _ = (setup::os_release(&text), setup::processor(&text), setup::remapped(&text));
         let _ = (setup::chosen(&text), setup::xorg_names(&text, "nvidia"));
+        let _ = (setup::xorg_is_only(&text, "nvidia"), setup::group(&text, "kvm"));
         let _ = (modalias::claims(&text, &other), modalias::claims(&format!("alias {text}"), &text));
     }
 

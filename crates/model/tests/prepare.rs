@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[path = "prepare/asked.rs"]
+mod asked;
+#[path = "prepare/screens.rs"]
+mod screens;
 mod shapes;
 
 use insta::assert_snapshot;
 use model::boot::cmdline::Change;
 use model::check::{self, Subject};
 use model::file::Content;
-use model::plan::prepare::{Preparation, prepare};
+use model::plan::prepare::{Asked, Preparation, Unplanned, prepare};
 use model::setup::Setup;
 use model::setup::boot::{Boot, Format, Generator, Loader, Menu};
 use model::{Bdf, Fact, Snapshot, Why};
@@ -39,7 +43,18 @@ fn debian(settings: &str) -> Boot {
 
 fn planned(snapshot: &Snapshot, setup: &Setup, devices: &[Bdf], boot: &Boot) -> Preparation {
     let subject = Subject { snapshot, setup, devices };
-    prepare(&subject, &check::check(&subject), boot).unwrap()
+    prepare(&subject, &check::check(&subject), boot, &Asked::default()).unwrap()
+}
+
+/// What is asked for beyond the checks, of a host that needs nothing else.
+fn asked(
+    snapshot: &Snapshot,
+    setup: &Setup,
+    boot: &Boot,
+    asked: &Asked,
+) -> Result<Preparation, Unplanned> {
+    let subject = Subject { snapshot, setup, devices: &[] };
+    prepare(&subject, &check::check(&subject), boot, asked)
 }
 
 /// Steps with their diffs, and what is left to a person.
@@ -151,7 +166,9 @@ fn boosters_image_is_left_to_a_person() {
     let card = consumer_card().driver("0000:01:00.0", "nouveau");
     let boot = Boot { generator: Some(Generator::Booster).into(), ..debian("") };
     let plan = planned(&card.0, &ready(), &[bdf("0000:01:00.0")], &boot);
-    assert_eq!(plan.steps.len(), 1, "{}", shown(&plan));
+    // The kernel refuses what modprobe in the image does not know of.
+    let text = shown(&plan);
+    assert!(text.contains("+GRUB_CMDLINE_LINUX_DEFAULT=\"module_blacklist=nouveau\"\n"), "{text}");
     assert!(plan.by_hand[0].contains("initramfs anew"), "{:?}", plan.by_hand);
 }
 
@@ -182,7 +199,7 @@ fn what_is_not_known_is_left_to_a_person() {
     let setup = Setup { cmdline: "amd_iommu=off".to_owned().into(), ..ready() };
     let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &[] };
     let boot = debian("GRUB_CMDLINE_LINUX_DEFAULT=\"$(cat args)\"\n");
-    let error = prepare(&subject, &check::check(&subject), &boot).unwrap_err();
+    let error = prepare(&subject, &check::check(&subject), &boot, &Asked::default()).unwrap_err();
     assert!(error.to_string().starts_with("`/etc/default/grub`, line 1"), "{error}");
 }
 

@@ -10,7 +10,7 @@ use model::boot::source::Source;
 use model::boot::{bls, grub_cfg};
 use model::check::{self, Subject};
 use model::file::Content;
-use model::plan::prepare::{Preparation, once, prepare};
+use model::plan::prepare::{Asked, Preparation, once, prepare};
 use model::setup::boot::{Boot, Chooser, Format, Generator, Loader, Menu};
 use model::setup::{Setup, Smt};
 use model::step::Once;
@@ -63,7 +63,7 @@ fn petitboot(menu: &str) -> Boot {
 
 fn planned(snapshot: &Snapshot, setup: &Setup, devices: &[Bdf], boot: &Boot) -> Preparation {
     let subject = Subject { snapshot, setup, devices };
-    once(&subject, &check::check(&subject), boot).unwrap()
+    once(&subject, &check::check(&subject), boot, &Asked::default()).unwrap()
 }
 
 fn shown(preparation: &Preparation) -> String {
@@ -180,7 +180,7 @@ fn an_entry_of_its_own_for_systemd_boot() {
     let card = consumer_card().driver("0000:01:00.0", "nouveau").0;
     let (devices, setup) = ([bdf("0000:01:00.0")], ready());
     let subject = Subject { snapshot: &card, setup: &setup, devices: &devices };
-    let plan = prepare(&subject, &check::check(&subject), &boot).unwrap();
+    let plan = prepare(&subject, &check::check(&subject), &boot, &Asked::default()).unwrap();
     let old = plan.steps.iter().find(|step| step.to_string().contains("passthru-old-image"));
     assert!(
         old.unwrap().diff().contains("+initrd /debian/.initrd.img-6.12.passthru-old\n"),
@@ -198,7 +198,7 @@ fn the_old_image_is_offered_by_grub() {
     let card = consumer_card().driver("0000:01:00.0", "nouveau").0;
     let (devices, setup) = ([bdf("0000:01:00.0")], ready());
     let subject = Subject { snapshot: &card, setup: &setup, devices: &devices };
-    let plan = prepare(&subject, &check::check(&subject), &boot).unwrap();
+    let plan = prepare(&subject, &check::check(&subject), &boot, &Asked::default()).unwrap();
     assert_snapshot!("old_image", shown(&plan));
 }
 

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use engine::prepare::{Lasting, OnChanged, WayBack};
+use engine::prepare::{Lasting, OnChanged, PrepareRequest, WayBack};
 use model::file;
+use model::plan::prepare::Hugepages;
 use serde::Serialize;
 
 use super::files::{StepJson, agreed, show, steps, write_diff, write_steps};
@@ -13,11 +14,14 @@ use crate::context::Context;
 use crate::device;
 use crate::error::Error;
 use crate::output::{HEADING, json, print};
+use crate::size;
 
-/// Make this host ready for guests with devices: boot arguments, modules, initramfs
+/// Make this host ready for guests with devices: boot arguments, modules, initramfs, services
 ///
 /// What `passthru check` finds amiss, and can be mended by files of the
 /// configuration, is shown as a diff of every file, and done when you say so.
+/// Services that have nothing left but devices that go to guests are kept from
+/// starting at boot.
 /// Each file is kept as it was. What only a person can do is listed. --undo
 /// puts everything back; a preparation that was cut off is taken back by
 /// whatever verb comes next.
@@ -34,6 +38,19 @@ pub struct Prepare {
     /// cannot be told (Petitboot), choose the entry in its menu.
     #[arg(long, conflicts_with = "undo")]
     once: bool,
+
+    /// Reserve so much memory as hugepages at boot, as in 64G
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, conflicts_with = "undo")]
+    hugepages: Option<u64>,
+
+    /// The size of one hugepage, as in 2M or 1G; without it, the largest that fits
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, requires = "hugepages")]
+    hugepage_size: Option<u64>,
+
+    /// Let members of this group use devices that are bound: the nodes of VFIO are
+    /// theirs, and they may lock a guest's memory
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["undo", "once"])]
+    group: Option<String>,
 
     /// Put back what all preparations changed
     #[arg(long)]
@@ -69,8 +86,14 @@ impl Prepare {
     }
 
     fn prepare(&self, cx: &Context) -> Result<(), Error> {
-        let lasting = if self.once { Lasting::Once } else { Lasting::ForGood };
-        let planned = cx.engine().plan_prepare(&self.devices, lasting)?;
+        let page = self.hugepage_size;
+        let request = PrepareRequest {
+            devices: self.devices.clone(),
+            lasting: if self.once { Lasting::Once } else { Lasting::ForGood },
+            hugepages: self.hugepages.map(|bytes| Hugepages { bytes, page }),
+            group: self.group.clone(),
+        };
+        let planned = cx.engine().plan_prepare(&request)?;
         let preparation = planned.preparation;
         if preparation.steps.is_empty() || self.change.dry_run {
             return show(cx, &preparation, self.change.dry_run);

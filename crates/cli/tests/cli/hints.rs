@@ -56,7 +56,7 @@ fn known(command: &Command, options: &mut BTreeSet<String>) {
 
 /// Options of other programs that hints name (`ppc64_cpu --smt=off`), or that
 /// files are written with (GRUB's `--id`).
-const OTHERS: &[&str] = &["id", "smt"];
+const OTHERS: &[&str] = &["id", "smt", "system"];
 
 #[test]
 fn options_and_verbs_in_texts_exist() {

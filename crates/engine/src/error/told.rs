@@ -7,6 +7,7 @@ use std::io;
 
 use super::{Error, Failure};
 use hypervisors::ControlError;
+use model::plan::prepare::{NoGroup, NoHugepages};
 
 use crate::store::InstanceState;
 
@@ -48,6 +49,8 @@ impl Error {
             Self::Command { .. } => "command_failed",
             Self::NotQemu { .. } => "not_qemu",
             Self::Unedited(_) => "not_understood",
+            Self::NoHugepages(_) => "no_hugepages",
+            Self::NoGroup(_) => "no_group",
             Self::Image { .. } => "image",
             Self::SocketPath { .. } => "socket_path",
             Self::InstanceExists(_) => "instance_exists",
@@ -73,6 +76,15 @@ impl Error {
             Self::AmbiguousDevice { .. } => "say which one by its address",
             Self::NameTaken(_) | Self::NotRegistered(_) => "`passthru device list` shows the names",
             Self::NoIdentity(_) => "`passthru show` says why",
+            Self::NoHugepages(error) => match **error {
+                NoHugepages::NotWhole { .. } => "--hugepage-size names a smaller size",
+                NoHugepages::TooMuch { .. } => "ask for less: what is reserved is lost to the host",
+                NoHugepages::Unknown(_) | NoHugepages::Size { .. } => "",
+            },
+            Self::NoGroup(error) => match **error {
+                NoGroup::Unknown(_) => "",
+                _ => "`groupadd --system NAME` makes one, `usermod -aG NAME USER` adds a user",
+            },
             Self::InstanceState { state: InstanceState::Running, .. } => {
                 "`passthru instance stop` ends it"
             }

@@ -11,5 +11,6 @@ mod gone;
 mod killed;
 mod names;
 mod persist;
+mod prepare;
 mod random;
 mod reset;

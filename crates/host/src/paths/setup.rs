@@ -46,13 +46,18 @@ impl Root {
     }
 
     /// Configuration of the X server, in the order in which it is read.
-    pub(crate) fn xorg_folders(&self) -> [PathBuf; 2] {
-        ["/usr/share/X11/xorg.conf.d", "/etc/X11/xorg.conf.d"].map(|path| self.at(path))
+    pub(crate) fn xorg_folders() -> [&'static str; 2] {
+        ["/usr/share/X11/xorg.conf.d", "/etc/X11/xorg.conf.d"]
     }
 
     /// The X server's one file of old.
-    pub(crate) fn xorg_file(&self) -> PathBuf {
-        self.at("/etc/X11/xorg.conf")
+    pub(crate) fn xorg_file() -> &'static str {
+        "/etc/X11/xorg.conf"
+    }
+
+    /// The groups of users (group(5)).
+    pub(crate) fn groups(&self) -> PathBuf {
+        self.at("/etc/group")
     }
 
     /// The folder of the host's configuration, as text: files are named by it in plans.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::host::Taker;
 use super::source::Found;
+use crate::paths::Root;
 use crate::setup::SCREEN_UNITS;
 
 impl Taker<'_> {
@@ -45,9 +46,10 @@ impl Taker<'_> {
     /// Which drivers the X server is told of, and nothing else.
     fn xorg(&mut self) {
         let root = self.source.root();
-        let mut files: Vec<String> = self.source.name(&root.xorg_file()).into_iter().collect();
-        for folder in root.xorg_folders() {
-            let Some(folder) = self.source.name(&folder) else { continue };
+        let file = root.at(Root::xorg_file());
+        let mut files: Vec<String> = self.source.name(&file).into_iter().collect();
+        for folder in Root::xorg_folders() {
+            let Some(folder) = self.source.name(&root.at(folder)) else { continue };
             let names = self.source.names(&folder).here().unwrap_or_default();
             let configs = names.iter().filter(|name| name.ends_with(".conf"));
             files.extend(configs.map(|name| format!("{folder}/{name}")));

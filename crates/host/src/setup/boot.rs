@@ -30,10 +30,14 @@ pub fn boot(root: &Root) -> Boot {
     let configuration = Root::configuration_text().to_owned();
     let mut files = BTreeMap::new();
     let loader = loader(root, &mut files);
-    let prepared =
-        [prepare::MODPROBE, prepare::LOAD, prepare::DRACUT, prepare::MKINITCPIO, prepare::SCRIPT];
-    for name in prepared.iter().chain(persist::FILES) {
+    for name in prepare::FILES.iter().chain(persist::FILES) {
         file(root, &format!("{configuration}/{name}"), &mut files);
+    }
+    for unit in super::SCREEN_UNITS {
+        file(root, &format!("{configuration}/{}", prepare::drop_in(unit)), &mut files);
+    }
+    for path in super::xorg(root).known().into_iter().flatten() {
+        file(root, path, &mut files);
     }
     let mut images = images(root);
     images.extend(images_of_entries(root, &loader, &files));

@@ -12,12 +12,15 @@ mod memory;
 mod programs;
 mod screens;
 
+use std::collections::BTreeSet;
 use std::fmt;
+
+pub use screens::{NVIDIA, Purpose};
 
 use crate::bdf::Bdf;
 use crate::boot::cmdline::Change;
 use crate::fact::Fact;
-use crate::function::Function;
+use crate::function::{Function, is_vfio_driver};
 use crate::setup::Setup;
 use crate::snapshot::Snapshot;
 
@@ -92,6 +95,10 @@ pub enum Remedy {
     Load(String),
     /// A driver of the host that is not to take devices.
     Keep { module: String },
+    /// A service that is not to run: stopped, and kept from starting at boot.
+    Stop { unit: String },
+    /// A file of the X server's configuration that is not to count.
+    SetAside { path: String },
     /// Simultaneous multithreading off, now and at every boot.
     SmtOff,
     /// What only a person can do.
@@ -170,6 +177,15 @@ impl<'a> Subject<'a> {
         all.into_iter()
     }
 
+    /// A function that stays with the host, of those for which this holds.
+    pub(crate) fn stays(&self, is: impl Fn(&Function) -> bool) -> Option<Bdf> {
+        let meant: BTreeSet<Bdf> = self.functions().map(|function| function.bdf).collect();
+        let stays = |function: &&Function| {
+            !meant.contains(&function.bdf) && !function.driver_name().is_some_and(is_vfio_driver)
+        };
+        self.snapshot.functions.values().filter(stays).find(|one| is(one)).map(|one| one.bdf)
+    }
+
     /// The running kernel's arguments; nothing where they are not known.
     fn cmdline(&self) -> crate::boot::cmdline::Cmdline<'a> {
         crate::boot::cmdline::Cmdline::new(self.setup.cmdline.known().map_or("", String::as_str))
@@ -221,7 +237,7 @@ fn known<'a, T>(fact: &'a Fact<T>, what: &str) -> Result<&'a T, Finding> {
 }
 
 /// Bytes for a person.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const GIB: u64 = 1 << 30;
     match bytes {
         bytes if bytes >= GIB && bytes.is_multiple_of(GIB) => format!("{} GiB", bytes / GIB),

@@ -40,6 +40,15 @@ pub struct Loader {
     pub files: Vec<(String, Format)>,
 }
 
+impl Boot {
+    /// Whether the system is changed file by file. Others (images, a NAS) have
+    /// ways of their own, and what packages bring may not be written to there.
+    pub fn is_by_files(&self) -> bool {
+        let has_files = |loader: &Loader| !loader.settings.is_empty() || !loader.files.is_empty();
+        self.loader.known().is_some_and(has_files)
+    }
+}
+
 /// GRUB's menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Menu {

@@ -6,16 +6,26 @@
 //! give the same plan.
 //!
 //! ```text
-//! configuration of modules ──▶ initramfs ──▶ settings of the boot loader ──▶ its menu
+//! files of others' programs ──▶ configuration of modules ──▶ initramfs
+//!     ──▶ settings of the boot loader ──▶ its menu ──▶ services
 //! ```
 
+mod access;
 mod arguments;
 mod entry;
+mod memory;
 mod modules;
+mod screens;
+mod services;
 
-pub use entry::{OURS, SCRIPT, is_ours};
-pub use modules::{DRACUT, LOAD, MKINITCPIO, MODPROBE};
+pub use access::{Group, NoGroup};
+pub use entry::{OURS, is_ours};
+pub use memory::{Hugepages, NoHugepages};
+pub use services::drop_in;
 
+use thiserror::Error;
+
+use self::modules::Way;
 use crate::boot::cmdline::Change;
 use crate::boot::source::EditError;
 use crate::check::{Checked, Remedy, Status, Subject};
@@ -33,6 +43,42 @@ pub struct Preparation {
     pub reboot: bool,
 }
 
+/// Options and aliases of modules.
+const MODPROBE: &str = "modprobe.d/passthru.conf";
+/// What dracut puts into images, and what not.
+const DRACUT: &str = "dracut.conf.d/passthru.conf";
+/// What mkinitcpio puts into images.
+const MKINITCPIO: &str = "mkinitcpio.conf.d/passthru.conf";
+/// Modules that are loaded at every boot.
+const LOAD: &str = "modules-load.d/passthru.conf";
+/// Whose the nodes of VFIO are; behind those of systemd (50).
+const ACCESS: &str = "udev/rules.d/70-passthru-access.rules";
+/// Limits of those who log in (pam_limits(8)).
+const LIMITS: &str = "security/limits.d/70-passthru.conf";
+
+/// Files of our own, below the folder of the host's configuration; there is
+/// one more for each unit ([`drop_in`]).
+pub const FILES: &[&str] = &[MODPROBE, DRACUT, MKINITCPIO, LOAD, entry::SCRIPT, ACCESS, LIMITS];
+
+/// What is asked for beyond what the checks find.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Asked {
+    pub hugepages: Option<Hugepages>,
+    /// A group of the host, whose members may run guests with devices.
+    pub group: Option<Group>,
+}
+
+/// Why nothing can be planned.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unplanned {
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    #[error(transparent)]
+    Hugepages(#[from] NoHugepages),
+    #[error(transparent)]
+    Group(#[from] NoGroup),
+}
+
 /// What is to be changed, gathered from the checks.
 #[derive(Debug, Default)]
 struct Wanted {
@@ -41,6 +87,10 @@ struct Wanted {
     load: Vec<String>,
     /// Drivers of the host that are not to take the devices.
     keep: Vec<String>,
+    /// Services that are not to run.
+    stop: Vec<String>,
+    /// Files of the X server that are not to count.
+    aside: Vec<String>,
     smt_off: bool,
     by_hand: Vec<String>,
 }
@@ -49,20 +99,32 @@ struct Wanted {
 ///
 /// # Errors
 ///
-/// Where a file that has to be changed is not understood: nothing is guessed.
+/// Where a file that has to be changed is not understood, or what is asked
+/// for cannot be had: nothing is guessed.
 pub fn prepare(
     subject: &Subject<'_>,
     checked: &[Checked],
     boot: &Boot,
-) -> Result<Preparation, EditError> {
+    asked: &Asked,
+) -> Result<Preparation, Unplanned> {
     let mut wanted = Wanted::of(checked);
     let mut preparation = Preparation::default();
-    modules::plan(subject, &wanted, boot, &mut preparation);
+    screens::set_aside(&wanted.aside, boot, &mut preparation);
+    if let Some(group) = &asked.group {
+        access::plan(group, boot, &mut preparation)?;
+    }
+    modules::plan(subject, &mut wanted, boot, &mut preparation);
     entry::old_image(boot, &mut preparation);
+    memory::plan(asked.hugepages, subject, boot, &mut wanted, &mut preparation)?;
     if wanted.smt_off {
         arguments::smt(subject, &mut wanted, &mut preparation);
     }
+    let reboot = preparation.reboot;
     arguments::plan(&wanted.arguments, boot, &mut preparation)?;
+    if is_started_with(subject, &wanted.arguments) {
+        preparation.reboot = reboot;
+    }
+    services::plan(&wanted.stop, boot, &mut preparation);
     preparation.by_hand.extend(wanted.by_hand);
     Ok(preparation)
 }
@@ -72,14 +134,16 @@ pub fn prepare(
 ///
 /// # Errors
 ///
-/// Where the menu is not understood.
+/// Where the menu is not understood, or what is asked for cannot be had.
 pub fn once(
     subject: &Subject<'_>,
     checked: &[Checked],
     boot: &Boot,
-) -> Result<Preparation, EditError> {
-    let wanted = Wanted::of(checked);
+    asked: &Asked,
+) -> Result<Preparation, Unplanned> {
+    let mut wanted = Wanted::of(checked);
     let mut preparation = Preparation::default();
+    memory::plan(asked.hugepages, subject, boot, &mut wanted, &mut preparation)?;
     let mut changes = wanted.arguments;
     if wanted.smt_off {
         add(&mut changes, arguments::smt_off(subject));
@@ -87,9 +151,10 @@ pub fn once(
     // systemd-modules-load.service(8), libkmod's `modprobe.blacklist=`.
     changes.extend(wanted.load.iter().map(|name| Change::Add(format!("modules_load={name}"))));
     for module in &wanted.keep {
-        match modules::is_for_guests_alone(subject, module) {
-            true => changes.push(Change::Add(format!("modprobe.blacklist={module}"))),
-            false => preparation.by_hand.push(format!(
+        match modules::way(subject, module) {
+            Way::Out => changes.push(Change::Add(format!("modprobe.blacklist={module}"))),
+            Way::Modeset => changes.push(modules::modeset_off(module)),
+            Way::Behind | Way::None => preparation.by_hand.push(format!(
                 "{module} will have its devices at that start: `passthru bind` takes those that are meant"
             )),
         }
@@ -109,12 +174,20 @@ impl Wanted {
                 Remedy::Argument(change) => add(&mut wanted.arguments, change.clone()),
                 Remedy::Load(module) => add(&mut wanted.load, module.clone()),
                 Remedy::Keep { module } => add(&mut wanted.keep, module.clone()),
+                Remedy::Stop { unit } => add(&mut wanted.stop, unit.clone()),
+                Remedy::SetAside { path } => add(&mut wanted.aside, path.clone()),
                 Remedy::SmtOff => wanted.smt_off = true,
                 Remedy::ByHand(text) => add(&mut wanted.by_hand, text.clone()),
             }
         }
         wanted
     }
+}
+
+/// Whether the kernel that runs was started with these arguments.
+fn is_started_with(subject: &Subject<'_>, changes: &[Change]) -> bool {
+    let cmdline = subject.setup.cmdline.known();
+    cmdline.is_some_and(|line| changes.iter().all(|change| change.is_in(line)))
 }
 
 /// Each thing once, in the order in which it was found.

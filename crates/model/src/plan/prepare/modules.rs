@@ -5,31 +5,25 @@
 //! (`nvme`, `xhci_hcd`), has to wait until vfio-pci has taken what is meant
 //! for guests, by its ids. Where a device
 //! that stays has the same ids, ids cannot tell them apart: that is left to a
-//! rule by identity (`bind --persist`).
+//! rule by identity (`bind --persist`). What is built into the kernel does not
+//! heed modprobe: it is told by boot arguments, where it knows any.
 
 use std::collections::BTreeSet;
 
 use super::super::image::{self, Contents};
-use super::{HEADING, Preparation, Wanted, add, write};
+use super::{DRACUT, HEADING, LOAD, MKINITCPIO, MODPROBE, Preparation, Wanted, add, write};
 use crate::bdf::Bdf;
+use crate::boot::cmdline::Change;
 use crate::check::Subject;
 use crate::file::Content;
 use crate::function::{Function, is_vfio_driver};
 use crate::setup::boot::{Boot, Generator};
+use crate::snapshot::ModuleState;
 use crate::step::Step;
-
-/// Options and aliases of modules.
-pub const MODPROBE: &str = "modprobe.d/passthru.conf";
-/// What dracut puts into images, and what not.
-pub const DRACUT: &str = "dracut.conf.d/passthru.conf";
-/// What mkinitcpio puts into images.
-pub const MKINITCPIO: &str = "mkinitcpio.conf.d/passthru.conf";
-/// Modules that are loaded at every boot.
-pub const LOAD: &str = "modules-load.d/passthru.conf";
 
 pub(super) fn plan(
     subject: &Subject<'_>,
-    wanted: &Wanted,
+    wanted: &mut Wanted,
     boot: &Boot,
     preparation: &mut Preparation,
 ) {
@@ -49,7 +43,7 @@ pub(super) fn plan(
     if let Some((path, text)) = generators_own(&configuration, boot) {
         preparation.steps.extend(write(boot, &etc(path), Some(&text)));
     }
-    images(subject, &configuration, boot, preparation);
+    images(subject, &configuration, boot, wanted, preparation);
 }
 
 /// What the initramfs generator is told in a file of ours: which drivers to
@@ -89,7 +83,7 @@ struct Configuration {
 
 fn configuration(
     subject: &Subject<'_>,
-    wanted: &Wanted,
+    wanted: &mut Wanted,
     boot: &Boot,
     preparation: &mut Preparation,
 ) -> Option<Configuration> {
@@ -101,19 +95,29 @@ fn configuration(
     let (mut lines, mut ids) = read_back(&earlier);
     let mut out = Vec::new();
     for module in &wanted.keep {
-        if is_for_guests_alone(subject, module) {
-            keep_out(module).into_iter().for_each(|line| add(&mut lines, line));
-            out.push(module.clone());
-            continue;
-        }
-        let has = |function: &&&Function| function.driver_name() == Some(module);
-        for function in meant.iter().filter(has) {
-            match twin(subject, &set, function) {
-                None => {
-                    add(&mut lines, format!("softdep {module} pre: vfio-pci"));
-                    add(&mut ids, function.ids_text());
+        match way(subject, module) {
+            Way::Modeset => add(&mut wanted.arguments, modeset_off(module)),
+            Way::None => add(&mut preparation.by_hand, never_out(module)),
+            Way::Out => {
+                keep_out(module).into_iter().for_each(|line| add(&mut lines, line));
+                out.push(module.clone());
+            }
+            Way::Behind => {
+                for function in meant.iter().filter(|one| one.driver_name() == Some(module)) {
+                    match twin(subject, &set, function) {
+                        Some(twin) => add(&mut preparation.by_hand, told_apart(function, twin)),
+                        // In the kernel it comes before every module.
+                        None if is_built_in(subject, "vfio_pci") => {
+                            let values = vec![function.ids_text()];
+                            let name = "vfio-pci.ids".to_owned();
+                            add(&mut wanted.arguments, Change::Include { name, values });
+                        }
+                        None => {
+                            add(&mut lines, format!("softdep {module} pre: vfio-pci"));
+                            add(&mut ids, function.ids_text());
+                        }
+                    }
                 }
-                Some(twin) => add(&mut preparation.by_hand, told_apart(function, twin)),
             }
         }
     }
@@ -125,9 +129,34 @@ fn configuration(
     (!lines.is_empty()).then_some(Configuration { text, out, early })
 }
 
+/// How a driver is kept from the devices that are meant.
+pub(super) enum Way {
+    /// It is not loaded.
+    Out,
+    /// It is loaded behind vfio-pci, which has taken them then.
+    Behind,
+    /// It is in the kernel, and leaves all of its devices alone.
+    Modeset,
+    /// It is in the kernel, and not to be kept from them.
+    None,
+}
+
+pub(super) fn way(subject: &Subject<'_>, module: &str) -> Way {
+    match (is_built_in(subject, module), is_for_guests_alone(subject, module)) {
+        (false, true) => Way::Out,
+        (false, false) => Way::Behind,
+        (true, true) if MODESET.contains(&module) => Way::Modeset,
+        (true, _) => Way::None,
+    }
+}
+
+fn is_built_in(subject: &Subject<'_>, module: &str) -> bool {
+    subject.setup.modules.state(module).is(&ModuleState::BuiltIn)
+}
+
 /// Whether a driver has nothing that stays with the host, and nothing that
 /// the host might need a driver like it for.
-pub(super) fn is_for_guests_alone(subject: &Subject<'_>, module: &str) -> bool {
+fn is_for_guests_alone(subject: &Subject<'_>, module: &str) -> bool {
     let meant: BTreeSet<Bdf> = subject.functions().map(|function| function.bdf).collect();
     let has = subject.snapshot.functions.values();
     let mut has = has.filter(|function| function.driver_name() == Some(module));
@@ -139,6 +168,20 @@ pub(super) fn is_for_guests_alone(subject: &Subject<'_>, module: &str) -> bool {
 fn is_special(function: &Function) -> bool {
     let class = function.class.known();
     class.is_some_and(|class| class.is_display() || class.is_accelerator())
+}
+
+/// Drivers that leave their devices alone when they are told to, also where
+/// they are built into the kernel.
+const MODESET: &[&str] = &["i915", "nouveau", "radeon"];
+
+pub(super) fn modeset_off(module: &str) -> Change {
+    Change::Set(format!("{module}.modeset=0"))
+}
+
+fn never_out(module: &str) -> String {
+    format!(
+        "{module} is built into the kernel, where nothing keeps it from the device at boot: bind it when the host has started"
+    )
 }
 
 /// How ids are given to vfio-pci.
@@ -187,9 +230,15 @@ fn images(
     subject: &Subject<'_>,
     configuration: &Configuration,
     boot: &Boot,
+    wanted: &mut Wanted,
     preparation: &mut Preparation,
 ) {
     let Some(generator) = image::generator(boot) else {
+        // The kernel itself refuses these, whoever asks for them (kernel/module/main.c).
+        if !configuration.out.is_empty() {
+            let (name, values) = ("module_blacklist".to_owned(), configuration.out.clone());
+            add(&mut wanted.arguments, Change::Include { name, values });
+        }
         preparation.by_hand.push(
             "make the initramfs anew, if there is one: it has a copy of what modprobe is told"
                 .to_owned(),

@@ -1,0 +1,154 @@
+//! What is asked for by options: hugepages, a group; and multithreading on POWER.
+
+use super::*;
+use model::plan::prepare::{Group, Hugepages, NoGroup, NoHugepages, once};
+use model::setup::{Pool, Smt};
+use model::snapshot::ModuleState;
+
+const GIB: u64 = 1 << 30;
+const MIB: u64 = 1 << 20;
+
+/// 64 GiB, of which hugepages of two sizes can be made.
+fn host() -> (Snapshot, Setup) {
+    let (mut snapshot, mut setup) = (Shape::new().0, ready());
+    snapshot.machine.memory_total = (64 * GIB).into();
+    snapshot.machine.memory_available = (60 * GIB).into();
+    let pool = |size| Pool { size, total: 0, free: 0 };
+    setup.memory.pools = vec![pool(2 * MIB), pool(GIB)].into();
+    (snapshot, setup)
+}
+
+fn pages(bytes: u64, page: Option<u64>) -> Asked {
+    Asked { hugepages: Some(Hugepages { bytes, page }), ..Asked::default() }
+}
+
+#[test]
+fn hugepages_are_reserved_at_boot() {
+    let (snapshot, setup) = host();
+    for (bytes, page, want) in [
+        (32 * GIB, None, "default_hugepagesz=1G hugepages=32"),
+        (32 * GIB, Some(2 * MIB), "default_hugepagesz=2M hugepages=16384"),
+        (1536 * MIB, None, "default_hugepagesz=2M hugepages=768"),
+    ] {
+        let plan = asked(&snapshot, &setup, &debian(""), &pages(bytes, page)).unwrap();
+        let text = shown(&plan);
+        assert!(plan.reboot && text.contains(&format!("=\"{want}\"\n")), "{text}");
+    }
+    // Once more, with another count: in the place of the first.
+    let boot = debian("GRUB_CMDLINE_LINUX=\"default_hugepagesz=1G hugepages=8 quiet\"\n");
+    let plan = asked(&snapshot, &setup, &boot, &pages(4 * GIB, None)).unwrap();
+    let text = shown(&plan);
+    assert!(
+        text.contains("+GRUB_CMDLINE_LINUX=\"default_hugepagesz=1G hugepages=4 quiet\""),
+        "{text}"
+    );
+    // The kernel runs with them: no reboot is asked for.
+    let setup =
+        Setup { cmdline: "iommu=pt default_hugepagesz=1G hugepages=8".to_owned().into(), ..setup };
+    let mut boot = boot;
+    let menu = "menuentry 'Linux' {\n linux /vmlinuz default_hugepagesz=1G hugepages=8\n}\n";
+    boot.files.insert(MENU.to_owned(), Content::from(menu));
+    let plan = asked(&snapshot, &setup, &boot, &pages(8 * GIB, None)).unwrap();
+    assert_eq!(plan, Preparation::default());
+}
+
+#[test]
+fn hugepages_that_cannot_be() {
+    let (snapshot, mut setup) = host();
+    for (bytes, page, want) in [
+        (32 * GIB, Some(16 * MIB), "this machine has no hugepages of 16 MiB, only of 2 MiB, 1 GiB"),
+        (1536 * MIB, Some(GIB), "1.5 GiB are no whole number of hugepages of 1 GiB"),
+        (3 * MIB, None, "3 MiB are no whole number of hugepages of 2 MiB"),
+        (64 * GIB, None, "64 GiB of hugepages would leave the host less than 1 GiB of its 64 GiB"),
+        (u64::MAX / GIB * GIB, None, "would leave the host less"),
+    ] {
+        let error = asked(&snapshot, &setup, &debian(""), &pages(bytes, page)).unwrap_err();
+        assert!(error.to_string().contains(want), "{error}");
+    }
+    setup.memory.pools = Fact::Unknown(Why::NotPermitted);
+    let error = asked(&snapshot, &setup, &debian(""), &pages(GIB, None)).unwrap_err();
+    assert_eq!(error, Unplanned::Hugepages(NoHugepages::Unknown(Why::NotPermitted)));
+}
+
+/// Where pools of several sizes are set up, a count belongs to the size before it.
+#[test]
+fn hugepages_of_somebody_else_are_left_alone() {
+    let (snapshot, mut setup) = host();
+    let pool = "GRUB_CMDLINE_LINUX=\"hugepagesz=2M hugepages=512\"\n";
+    let plan = asked(&snapshot, &setup, &debian(pool), &pages(4 * GIB, None)).unwrap();
+    assert_eq!(plan.steps, []);
+    assert!(plan.by_hand[0].contains("hugepagesz=1G hugepages=4"), "{:?}", plan.by_hand);
+    setup.cmdline = "iommu=pt hugepagesz=1G hugepages=2".to_owned().into();
+    let plan = asked(&snapshot, &setup, &debian(""), &pages(4 * GIB, None)).unwrap();
+    assert_eq!((plan.steps.len(), plan.by_hand.len()), (0, 1));
+}
+
+/// For one start they are arguments of that start; the host's only driver of
+/// a card that is in the kernel is told the same way.
+#[test]
+fn for_one_start() {
+    let (mut snapshot, mut setup) = host();
+    let card = consumer_card().driver("0000:01:00.0", "nouveau").0;
+    (snapshot.functions, snapshot.groups) = (card.functions, card.groups);
+    setup.modules.states.insert("nouveau".to_owned(), ModuleState::BuiltIn.into());
+    let boot = Boot { loader: Fact::Unknown(Why::NotProvided), ..debian("") };
+    let devices = [bdf("0000:01:00.0")];
+    let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
+    let plan = once(&subject, &check::check(&subject), &boot, &pages(4 * GIB, None)).unwrap();
+    let text = shown(&plan);
+    assert!(text.contains("default_hugepagesz=1G, hugepages=4, nouveau.modeset=0"), "{text}");
+    let refused = once(&subject, &[], &boot, &pages(64 * GIB, None)).unwrap_err();
+    assert!(matches!(refused, Unplanned::Hugepages(NoHugepages::TooMuch { .. })), "{refused}");
+}
+
+fn group(name: &str, number: Fact<Option<u32>>) -> Asked {
+    Asked { group: Some(Group { name: name.to_owned(), number }), ..Asked::default() }
+}
+
+#[test]
+fn a_group_may_run_guests() {
+    let (snapshot, setup) = host();
+    let kvm = group("kvm", Some(104).into());
+    let plan = asked(&snapshot, &setup, &debian(""), &kvm).unwrap();
+    assert!(!plan.reboot);
+    assert_snapshot!("group", shown(&plan));
+    // It is there: nothing to do, and nothing to tell.
+    let mut boot = debian("");
+    for step in &plan.steps {
+        if let model::Step::WriteFile { path, to: Some(to), .. } = step {
+            boot.files.insert(path.clone(), to.clone());
+        }
+    }
+    assert_eq!(asked(&snapshot, &setup, &boot, &kvm).unwrap(), Preparation::default());
+}
+
+#[test]
+fn groups_that_cannot_be_given_devices() {
+    let (snapshot, setup) = host();
+    let refused = |asked_for: &Asked| match asked(&snapshot, &setup, &debian(""), asked_for) {
+        Err(Unplanned::Group(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(&group("x", None.into())), NoGroup::Missing("x".to_owned()));
+    assert!(matches!(refused(&group("me", Some(1000).into())), NoGroup::OfPeople { .. }));
+    assert!(matches!(refused(&group("a\", RUN=\"x", Some(5).into())), NoGroup::Missing(_)));
+    let unknown = refused(&group("kvm", Fact::Unknown(Why::NotPermitted)));
+    assert_eq!(unknown, NoGroup::Unknown(Why::NotPermitted));
+}
+
+/// The POWER guide: multithreading off, idle GPUs left awake.
+#[test]
+fn power() {
+    let mut snapshot = Shape::new().0;
+    snapshot.machine.arch = "ppc64le".to_owned().into();
+    let mut setup = ready();
+    setup.smt = Smt { control: "4".to_owned(), active: true }.into();
+    setup.remapping = None.into();
+    let boot = debian("GRUB_CMDLINE_LINUX=\"crashkernel=auto\"\n");
+    let plan = planned(&snapshot, &setup, &[], &boot);
+    assert_snapshot!("power", shown(&plan));
+    // Off and asked for, nothing is left to do.
+    setup.smt = Smt { control: "off".to_owned(), active: false }.into();
+    setup.cmdline = "smt-enabled=off vfio-pci.disable_idle_d3=1".to_owned().into();
+    assert_eq!(planned(&snapshot, &setup, &[], &boot).steps, []);
+}
