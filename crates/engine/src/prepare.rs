@@ -75,10 +75,9 @@ impl Engine {
         let setup = self.setup(&snapshot, &devices);
         let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
         let checked = check::check(&subject);
-        let boot = host::setup::boot(&self.root);
         let preparation = match lasting {
-            Lasting::ForGood => prepare(&subject, &checked, &boot)?,
-            Lasting::Once => once(&subject, &checked, &boot)?,
+            Lasting::ForGood => prepare(&subject, &checked, &setup.boot)?,
+            Lasting::Once => once(&subject, &checked, &setup.boot)?,
         };
         Ok(Planned { checked, preparation })
     }

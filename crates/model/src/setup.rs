@@ -6,12 +6,19 @@
 //! listing has no use for it.
 
 pub mod boot;
+pub mod early;
+pub mod planned;
 
 use std::collections::BTreeMap;
 
 use crate::bdf::Bdf;
+use crate::boot::modprobe::Settings;
 use crate::fact::{Fact, Why};
 use crate::snapshot::ModuleState;
+
+use boot::Boot;
+use early::Early;
+use planned::Planned;
 
 /// How the host is set up.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +35,14 @@ pub struct Setup {
     /// machine's interrupts need none (POWER, Arm: the controller isolates).
     pub remapping: Fact<Option<bool>>,
     pub modules: Modules,
+    /// What modprobe is told (modprobe.d(5)).
+    pub modprobe: Fact<Settings>,
+    /// The initramfs of the kernel that runs. Looked into only where devices
+    /// are meant: it takes time.
+    pub early: Fact<Early>,
+    pub boot: Boot,
+    /// What was prepared and is in effect, the latest first.
+    pub planned: Fact<Vec<Planned>>,
     pub smt: Fact<Smt>,
     pub firmware: Firmware,
     pub memory: Memory,

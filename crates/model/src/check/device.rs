@@ -83,7 +83,7 @@ fn addresses(_: &Subject<'_>, function: &Function) -> Found {
     let bars = known(&function.bars, "its memory ranges")?;
     let memory = || bars.iter().filter(|bar| matches!(bar.kind, BarKind::Memory { .. }));
     if let Some(bar) = memory().find(|bar| bar.start == 0) {
-        let by_hand = "enable \"Above 4G Decoding\" (also \"Memory Mapped I/O above 4 GB\", \"64-bit BAR\", \"MMIO High Size\") in the firmware's setup";
+        let by_hand = "enable \"Above 4G Decoding\" (also \"Memory Mapped I/O above 4GB\", \"PCI 64-bit Resource Handling\", \"64-bit BAR\", \"Large BAR\", \"Support 64-Bit Addressing\") in the firmware's setup; where there is \"MMIO High Size\", make it larger";
         return Ok(Finding::fail(
             format!(
                 "memory range {} of {} MiB has no address: the firmware found no room for it",

@@ -8,7 +8,7 @@ use crate::usage::Use;
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "screen_services",
-        about: "No display server, remote desktop or vendor's service would hold the device.",
+        about: "No display server, remote desktop or vendor's service (persistence, monitoring) would hold the device.",
         severity: Severity::Advised,
         run: Run::Device(services),
     },
@@ -30,16 +30,24 @@ fn is_display(function: &Function) -> bool {
     function.class.known().is_some_and(|class| class.is_display())
 }
 
+/// Any graphics card may be opened by what draws on screens, one without a
+/// screen of its own (3D controller) included; accelerators and switches between
+/// cards only by their maker's services.
 fn services(subject: &Subject<'_>, function: &Function) -> Found {
-    if !is_display(function) {
-        return Ok(Finding::pass("not a display device"));
+    let (display, nvidia) = (is_display(function), is_nvidia(function));
+    let accelerates = function.class.known().is_some_and(|class| class.is_accelerator());
+    let by_maker = function.driver_name().is_some_and(|driver| driver.starts_with("nvidia"));
+    if !display && !(nvidia && (accelerates || by_maker)) {
+        return Ok(Finding::pass("not a device that such services hold"));
     }
     let active = known(&subject.setup.screens.services, "which services are active")?;
-    let nvidia = is_nvidia(function);
-    let felt: Vec<&str> =
-        active.iter().map(String::as_str).filter(|unit| nvidia || !is_nvidias(unit)).collect();
+    let felt: Vec<&str> = active
+        .iter()
+        .map(String::as_str)
+        .filter(|unit| if is_nvidias(unit) { nvidia } else { display })
+        .collect();
     Ok(match felt.is_empty() {
-        true => Finding::pass("no service that draws on screens is active"),
+        true => Finding::pass("no service that would hold it is active"),
         false => Finding::warn(
             format!("{} would hold it", felt.join(", ")),
             "`passthru bind --stop-services` stops those that do hold it; for good: `systemctl disable` them, or start them after the guest",
