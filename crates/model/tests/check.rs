@@ -10,7 +10,7 @@ use model::check::{self, Checked, Finding, Remedy, Severity, Status, Subject};
 use model::setup::boot::{Boot, Generator, Loader};
 use model::setup::early::Early;
 use model::setup::planned::{Planned, Stands};
-use model::setup::{Access, Maker, Modules, Processor, Setup};
+use model::setup::{Access, Maker, Modules, Pool, Processor, Setup};
 use model::snapshot::ModuleState;
 use model::step::{Made, Step, Wanted};
 use model::{Fact, Snapshot, Why};
@@ -493,4 +493,55 @@ fn what_runs_against_what_was_prepared() {
     setup.planned = vec![unread].into();
     setup.cmdline = "intel_iommu=on".to_owned().into();
     assert_eq!(of(&checked(&Shape::new().0, &setup), "planned").status, Status::Unknown);
+}
+
+#[test]
+fn memory_for_guests() {
+    let mut snapshot = Shape::new().0;
+    snapshot.machine.memory_available = (8 << 30).into();
+    snapshot.machine.memory_total = (32 << 30).into();
+    let mut setup = ready();
+    let found = |setup: &Setup, name| of(&checked(&snapshot, setup), name).text.clone();
+    assert_eq!(found(&setup, "memory"), "8 GiB of 32 GiB can be given to guests");
+    let small = Pool { size: 2 << 20, total: 1024, free: 512 };
+    let none = Pool { size: 16 << 30, total: 0, free: 0 };
+    setup.memory.pools = vec![small, Pool { size: 1 << 30, total: 4, free: 4 }, none].into();
+    assert_eq!(
+        found(&setup, "memory"),
+        "8 GiB of 32 GiB can be given to guests, and 5 GiB more in hugepages"
+    );
+    let pools = found(&setup, "hugepages");
+    assert!(
+        pools.starts_with("512 of 1024 pages of 2 MiB free: room for guests of 1 GiB"),
+        "{pools}"
+    );
+    assert!(!pools.contains("16 GiB"), "{pools}");
+    setup.memory.lock_limit = Some(4 << 30).into();
+    assert!(found(&setup, "memlock").starts_with("up to 4 GiB of memory can be locked"));
+}
+
+/// The four commits of the AIC100 guide came with Linux 5.19.
+#[test]
+fn guests_of_hyperv() {
+    let mut setup = ready();
+    let found = |setup: &Setup, kernel: &str| {
+        let mut snapshot = Shape::new().0;
+        snapshot.machine.kernel = kernel.to_owned().into();
+        of(&checked(&snapshot, setup), "hyperv_guest").clone()
+    };
+    assert_eq!(found(&setup, "5.4.0").status, Status::Pass);
+    setup.product = "Microsoft Corporation Virtual Machine".to_owned().into();
+    for (kernel, status) in [
+        ("5.19.0-1-amd64", Status::Pass),
+        ("6.1.0", Status::Pass),
+        ("5.18.19", Status::Warn),
+        ("4.19.0", Status::Warn),
+    ] {
+        let found = found(&setup, kernel);
+        assert_eq!(found.status, status, "{kernel}: {found}");
+    }
+    let hint = found(&setup, "5.15.0").hint;
+    for commit in ["08e61e861a0e", "455880dfe292", "b4b77778ecc5", "a2bad844a67b"] {
+        assert!(hint.contains(commit), "{commit}: {hint}");
+    }
 }

@@ -11,5 +11,6 @@ mod gone;
 mod killed;
 mod names;
 mod persist;
+mod planned;
 mod random;
 mod reset;
