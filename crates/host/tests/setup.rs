@@ -128,5 +128,12 @@ fn modules_that_want_a_device() {
     assert_eq!(of(&root, &[GPU]).modules.state("nouveau"), ModuleState::Loadable.into());
     tree.file("sys/module/nouveau/initstate", "live\n");
     assert_eq!(of(&root, &[GPU]).modules.state("nouveau"), ModuleState::Loaded.into());
+    let place = Tree::place(&Device::endpoint(GPU, (0x10de, 0x2204), 0x03_0000));
+    tree.link(&format!("sys/{place}/driver"), "../../../bus/pci/drivers/some-driver");
+    tree.link("sys/bus/pci/drivers/some-driver/module", "../../../../module/some_module");
+    tree.file("sys/module/some_module/initstate", "live\n");
+    let modules = of(&root, &[GPU]).modules;
+    assert_eq!(modules.of_driver("some-driver"), "some_module");
+    assert_eq!(modules.state("some_module"), ModuleState::Loaded.into());
     assert_eq!(of(&root, &[]).modules.state("nouveau"), Fact::Unknown(Why::NotObserved));
 }

@@ -97,6 +97,9 @@ pub struct Modules {
     pub parameters: BTreeMap<(String, String), Fact<String>>,
     /// The modules that would bind each function, by the kernel's own table.
     pub claims: BTreeMap<Bdf, Fact<Vec<String>>>,
+    /// The modules that drivers came in, where these are known; part of the
+    /// kernel are the others, or not loaded.
+    pub of_drivers: BTreeMap<String, String>,
 }
 
 /// Simultaneous multithreading (Documentation/ABI/testing/sysfs-devices-system-cpu).
@@ -160,6 +163,12 @@ impl Modules {
     /// Whether a module can be used; it is not known of one that nobody asked for.
     pub fn state(&self, name: &str) -> Fact<ModuleState> {
         self.states.get(name).cloned().unwrap_or(Fact::Unknown(Why::NotObserved))
+    }
+
+    /// The module of a driver, as far as is known: mostly they have one name.
+    /// With underscores only, as the kernel has it.
+    pub fn of_driver(&self, driver: &str) -> String {
+        self.of_drivers.get(driver).map_or(driver, String::as_str).replace('-', "_")
     }
 
     /// The value of a parameter of a module that is present.

@@ -299,19 +299,30 @@ fn a_device_that_was_bound_is_told_about() {
     setup.modules.claims.insert(bdf(GPU), Fact::Unknown(Why::NotRecorded));
     let found = of_card(&with_card(None, 0x03_0000), &setup, "at_boot");
     assert_eq!(found.status, Status::Unknown);
+}
 
-    // Another name for the module, and one that is part of the kernel.
-    let snapshot = with_card(Some("xhci_hcd"), 0x0c_0330);
-    let mut setup = at_boot(
-        "softdep xhci_hcd pre: vfio-pci\noptions vfio-pci ids=10de:2204\n",
-        Some((&[], "")),
-    );
-    setup.modules.claims.insert(bdf(GPU), vec!["xhci_pci".to_owned()].into());
-    let found = of_card(&snapshot, &setup, "at_boot");
+/// A driver's module may have another name, and may be part of the kernel.
+#[test]
+fn drivers_and_their_modules() {
+    let of_module = |driver: &str, module: &str, disk: &str| {
+        let mut setup = at_boot(disk, Some((&[], "")));
+        setup.modules.claims.insert(bdf(GPU), vec![module.to_owned()].into());
+        setup.modules.of_drivers.insert(driver.to_owned(), module.to_owned());
+        of_card(&with_card(Some(driver), 0x0c_0330), &setup, "at_boot")
+    };
+    let found = of_module("i801_smbus", "i2c_i801", "blacklist i801_smbus\n");
+    assert_eq!(found.text, "i2c_i801 has it, and nothing keeps it from the device at boot");
+    let found = of_module("i801_smbus", "i2c_i801", "blacklist i2c-i801\n");
     assert_eq!(found.status, Status::Pass, "{found}");
+    // This one needs the module of the driver's name, which waits.
+    let wait = "softdep xhci_hcd pre: vfio-pci\noptions vfio-pci ids=10de:2204\n";
+    let found = of_module("xhci_hcd", "xhci_pci", wait);
+    assert_eq!(found.status, Status::Pass, "{found}");
+
+    let mut setup = at_boot("blacklist xhci_hcd", None);
     setup.modules.claims.clear();
     setup.modules.states.insert("xhci_hcd".to_owned(), ModuleState::BuiltIn.into());
-    let found = of_card(&snapshot, &setup, "at_boot");
+    let found = of_card(&with_card(Some("xhci_hcd"), 0x0c_0330), &setup, "at_boot");
     assert_eq!(found.status, Status::Warn, "{found}");
     assert!(found.text.contains("built into the kernel"), "{found}");
 }
@@ -322,12 +333,13 @@ fn services_hold_what_they_are_for() {
     setup.screens.services =
         vec!["gdm.service".to_owned(), "nvidia-persistenced.service".to_owned()].into();
     for (ids, class, driver, held) in [
-        // Graphics, a 3D controller, an accelerator, NVSwitch, the card's audio.
+        // Graphics, a 3D controller, an accelerator, NVSwitch, the card's audio and USB port.
         (0x10de, 0x03_0000, None, "gdm.service, nvidia-persistenced.service would hold it"),
         (0x10de, 0x03_0200, None, "gdm.service, nvidia-persistenced.service would hold it"),
         (0x10de, 0x12_0000, None, "nvidia-persistenced.service would hold it"),
         (0x10de, 0x06_8000, Some("nvidia-nvswitch"), "nvidia-persistenced.service would hold it"),
         (0x10de, 0x04_0300, Some("snd_hda_intel"), ""),
+        (0x10de, 0x0c_8000, Some("nvidia-gpu"), ""),
         (0x1002, 0x03_8000, None, "gdm.service would hold it"),
         (0x1002, 0x12_0000, None, ""),
     ] {

@@ -60,11 +60,23 @@ pub(super) fn modules(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Modu
     let claims: BTreeMap<_, _> = claimed.collect();
     let claimers = claims.values().filter_map(Fact::known).flatten().map(String::as_str);
     let drivers = functions.iter().filter_map(|function| function.driver_name());
-    let drivers: BTreeSet<&str> = drivers.chain(claimers).collect();
-    let states = drivers.iter().map(|name| (*name, of_driver(root, name)));
+    let drivers: BTreeSet<&str> = drivers.collect();
+    let of_drivers: BTreeMap<String, String> = drivers
+        .iter()
+        .filter_map(|driver| Some(((*driver).to_owned(), module_of(root, driver)?)))
+        .collect();
+    let modules = of_drivers.values().map(String::as_str);
+    let named: BTreeSet<&str> = drivers.iter().copied().chain(modules).chain(claimers).collect();
+    let states = named.iter().map(|name| (*name, of_driver(root, name)));
     let states = states.chain(ASKED.iter().map(|name| (*name, kernel_module(root, name))));
     let states = states.map(|(name, state)| (name.to_owned(), state)).collect();
-    Modules { states, parameters: parameters.collect(), claims }
+    Modules { states, parameters: parameters.collect(), claims, of_drivers }
+}
+
+/// The module that a driver came in (`module_add_driver()` in kernel/module/sysfs.c).
+fn module_of(root: &Root, driver: &str) -> Option<String> {
+    let target = std::fs::read_link(root.driver(driver).join("module")).ok()?;
+    target.file_name()?.to_str().map(str::to_owned)
 }
 
 /// A module of a driver. Older recordings do not have how most of them came in.

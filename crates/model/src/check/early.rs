@@ -4,7 +4,7 @@
 
 mod taker;
 
-use taker::{Fate, Taker, is_of, plain};
+use taker::{Fate, Taker, plain};
 
 use super::{Check, Finding, Found, Remedy, Run, Severity, Status, Subject, known};
 use crate::fact::Fact;
@@ -20,16 +20,12 @@ pub(super) const CHECKS: &[Check] = &[Check {
 
 fn at_boot(subject: &Subject<'_>, function: &Function) -> Found {
     let driver = known(&function.driver, "its driver")?.as_deref();
-    let has_it = driver.filter(|driver| !is_vfio_driver(driver)).map(plain);
-    let names_it = |module: &str| has_it.as_ref().is_some_and(|driver| is_of(module, driver));
+    let of_driver = |driver: &str| subject.setup.modules.of_driver(driver);
+    let has_it = driver.filter(|driver| !is_vfio_driver(driver)).map(of_driver);
     let claims = subject.setup.modules.claims.get(&function.bdf);
-    let claimers = claims.and_then(Fact::known).into_iter().flatten();
-    let mut modules: Vec<String> = claimers.map(|name| plain(name)).collect();
-    if let Some(driver) = &has_it
-        && !modules.iter().any(|module| names_it(module))
-    {
-        modules.insert(0, driver.clone());
-    }
+    let claimers = claims.and_then(Fact::known).into_iter().flatten().map(|name| plain(name));
+    let mut modules: Vec<String> = has_it.iter().cloned().collect();
+    claimers.filter(|name| has_it.as_ref() != Some(name)).for_each(|name| modules.push(name));
     if modules.is_empty() {
         if let Some(claims) = claims {
             known(claims, "which modules the kernel has for it")?;
@@ -40,7 +36,7 @@ fn at_boot(subject: &Subject<'_>, function: &Function) -> Found {
     let mut told = Told::default();
     for module in &modules {
         let taker = Taker { subject, function, module };
-        told.add(&taker, taker.fate(settings), names_it(module));
+        told.add(&taker, taker.fate(settings), has_it.as_ref() == Some(module));
     }
     Ok(told.finding(subject, function))
 }

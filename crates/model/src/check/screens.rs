@@ -30,13 +30,17 @@ fn is_display(function: &Function) -> bool {
     function.class.known().is_some_and(|class| class.is_display())
 }
 
+/// Drivers through which NVIDIA's services reach what is no graphics card (`nvidia-gpu`
+/// is the kernel's own, for a card's USB port).
+const MAKERS_DRIVERS: &[&str] = &["nvidia", "nvidia-nvswitch"];
+
 /// Any graphics card may be opened by what draws on screens, one without a
 /// screen of its own (3D controller) included; accelerators and switches between
 /// cards only by their maker's services.
 fn services(subject: &Subject<'_>, function: &Function) -> Found {
     let (display, nvidia) = (is_display(function), is_nvidia(function));
     let accelerates = function.class.known().is_some_and(|class| class.is_accelerator());
-    let by_maker = function.driver_name().is_some_and(|driver| driver.starts_with("nvidia"));
+    let by_maker = function.driver_name().is_some_and(|name| MAKERS_DRIVERS.contains(&name));
     if !display && !(nvidia && (accelerates || by_maker)) {
         return Ok(Finding::pass("not a device that such services hold"));
     }

@@ -6,9 +6,9 @@ use crate::fact::{Fact, Why};
 use crate::function::{Function, is_vfio_driver};
 use crate::snapshot::ModuleState;
 
-/// Drivers that come in a module of another name, which needs the module of
-/// their name (drivers/usb/host/xhci-pci.c).
-const OTHER_NAMES: &[(&str, &str)] = &[("xhci_hcd", "xhci_pci")];
+/// Modules that are loaded behind another: what that one waits for, they wait
+/// for (drivers/usb/host/xhci-pci.c).
+const BEHIND: &[(&str, &str)] = &[("xhci_pci", "xhci_hcd")];
 
 /// A module, and the device that it would take.
 #[derive(Clone, Copy)]
@@ -148,18 +148,13 @@ impl Taker<'_> {
     }
 }
 
-/// The names by which what comes first may be asked for.
+/// A module, and the one that it is loaded behind.
 fn names(module: &str) -> impl Iterator<Item = &str> {
-    let other = OTHER_NAMES.iter().find(|(_, of)| *of == module).map(|(driver, _)| *driver);
+    let other = BEHIND.iter().find(|(of, _)| *of == module).map(|(_, first)| *first);
     [module].into_iter().chain(other)
 }
 
 /// A module's name as the kernel has it.
 pub(super) fn plain(name: &str) -> String {
     name.replace('-', "_")
-}
-
-/// Whether a driver comes in a module.
-pub(super) fn is_of(module: &str, driver: &str) -> bool {
-    module == driver || OTHER_NAMES.contains(&(driver, module))
 }
