@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use model::boot::cmdline::Change;
 use model::boot::modprobe::{File, Settings};
 use model::check::{self, Checked, Finding, Remedy, Severity, Status, Subject};
+use model::parse::config::Rebar;
 use model::setup::boot::{Boot, Generator, Loader};
 use model::setup::early::Early;
 use model::setup::planned::{Planned, Stands};
@@ -556,4 +557,24 @@ fn guests_of_hyperv() {
     for commit in ["08e61e861a0e", "455880dfe292", "b4b77778ecc5", "a2bad844a67b"] {
         assert!(hint.contains(commit), "{commit}: {hint}");
     }
+}
+
+/// QEMU shows guests ranges that can be resized since 8.1.
+#[test]
+fn ranges_that_can_be_resized() {
+    let mut setup = ready();
+    let mut snapshot = with_card(None, 0x03_0000);
+    assert_eq!(of_card(&snapshot, &setup, "resizable_bar").text, "no memory range can be resized");
+    let function = snapshot.functions.get_mut(&bdf(GPU)).unwrap();
+    let Fact::Known(config) = &mut function.config else { panic!("no configuration space") };
+    let Fact::Known(capabilities) = &mut config.capabilities else { panic!("no capabilities") };
+    let Fact::Known(extended) = &mut capabilities.extended else { panic!("no extended ones") };
+    extended.rebar = vec![Rebar { bar: 1, sizes: 0x7fc0, current: 256 << 20 }];
+    let told = "range 1 has 256 MiB of at most 16 GiB";
+    let found = of_card(&snapshot, &setup, "resizable_bar");
+    assert_eq!((found.status, &*found.text), (Status::Pass, told));
+    setup.programs.qemu = Some((8, 0, 5)).into();
+    let found = of_card(&snapshot, &setup, "resizable_bar");
+    assert_eq!(found.status, Status::Warn);
+    assert!(found.text.starts_with(&format!("{told}, which QEMU 8.0.5 hides")), "{found}");
 }
