@@ -85,9 +85,10 @@ fn differences(path: &str, format: Format, (from, to): (&Content, &Content)) -> 
         let (old, new) = (Cmdline::new(before), Cmdline::new(after));
         let came = new.words().filter(|word| old.words().all(|other| other != *word));
         found.extend(came.map(|word| Change::Add(word.to_owned())));
-        // One that went for another of its name is not there any more, either.
+        // One without a value may have gone for one that has: its name is there still.
         let went = old.words().filter(|word| new.words().all(|other| other != *word));
-        found.extend(went.map(|word| Change::Remove(word.to_owned())));
+        let went = went.map(|word| Change::Remove(word.to_owned()));
+        found.extend(went.filter(|change| change.is_in(after)));
     }
     found
 }
@@ -108,6 +109,8 @@ fn lines(path: &str, format: Format, content: &Content) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::step::Made;
 
@@ -160,6 +163,27 @@ mod tests {
             Change::Set("iommu=pt".to_owned()),
         ];
         assert_eq!(planned.arguments(&loader), want);
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_says_what_a_change_brought(
+            text in "([a-c](=[0-2])? ){0,5}", word in "[a-c](=[0-2])?", removes: bool,
+        ) {
+            let change = if removes { Change::Remove(word) } else { Change::Set(word) };
+            let changes = std::slice::from_ref(&change);
+            let new = kernel_cmdline::edit(Source::new("cmdline", &text), changes).unwrap();
+            let contents = (&Content::from(&text[..]), &Content::from(&new[..]));
+            let found = differences("cmdline", Format::Line, contents);
+            prop_assert!(found.iter().all(|change| change.is_in(&new)), "{found:?}");
+            // One without a value was there by its name, with a value.
+            let is_new = |change: &Change| {
+                !change.is_in(&text) || Cmdline::new(&text).has(change.name())
+            };
+            prop_assert!(found.iter().all(is_new), "{found:?}");
+            let brings = !removes && !Cmdline::new(&text).has(change.name());
+            prop_assert!(!brings || !found.is_empty(), "{new:?}");
+        }
     }
 
     #[test]
