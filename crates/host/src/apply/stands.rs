@@ -45,8 +45,8 @@ fn made_stands(path: &Path, made: &Made) -> Result<Stands, Why> {
     let lacks = match &made.wanted {
         Wanted::Menu { arguments } => look::menu(&path, arguments).err(),
         Wanted::Initramfs { .. } if is_older(&path, &beside(&path, "made")) => None,
-        Wanted::Initramfs { with, without, modprobe } => {
-            look::initramfs(&path, (with, without), modprobe).err()
+        Wanted::Initramfs { with, without, files } => {
+            look::initramfs(&path, (with, without), files).err()
         }
     };
     Ok(lacks.map_or(Stands::AsLeft, |lacks| Stands::Changed(Some(lacks))))

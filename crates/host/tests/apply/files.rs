@@ -340,7 +340,7 @@ fn an_image_that_was_made_anew_is_looked_into() {
     let wanted = Wanted::Initramfs {
         with: vec!["vfio_pci".to_owned()],
         without: Vec::new(),
-        modprobe: "".into(),
+        files: [].into(),
     };
     let step = made("/boot/initrd.img", "", wanted);
     tree.put("/boot/initrd.img", "no image");

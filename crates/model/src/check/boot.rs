@@ -66,15 +66,24 @@ fn planned(subject: &Subject<'_>) -> Found {
         return Ok(Finding::pass("nothing was prepared"));
     }
     let loader = subject.setup.boot.loader.known().cloned().unwrap_or_default();
+    // They are over with the next start, however that went.
+    let (trials, all): (Vec<&Planned>, Vec<&Planned>) =
+        all.iter().partition(|one| one.is_trial(&loader));
+    if all.is_empty() {
+        let at = date(trials.iter().map(|one| one.at).max().unwrap_or_default());
+        return Ok(Finding::pass(format!(
+            "an entry to try was added to the boot menu on {at}, and no more was prepared"
+        )));
+    }
     let mut amiss = Amiss::default();
-    for one in all {
+    for one in &all {
         amiss.files(one);
         match one.restarted {
             true => amiss.running(subject, one, &loader)?,
             false => amiss.waiting(subject, one, &loader),
         }
     }
-    Ok(amiss.finding(subject, all))
+    Ok(amiss.finding(subject, &all))
 }
 
 /// What is not as it was planned.
@@ -157,7 +166,7 @@ impl Amiss {
         }
     }
 
-    fn finding(self, subject: &Subject<'_>, all: &[Planned]) -> Finding {
+    fn finding(self, subject: &Subject<'_>, all: &[&Planned]) -> Finding {
         let mut texts = Vec::new();
         let mut hint = "`passthru prepare` shows what is missing, and does it again";
         let image = remake(subject);

@@ -5,6 +5,7 @@ use crate::boot::source::Source;
 use crate::boot::{bls, extlinux, kernel_cmdline, kernelstub};
 use crate::fact::Fact;
 use crate::file::Content;
+use crate::plan::prepare::is_ours;
 use crate::setup::boot::{Format, Loader};
 use crate::step::{Step, Wanted};
 
@@ -43,6 +44,22 @@ impl Planned {
         all
     }
 
+    /// Whether it is a trial: it added an entry to a boot menu, and changed
+    /// none that was there.
+    pub fn is_trial(&self, loader: &Loader) -> bool {
+        let menu = loader.menu.as_ref().map(|menu| &menu.path);
+        let is_of_menu = |(step, _): &(Step, _)| match step {
+            Step::WriteFile { path, .. } => {
+                let entry = path.rsplit('/').next().and_then(|name| name.strip_suffix(".conf"));
+                menu == Some(path)
+                    || entry.is_some_and(is_ours)
+                    || loader.files.iter().any(|(file, _)| file == path)
+            }
+            _ => false,
+        };
+        self.steps.iter().all(is_of_menu) && self.arguments(loader).is_empty()
+    }
+
     /// The modules that are loaded at boot after it: the lines of the file
     /// with this name (modules-load.d(5)).
     pub fn modules(&self, name: &str) -> Vec<String> {
@@ -79,9 +96,10 @@ fn arguments(step: &Step, loader: &Loader) -> Vec<Change> {
 
 /// Words that came into a file's arguments, and those that went.
 fn differences(path: &str, format: Format, (from, to): (&Content, &Content)) -> Vec<Change> {
-    let (before, after) = (lines(path, format, from), lines(path, format, to));
+    let after = lines(path, format, to);
     let mut found = Vec::new();
-    for (before, after) in before.iter().zip(&after) {
+    for (label, before) in &lines(path, format, from) {
+        let Some((_, after)) = after.iter().find(|(other, _)| other == label) else { continue };
         let (old, new) = (Cmdline::new(before), Cmdline::new(after));
         let came = new.words().filter(|word| old.words().all(|other| other != *word));
         found.extend(came.map(|word| Change::Add(word.to_owned())));
@@ -93,18 +111,20 @@ fn differences(path: &str, format: Format, (from, to): (&Content, &Content)) -> 
     found
 }
 
-/// The lines of arguments in a file, as many before a change as behind it.
-fn lines(path: &str, format: Format, content: &Content) -> Vec<String> {
+/// The lines of arguments in a file, by the labels of its entries.
+fn lines(path: &str, format: Format, content: &Content) -> Vec<(String, String)> {
     let text = content.text();
     let source = Source::new(path, &text);
-    match format {
-        Format::Entry => vec![bls::parse(source).options],
-        Format::Line => vec![kernel_cmdline::arguments(&text)],
-        Format::Kernelstub => kernelstub::arguments(source).into_iter().collect(),
+    let line = match format {
+        Format::Entry => Some(bls::parse(source).options),
+        Format::Line => Some(kernel_cmdline::arguments(&text)),
+        Format::Kernelstub => kernelstub::arguments(source).ok(),
         Format::Extlinux => {
-            extlinux::parse(&text).entries.into_iter().map(|entry| entry.arguments).collect()
+            let entries = extlinux::parse(&text).entries.into_iter();
+            return entries.map(|entry| (entry.label, entry.arguments)).collect();
         }
-    }
+    };
+    line.map(|line| (String::new(), line)).into_iter().collect()
 }
 
 #[cfg(test)]
@@ -112,6 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::setup::boot::Menu;
     use crate::step::Made;
 
     fn wrote(path: &str, from: &str, to: &str) -> (Step, Fact<Stands>) {
@@ -148,7 +169,7 @@ mod tests {
                 wrote(
                     "/boot/extlinux/extlinux.conf",
                     "LABEL a\n LINUX /k\n APPEND ro\nLABEL b\n LINUX /k\n APPEND single\n",
-                    "LABEL a\n LINUX /k\n APPEND ro d\nLABEL b\n LINUX /k\n APPEND single\n",
+                    "LABEL new\n LINUX /k\n APPEND x\nLABEL a\n LINUX /k\n APPEND ro d\nLABEL b\n LINUX /k\n APPEND single\n",
                 ),
                 wrote("/etc/default/grub", "x", "y"),
                 (Step::Make(menu), Stands::AsLeft.into()),
@@ -163,6 +184,28 @@ mod tests {
             Change::Set("iommu=pt".to_owned()),
         ];
         assert_eq!(planned.arguments(&loader), want);
+        assert!(!planned.is_trial(&loader));
+    }
+
+    /// An entry more, of each kind of menu.
+    #[test]
+    fn trials() {
+        let path = "/boot/grub/grub.cfg".to_owned();
+        let files = vec![("/boot/extlinux/extlinux.conf".to_owned(), Format::Extlinux)];
+        let menu = Some(Menu { path, program: None });
+        let loader = Loader { menu, files, ..Loader::default() };
+        let entry = "LABEL a\n LINUX /k\n APPEND ro\n";
+        let more = format!("{entry}LABEL b\n LINUX /k\n APPEND ro x\n");
+        for (step, is_trial) in [
+            (wrote("/boot/grub/grub.cfg", "a", "b"), true),
+            (wrote("/boot/loader/entries/a-passthru-testing.conf", "", "options x"), true),
+            (wrote("/boot/extlinux/extlinux.conf", entry, &more), true),
+            (wrote("/boot/extlinux/extlinux.conf", entry, &entry.replace("ro", "rw")), false),
+            (wrote("/etc/modprobe.d/passthru.conf", "a", "b"), false),
+        ] {
+            let planned = Planned { at: 0, restarted: true, steps: vec![step] };
+            assert_eq!(planned.is_trial(&loader), is_trial, "{planned:?}");
+        }
     }
 
     proptest! {

@@ -58,7 +58,7 @@ fn prepared(restarted: bool, menu: Stands, image: Stands, file: Stands) -> Plann
     };
     let arguments =
         vec![Change::Set("intel_iommu=on".to_owned()), Change::Remove("iommu=off".to_owned())];
-    let holds = Wanted::Initramfs { with: Vec::new(), without: Vec::new(), modprobe: "x".into() };
+    let holds = Wanted::Initramfs { with: Vec::new(), without: Vec::new(), files: [].into() };
     let steps = vec![
         (write("/etc/modules-load.d/passthru.conf", "kvm_intel\n"), Stands::AsLeft.into()),
         (write("/etc/modprobe.d/passthru.conf", "x"), file.into()),
@@ -157,6 +157,15 @@ fn what_runs_against_what_was_prepared() {
         assert_eq!(found.status, status, "{planned:?}: {found}");
         assert!(found.text.contains(text), "{planned:?}: {found}");
     }
+    // An entry to try is over with the next start.
+    let menu = "/boot/grub/grub.cfg".to_owned();
+    let trial = Step::WriteFile { path: menu, from: Some("a".into()), to: Some("b".into()) };
+    let steps = vec![(trial, Changed(None).into())];
+    let trial = Planned { at: 1_795_300_000, restarted: true, steps };
+    let setup = Setup { planned: vec![trial].into(), ..ready() };
+    let checked_trial = checked(&Shape::new().0, &setup);
+    let found = of(&checked_trial, "planned");
+    assert!(found.status == Status::Pass && found.text.contains("an entry to try"), "{found}");
     let mut setup = Setup { planned: Fact::Unknown(Why::NotPermitted), ..ready() };
     assert_eq!(of(&checked(&Shape::new().0, &setup), "planned").status, Status::Unknown);
     let mut unread = prepared(true, AsLeft, AsLeft, AsLeft);

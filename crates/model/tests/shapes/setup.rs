@@ -40,12 +40,13 @@ pub fn ready() -> Setup {
 
 /// GRUB with a menu, and Debian's initramfs.
 pub fn grub() -> Boot {
-    let menu = Menu { path: "/boot/grub/grub.cfg".to_owned(), program: "grub-mkconfig".to_owned() };
+    let menu =
+        Menu { path: "/boot/grub/grub.cfg".to_owned(), program: Some("grub-mkconfig".to_owned()) };
     let loader = Loader {
         name: "GRUB".to_owned(),
         settings: vec!["/etc/default/grub".to_owned()],
         menu: Some(menu),
-        files: Vec::new(),
+        ..Loader::default()
     };
     Boot {
         loader: loader.into(),
