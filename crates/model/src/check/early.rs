@@ -9,6 +9,7 @@ use taker::{Fate, Taker, plain};
 use super::{Check, Finding, Found, Remedy, Run, Severity, Status, Subject, known};
 use crate::fact::Fact;
 use crate::function::{Function, is_vfio_driver};
+use crate::plan::persist;
 use crate::setup::boot::Generator;
 
 pub(super) const CHECKS: &[Check] = &[Check {
@@ -20,6 +21,11 @@ pub(super) const CHECKS: &[Check] = &[Check {
 
 fn at_boot(subject: &Subject<'_>, function: &Function) -> Found {
     let driver = known(&function.driver, "its driver")?.as_deref();
+    if let Some(rule) = persists(subject, function) {
+        return Ok(Finding::pass(format!(
+            "a rule binds it to {rule}, before any other driver is looked for"
+        )));
+    }
     let of_driver = |driver: &str| subject.setup.modules.of_driver(driver);
     let has_it = driver.filter(|driver| !is_vfio_driver(driver)).map(of_driver);
     let claims = subject.setup.modules.claims.get(&function.bdf);
@@ -39,6 +45,13 @@ fn at_boot(subject: &Subject<'_>, function: &Function) -> Found {
         told.add(&taker, taker.fate(settings), has_it.as_ref() == Some(module));
     }
     Ok(told.finding(subject, function))
+}
+
+/// The driver that `bind --persist` gives it to at every boot.
+fn persists(subject: &Subject<'_>, function: &Function) -> Option<String> {
+    // A file that is not understood is told of by whoever would change it.
+    let rules = persist::rules(&subject.setup.boot).ok()?;
+    rules.into_iter().find(|rule| rule.is_about(function)).map(|rule| rule.driver)
 }
 
 /// Texts of all modules, by what they amount to.

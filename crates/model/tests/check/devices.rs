@@ -2,10 +2,12 @@
 
 use model::check::{self, Finding, Remedy, Status, Subject};
 use model::parse::config::Rebar;
+use model::plan::persist::{self, Change};
 use model::setup::Setup;
 use model::setup::boot::Generator;
 use model::setup::early::Early;
 use model::snapshot::ModuleState;
+use model::step::Step;
 use model::{Fact, Snapshot, Why};
 
 use crate::shapes::setup::ready;
@@ -151,6 +153,28 @@ fn a_device_that_was_bound_is_told_about() {
     setup.modules.claims.insert(bdf(GPU), Fact::Unknown(Why::NotRecorded));
     let found = of_card(&with_card(None, 0x03_0000), &setup, "at_boot");
     assert_eq!(found.status, Status::Unknown);
+}
+
+/// With a rule of ours it is that which decides.
+#[test]
+fn a_binding_that_persists() {
+    let snapshot = with_card(Some("nouveau"), 0x03_0000);
+    let mut setup = at_boot("", Some((&["nouveau"], "")));
+    let functions = &[bdf(GPU)];
+    let change = Change::Persist { functions, driver: "vfio-pci" };
+    let plan = persist::persist(&snapshot, &setup.boot, change, "passthru").unwrap();
+    for step in plan.steps {
+        if let Step::WriteFile { path, to: Some(to), .. } = step {
+            setup.boot.files.insert(path, to);
+        }
+    }
+    let found = of_card(&snapshot, &setup, "at_boot");
+    assert_eq!(found.status, Status::Pass, "{found}");
+    assert!(found.text.starts_with("a rule binds it to vfio-pci"), "{found}");
+    // Of another device it says nothing.
+    let other = Shape::new().endpoint(GPU, (0x10de, 0x2205), 0x03_0000, 1).driver(GPU, "nouveau");
+    let found = of_card(&other.0, &setup, "at_boot");
+    assert_eq!(found.status, Status::Warn, "{found}");
 }
 
 /// A driver's module may have another name, and may be part of the kernel.
