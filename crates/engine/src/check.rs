@@ -1,21 +1,26 @@
 //! How the host is set up, with what only its programs can say.
 //!
-//! In: the machine, the devices that are meant. Out: a [`Setup`] for
-//! `model::check`. Never: a change, or a program of this machine asked about
-//! another one.
+//! In: the machine, the devices that are meant, the journal. Out: a [`Setup`]
+//! for `model::check`. Never: a change, or a program of this machine asked
+//! about another one.
 
+use std::collections::BTreeSet;
 use std::env::consts::ARCH;
 
+use host::apply::stands;
 use host::setup::setup;
 use hypervisors::machine::Machine;
 use hypervisors::qemu::Version;
 use model::port::Cmd;
+use model::setup::planned::{Planned, Stands};
 use model::setup::{self as words, Setup};
-use model::{Bdf, Fact, Snapshot, Why};
+use model::{Bdf, Fact, Snapshot, Step, Why};
 
 use crate::Engine;
 use crate::error::Error;
 use crate::guest::{Notes, is_installed, run_well, version_of};
+use crate::store::{PlanRow, StepRow, StepState, Store};
+use crate::turn::boot_id;
 
 /// Programs that are libvirt, the newer first.
 const LIBVIRT: &[&str] = &["virtqemud", "libvirtd"];
@@ -28,7 +33,49 @@ impl Engine {
             setup.programs.qemu = fact(self.qemu());
             setup.programs.libvirt = fact(libvirt());
         }
+        setup.planned = match self.root.is_recorded() {
+            true => Fact::Unknown(Why::NotRecorded),
+            false => fact(self.planned()),
+        };
         setup
+    }
+
+    /// What was prepared and is in effect, the latest first.
+    fn planned(&self) -> Result<Vec<Planned>, Error> {
+        let Some(store) = Store::open_reading(&self.state)? else { return Ok(Vec::new()) };
+        let preparations = store.preparations()?;
+        if preparations.is_empty() {
+            return Ok(Vec::new());
+        }
+        let boot_id = boot_id(&self.root)?;
+        // Of a file that several of them changed, the last one's word counts.
+        let mut seen = BTreeSet::new();
+        let planned =
+            preparations.into_iter().map(|PlanRow { id, boot_id: of, made_at, .. }| {
+                let rows = store.steps(id)?;
+                let mut steps: Vec<_> =
+                    rows.into_iter().rev().filter_map(|row| self.stands(row, &mut seen)).collect();
+                steps.reverse();
+                Ok(Planned { at: made_at, restarted: of != boot_id, steps })
+            });
+        planned.collect()
+    }
+
+    /// How what a step left behind stands, if it was done and left anything.
+    fn stands(&self, row: StepRow, seen: &mut BTreeSet<String>) -> Option<(Step, Fact<Stands>)> {
+        if !matches!(row.state, StepState::Done | StepState::Already) {
+            return None;
+        }
+        let path = match &row.step {
+            Step::WriteFile { path, .. } => path,
+            Step::Make(made) => &made.path,
+            _ => return None,
+        };
+        let stands = match seen.insert(path.clone()) {
+            true => stands(&self.root, &row.step)?,
+            false => Stands::Superseded.into(),
+        };
+        Some((row.step, stands))
     }
 
     /// QEMU for guests of this machine's own kind.

@@ -87,15 +87,14 @@ impl Engine {
         let setup = self.setup(&snapshot, &devices);
         let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
         let checked = check::check(&subject);
-        let boot = host::setup::boot(&self.root);
         let group = request.group.clone().map(|name| {
             let number = host::setup::group(&self.root, &name).into();
             Group { name, number }
         });
         let asked = Asked { hugepages: request.hugepages, group };
         let mut preparation = match request.lasting {
-            Lasting::ForGood => prepare(&subject, &checked, &boot, &asked)?,
-            Lasting::Once => once(&subject, &checked, &boot, &asked)?,
+            Lasting::ForGood => prepare(&subject, &checked, &setup.boot, &asked)?,
+            Lasting::Once => once(&subject, &checked, &setup.boot, &asked)?,
         };
         self.stop_in_order(&mut preparation.steps);
         Ok(Planned { checked, preparation })

@@ -14,6 +14,7 @@ mod look;
 mod made;
 mod once;
 mod software;
+mod stands;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use crate::observe::holders_of;
 use crate::paths::Root;
 
 pub use error::ApplyError;
+pub use stands::stands;
 
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

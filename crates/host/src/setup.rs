@@ -5,6 +5,7 @@
 //! device that is woken.
 
 mod boot;
+mod early;
 mod modules;
 
 use std::collections::BTreeSet;
@@ -44,11 +45,19 @@ pub(crate) const SCREEN_UNITS: &[&str] = &[
     "xdm.service",
     "xrdp.service",
 ];
-/// Look at how the host is set up. What only programs can say of themselves
-/// is [`NotObserved`](Why::NotObserved).
+/// Look at how the host is set up. What only programs can say of themselves,
+/// or the journal, is [`NotObserved`](Why::NotObserved).
 pub fn setup(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Setup {
     let cpuinfo = text(root, &root.cpuinfo());
+    let boot = boot(root);
     Setup {
+        early: match devices.is_empty() {
+            true => Fact::Unknown(Why::NotObserved),
+            false => early::early(root, snapshot, &boot),
+        },
+        boot,
+        modprobe: early::modprobe(root),
+        planned: Fact::Unknown(Why::NotObserved),
         os: os(root),
         cmdline: word(root, &root.cmdline()),
         remapping: remapping(root, snapshot, &cpuinfo),

@@ -6,12 +6,19 @@
 //! listing has no use for it.
 
 pub mod boot;
+pub mod early;
+pub mod planned;
 
 use std::collections::BTreeMap;
 
 use crate::bdf::Bdf;
+use crate::boot::modprobe::Settings;
 use crate::fact::{Fact, Why};
 use crate::snapshot::ModuleState;
+
+use boot::Boot;
+use early::Early;
+use planned::Planned;
 
 /// How the host is set up.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +35,14 @@ pub struct Setup {
     /// machine's interrupts need none (POWER, Arm: the controller isolates).
     pub remapping: Fact<Option<bool>>,
     pub modules: Modules,
+    /// What modprobe is told (modprobe.d(5)).
+    pub modprobe: Fact<Settings>,
+    /// The initramfs of the kernel that runs. Looked into only where devices
+    /// are meant: it takes time.
+    pub early: Fact<Early>,
+    pub boot: Boot,
+    /// What was prepared and is in effect, the latest first.
+    pub planned: Fact<Vec<Planned>>,
     pub smt: Fact<Smt>,
     pub firmware: Firmware,
     pub memory: Memory,
@@ -82,6 +97,9 @@ pub struct Modules {
     pub parameters: BTreeMap<(String, String), Fact<String>>,
     /// The modules that would bind each function, by the kernel's own table.
     pub claims: BTreeMap<Bdf, Fact<Vec<String>>>,
+    /// The modules that drivers came in, where these are known; part of the
+    /// kernel are the others, or not loaded.
+    pub of_drivers: BTreeMap<String, String>,
 }
 
 /// Simultaneous multithreading (Documentation/ABI/testing/sysfs-devices-system-cpu).
@@ -145,6 +163,12 @@ impl Modules {
     /// Whether a module can be used; it is not known of one that nobody asked for.
     pub fn state(&self, name: &str) -> Fact<ModuleState> {
         self.states.get(name).cloned().unwrap_or(Fact::Unknown(Why::NotObserved))
+    }
+
+    /// The module of a driver, as far as is known: mostly they have one name.
+    /// With underscores only, as the kernel has it.
+    pub fn of_driver(&self, driver: &str) -> String {
+        self.of_drivers.get(driver).map_or(driver, String::as_str).replace('-', "_")
     }
 
     /// The value of a parameter of a module that is present.

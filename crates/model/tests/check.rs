@@ -5,11 +5,16 @@
 use std::collections::BTreeSet;
 
 use model::boot::cmdline::Change;
+use model::boot::modprobe::{File, Settings};
 use model::check::{self, Checked, Remedy, Severity, Status, Subject};
-use model::setup::{Access, Maker, Modules, Processor, Setup};
+use model::setup::{Access, Maker, Modules, Pool, Processor, Setup};
 use model::snapshot::ModuleState;
 use model::{Fact, Snapshot, Why};
 
+#[path = "check/boot.rs"]
+mod boot;
+#[path = "check/devices.rs"]
+mod devices;
 mod shapes;
 
 use shapes::Shape;
@@ -19,7 +24,12 @@ fn checked(snapshot: &Snapshot, setup: &Setup) -> Vec<Checked> {
     check::check(&Subject { snapshot, setup, devices: &[] })
 }
 
-/// What a check of the host found.
+/// What modprobe is told by one file.
+fn modprobe(text: &str) -> Settings {
+    Settings::read(&[File { folder: "/etc/modprobe.d", name: "x.conf", text }])
+}
+
+/// What a check found.
 fn of<'a>(checked: &'a [Checked], name: &str) -> &'a model::check::Finding {
     &checked.iter().find(|one| one.check.name == name).unwrap().finding
 }
@@ -130,4 +140,74 @@ fn interrupts_and_kvm() {
     setup.modules.states.insert("kvm_intel".to_owned(), ModuleState::Loadable.into());
     let found = checked(&Shape::new().0, &setup);
     assert_eq!(of(&found, "kvm").remedies, [Remedy::Load("kvm_intel".to_owned())]);
+}
+
+#[test]
+fn unsafe_interrupts() {
+    let found = |setup: &Setup| of(&checked(&Shape::new().0, setup), "unsafe_interrupts").clone();
+    let mut setup = ready();
+    assert_eq!(found(&setup).status, Status::Pass);
+    // What it will be when the module is loaded: the boot argument counts before files.
+    setup.modprobe = modprobe("options vfio_iommu_type1 x=1 allow_unsafe_interrupts=1\n").into();
+    assert!(found(&setup).text.contains("for nothing"), "{}", found(&setup));
+    setup.cmdline = "vfio_iommu_type1.allow_unsafe_interrupts=0".to_owned().into();
+    assert_eq!(found(&setup).status, Status::Pass);
+    setup.modprobe = Fact::Unknown(Why::NotPermitted);
+    assert_eq!(found(&setup).status, Status::Unknown);
+    // And what it is.
+    let key = ("vfio_iommu_type1".to_owned(), "allow_unsafe_interrupts".to_owned());
+    setup.modules.parameters.insert(key, "Y".to_owned().into());
+    setup.remapping = Some(false).into();
+    assert!(found(&setup).text.contains("break out"), "{}", found(&setup));
+}
+
+#[test]
+fn memory_for_guests() {
+    let mut snapshot = Shape::new().0;
+    snapshot.machine.memory_available = (8 << 30).into();
+    snapshot.machine.memory_total = (32 << 30).into();
+    let mut setup = ready();
+    let found = |setup: &Setup, name| of(&checked(&snapshot, setup), name).text.clone();
+    assert_eq!(found(&setup, "memory"), "8 GiB of 32 GiB can be given to guests");
+    let small = Pool { size: 2 << 20, total: 1024, free: 512 };
+    let none = Pool { size: 16 << 30, total: 0, free: 0 };
+    setup.memory.pools = vec![small, Pool { size: 1 << 30, total: 4, free: 4 }, none].into();
+    assert_eq!(
+        found(&setup, "memory"),
+        "8 GiB of 32 GiB can be given to guests, and 5 GiB more in hugepages"
+    );
+    let pools = found(&setup, "hugepages");
+    assert!(
+        pools.starts_with("512 of 1024 pages of 2 MiB free: room for guests of 1 GiB"),
+        "{pools}"
+    );
+    assert!(!pools.contains("16 GiB"), "{pools}");
+    setup.memory.lock_limit = Some(4 << 30).into();
+    assert!(found(&setup, "memlock").starts_with("up to 4 GiB of memory can be locked"));
+}
+
+/// The four commits of the AIC100 guide came with Linux 5.19.
+#[test]
+fn guests_of_hyperv() {
+    let mut setup = ready();
+    let found = |setup: &Setup, kernel: &str| {
+        let mut snapshot = Shape::new().0;
+        snapshot.machine.kernel = kernel.to_owned().into();
+        of(&checked(&snapshot, setup), "hyperv_guest").clone()
+    };
+    assert_eq!(found(&setup, "5.4.0").status, Status::Pass);
+    setup.product = "Microsoft Corporation Virtual Machine".to_owned().into();
+    for (kernel, status) in [
+        ("5.19.0-1-amd64", Status::Pass),
+        ("6.1.0", Status::Pass),
+        ("5.18.19", Status::Warn),
+        ("4.19.0", Status::Warn),
+    ] {
+        let found = found(&setup, kernel);
+        assert_eq!(found.status, status, "{kernel}: {found}");
+    }
+    let hint = found(&setup, "5.15.0").hint;
+    for commit in ["08e61e861a0e", "455880dfe292", "b4b77778ecc5", "a2bad844a67b"] {
+        assert!(hint.contains(commit), "{commit}: {hint}");
+    }
 }

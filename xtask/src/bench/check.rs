@@ -37,7 +37,8 @@ fn row(count: usize, rounds: usize, text: &mut String) -> anyhow::Result<()> {
     let tree = tree(count)?;
     let passthru = lab::places::target().join("release/passthru");
     // 3: this host is not ready, which made ones are not.
-    let check = format!("{} check --root {}; test $? = 3", passthru.display(), tree.path().display());
+    let check =
+        format!("{} check --root {}; test $? = 3", passthru.display(), tree.path().display());
     let files = files(&check, tree.path())?;
     let list = tree.path().join("files");
     fs::write(&list, files.iter().fold(String::new(), |list, path| list + path + "\0"))

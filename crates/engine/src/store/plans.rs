@@ -21,6 +21,8 @@ pub struct PlanRow {
     pub boot_id: String,
     pub state: PlanState,
     pub writer: Option<Child>,
+    /// Seconds since 1970.
+    pub made_at: i64,
 }
 
 /// A step as the journal has it.
@@ -43,7 +45,8 @@ pub struct InEffect {
     pub step: Step,
 }
 
-const PLAN: &str = "SELECT id, verb, guest, boot_id, state, writer_pid, writer_start FROM plans";
+const PLAN: &str =
+    "SELECT id, verb, guest, boot_id, state, writer_pid, writer_start, made_at FROM plans";
 
 impl Store {
     /// Plans that were cut off, or are in doubt, the oldest first.
@@ -171,6 +174,7 @@ fn plan_row(row: &Row<'_>) -> rusqlite::Result<PlanRow> {
         boot_id: row.get(3)?,
         state: row.get(4)?,
         writer: process(row, 5)?,
+        made_at: row.get(7)?,
     })
 }
 

@@ -11,6 +11,7 @@ mod gone;
 mod killed;
 mod names;
 mod persist;
+mod planned;
 mod prepare;
 mod random;
 mod reset;

@@ -60,6 +60,18 @@ impl Root {
         self.at("/etc/group")
     }
 
+    /// Folders of modprobe's configuration, as text: a file in the first hides
+    /// those of its name in the others (modprobe.d(5)).
+    pub(crate) fn modprobe_texts() -> [&'static str; 5] {
+        [
+            "/etc/modprobe.d",
+            "/run/modprobe.d",
+            "/usr/local/lib/modprobe.d",
+            "/usr/lib/modprobe.d",
+            "/lib/modprobe.d",
+        ]
+    }
+
     /// The folder of the host's configuration, as text: files are named by it in plans.
     pub(crate) fn configuration_text() -> &'static str {
         "/etc"

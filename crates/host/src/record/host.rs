@@ -74,7 +74,7 @@ impl Taker<'_> {
         }
     }
 
-    fn existence(&mut self, path: &str) {
+    pub(super) fn existence(&mut self, path: &str) {
         if self.source.exists(path) {
             self.put(path, Content::File(Vec::new()));
         }
@@ -181,8 +181,8 @@ impl Taker<'_> {
         for name in self.names(&folder) {
             let module = format!("{folder}/{name}");
             self.put(&module, Content::Folder);
+            self.file(&format!("{module}/initstate"));
             if MODULES.contains(&name.as_str()) {
-                self.file(&format!("{module}/initstate"));
                 let inner = format!("{module}/parameters");
                 let files = self.source.names(&inner).here().unwrap_or_default();
                 files.iter().for_each(|file| self.file(&format!("{inner}/{file}")));

@@ -25,9 +25,19 @@ use crate::read;
 /// How the image of a release is called: Debian, Red Hat, SUSE.
 const IMAGES: &[(&str, &str)] = &[("initrd.img-", ""), ("initramfs-", ".img"), ("initrd-", "")];
 
-/// Look at what the host boots by.
+/// Look at what the host boots by. A recording has nothing of it: there may
+/// be hashes of passwords in a boot loader's files.
 pub fn boot(root: &Root) -> Boot {
     let configuration = Root::configuration_text().to_owned();
+    if root.is_recorded() {
+        return Boot {
+            loader: Fact::Unknown(Why::NotRecorded),
+            generator: Fact::Unknown(Why::NotRecorded),
+            images: BTreeMap::new(),
+            configuration,
+            files: BTreeMap::new(),
+        };
+    }
     let mut files = BTreeMap::new();
     let loader = loader(root, &mut files);
     for name in prepare::FILES.iter().chain(persist::FILES) {

@@ -5,8 +5,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use fakehost::FakeHost;
+use host::apply::stands;
 use host::run::CommandRunner;
+use model::Fact;
 use model::file::Content;
+use model::setup::planned::Stands;
 use model::step::{Made, Undo, Wanted};
 
 use super::*;
@@ -296,4 +299,57 @@ fn a_full_or_unwritable_place_is_named() {
     let outcome = tree.applier.apply(&write(GRUB, None, Some("x")));
     let Outcome::Failed(error) = &outcome else { panic!("{outcome:?}") };
     assert!(error.hint().is_some_and(|hint| hint.contains("root")), "{error}");
+}
+
+/// How what was done stands, until somebody changes it.
+#[test]
+fn what_was_done_is_seen_to_stand() {
+    let mut tree = Tree::new();
+    let root = Root::new(tree.dir.path());
+    tree.put("/boot/menu", MENU);
+    tree.put(CFG, MENU);
+    tree.put(GRUB, "A=1\n");
+    let change = write(GRUB, Some("A=1\n"), Some("A=2\n"));
+    let gone = write("/etc/modprobe.d/passthru.conf", Some("x"), None);
+    let menu = menu(&makes(&tree));
+    assert_eq!(stands(&root, &gone), Some(Stands::AsLeft.into()));
+    assert_eq!(stands(&root, &change), Some(Stands::Changed(None).into()));
+    for step in [&change, &menu] {
+        assert_eq!(tree.applier.apply(step), Outcome::Done, "{step}");
+        assert_eq!(stands(&root, step), Some(Stands::AsLeft.into()), "{step}");
+    }
+    fs::remove_file(tree.path(GRUB)).unwrap();
+    assert_eq!(stands(&root, &change), Some(Stands::Gone.into()));
+    // Made anew without what was wanted, and with it.
+    tree.put(CFG, MENU);
+    let lacks = stands(&root, &menu);
+    let Some(Fact::Known(Stands::Changed(Some(lacks)))) = lacks else { panic!("{lacks:?}") };
+    assert!(lacks.contains("`iommu=pt` is not in"), "{lacks}");
+    tree.put(CFG, &MENU.replace("quiet", "iommu=pt"));
+    assert_eq!(stands(&root, &menu), Some(Stands::AsLeft.into()));
+    fs::remove_file(tree.path(CFG)).unwrap();
+    assert_eq!(stands(&root, &menu), Some(Stands::Gone.into()));
+    assert_eq!(stands(&root, &Step::LoadModule { module: "vfio_pci".to_owned() }), None);
+}
+
+/// An image is looked into only where it was made anew since.
+#[test]
+fn an_image_that_was_made_anew_is_looked_into() {
+    let tree = Tree::new();
+    let root = Root::new(tree.dir.path());
+    let wanted = Wanted::Initramfs {
+        with: vec!["vfio_pci".to_owned()],
+        without: Vec::new(),
+        files: [].into(),
+    };
+    let step = made("/boot/initrd.img", "", wanted);
+    tree.put("/boot/initrd.img", "no image");
+    tree.put("/boot/.initrd.img.passthru-made", "");
+    assert_eq!(stands(&root, &step), Some(Stands::AsLeft.into()));
+    let later = fs::metadata(tree.path("/boot/.initrd.img.passthru-made")).unwrap();
+    let later = later.modified().unwrap() + std::time::Duration::from_secs(5);
+    let image = fs::File::options().write(true).open(tree.path("/boot/initrd.img")).unwrap();
+    image.set_modified(later).unwrap();
+    let lacks = stands(&root, &step);
+    assert!(matches!(lacks, Some(Fact::Known(Stands::Changed(Some(_))))), "{lacks:?}");
 }

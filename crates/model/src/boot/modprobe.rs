@@ -7,6 +7,7 @@
 //! The rules are those of kmod's `libkmod/libkmod-config.c`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::pattern::matches;
 
@@ -25,6 +26,12 @@ pub struct Place {
     pub name: String,
     /// Its first line, counted from one.
     pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.folder, self.name)
+    }
 }
 
 /// A rule. Names of modules have underscores only.
@@ -67,10 +74,7 @@ impl Settings {
     /// with one name, the first counts. They are read in the order of names.
     pub fn read(files: &[File<'_>]) -> Self {
         let mut by_name: BTreeMap<&str, &File<'_>> = BTreeMap::new();
-        let is_read = |name: &str| {
-            !name.starts_with('.') && (name.ends_with(".conf") || name.ends_with(".alias"))
-        };
-        for file in files.iter().filter(|file| is_read(file.name)) {
+        for file in files.iter().filter(|file| Self::is_read(file.name)) {
             by_name.entry(file.name).or_insert(file);
         }
         let rules = by_name.values().flat_map(|file| {
@@ -80,6 +84,11 @@ impl Settings {
             })
         });
         Self { rules: rules.collect() }
+    }
+
+    /// Whether a file of such a folder is read, by its name.
+    pub fn is_read(name: &str) -> bool {
+        !name.starts_with('.') && (name.ends_with(".conf") || name.ends_with(".alias"))
     }
 
     /// All rules, in the order in which they are read.

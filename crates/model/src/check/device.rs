@@ -1,9 +1,11 @@
 //! What single devices need of the host.
 
+use super::programs::text as version_text;
 use super::{Check, Finding, Found, Remedy, Run, Severity, Subject, known, size};
 use crate::fact::Fact;
 use crate::function::{BarKind, Function, is_vfio_driver};
 use crate::reason::Weight;
+use crate::setup::Version;
 use crate::snapshot::ModuleState;
 use crate::verdict::{self, Kind};
 
@@ -28,7 +30,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "resizable_bar",
-        about: "Whether the size of a memory range can be changed, and what it is (told only).",
+        about: "The guest sees which memory ranges can be resized (\"Resizable BAR\"), and their sizes.",
         severity: Severity::Advised,
         run: Run::Device(resizable),
     },
@@ -83,7 +85,7 @@ fn addresses(_: &Subject<'_>, function: &Function) -> Found {
     let bars = known(&function.bars, "its memory ranges")?;
     let memory = || bars.iter().filter(|bar| matches!(bar.kind, BarKind::Memory { .. }));
     if let Some(bar) = memory().find(|bar| bar.start == 0) {
-        let by_hand = "enable \"Above 4G Decoding\" (also \"Memory Mapped I/O above 4 GB\", \"64-bit BAR\", \"MMIO High Size\") in the firmware's setup";
+        let by_hand = "enable \"Above 4G Decoding\" (also \"Memory Mapped I/O above 4GB\", \"PCI 64-bit Resource Handling\", \"64-bit BAR\", \"Large BAR\", \"Support 64-Bit Addressing\") in the firmware's setup; where there is \"MMIO High Size\", make it larger";
         return Ok(Finding::fail(
             format!(
                 "memory range {} of {} MiB has no address: the firmware found no room for it",
@@ -102,20 +104,31 @@ fn addresses(_: &Subject<'_>, function: &Function) -> Found {
     }))
 }
 
-fn resizable(_: &Subject<'_>, function: &Function) -> Found {
+/// Shows guests the sizes of ranges that can be resized (QEMU, "vfio/pci: Static
+/// Resizable BAR capability", which some drivers need; issue 703).
+const SHOWN: Version = (8, 1, 0);
+
+fn resizable(subject: &Subject<'_>, function: &Function) -> Found {
     let extended = function.extended();
     let extended = known(&extended, "its extended capabilities")?;
-    Ok(Finding::pass(match extended.rebar.is_empty() {
-        true => "no memory range can be resized".to_owned(),
-        false => {
-            // Bit n of the sizes stands for 2^n MiB.
-            let largest =
-                |sizes: u64| 1u64.checked_shl(20 + sizes.max(1).ilog2()).unwrap_or(u64::MAX);
-            let told = extended.rebar.iter().map(|range| {
-                let (now, most) = (size(range.current), size(largest(range.sizes)));
-                format!("range {} has {now} of at most {most}", range.bar)
-            });
-            told.collect::<Vec<_>>().join(", ")
-        }
-    }))
+    if extended.rebar.is_empty() {
+        return Ok(Finding::pass("no memory range can be resized"));
+    }
+    // Bit n of the sizes stands for 2^n MiB.
+    let largest = |sizes: u64| 1u64.checked_shl(20 + sizes.max(1).ilog2()).unwrap_or(u64::MAX);
+    let told = extended.rebar.iter().map(|range| {
+        let (now, most) = (size(range.current), size(largest(range.sizes)));
+        format!("range {} has {now} of at most {most}", range.bar)
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    Ok(match subject.setup.programs.qemu.known() {
+        Some(Some(version)) if *version < SHOWN => Finding::warn(
+            format!(
+                "{told}, which QEMU {} hides from the guest: some drivers fail for it",
+                version_text(*version)
+            ),
+            "use QEMU 8.1 or newer; or switch \"Resizable BAR\" (also \"Re-Size BAR Support\", \"Smart Access Memory\") off in the firmware's setup",
+        ),
+        _ => Finding::pass(told),
+    })
 }

@@ -2,6 +2,7 @@
 
 use super::{Check, Finding, Found, Remedy, Run, Severity, Subject, known};
 use crate::boot::cmdline::Change;
+use crate::fact::Fact;
 use crate::setup::Maker;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -24,6 +25,12 @@ pub(super) const CHECKS: &[Check] = &[
         run: Run::Host(remapping),
     },
     Check {
+        name: "unsafe_interrupts",
+        about: "VFIO does not give devices to guests whose interrupts nobody isolates (allow_unsafe_interrupts).",
+        severity: Severity::Advised,
+        run: Run::Host(unsafe_interrupts),
+    },
+    Check {
         name: "iommu_passthrough",
         about: "Devices of the host itself are spared translation (iommu=pt).",
         severity: Severity::Advised,
@@ -41,10 +48,10 @@ pub(super) const CHECKS: &[Check] = &[
 fn setting(maker: Maker) -> &'static str {
     match maker {
         Maker::Intel => {
-            "\"Intel VT-d\" (also \"VT for Directed I/O\", \"Intel Virtualization Technology for Directed I/O\")"
+            "\"Intel VT-d\" (also \"VT-d\", \"Intel(R) VT for Directed I/O\", \"Intel Virtualization Technology for Directed I/O\"; under \"Chipset\" or \"System Agent\")"
         }
         Maker::Amd => {
-            "\"IOMMU\" (also \"AMD-Vi\", \"SVM Mode\" with \"IOMMU\" under \"AMD CBS\", \"NBIO\"): set it to Enabled, not Auto"
+            "\"IOMMU\" (also \"AMD-Vi\", \"AMD I/O Virtualization\"; under \"AMD CBS\", \"NBIO\", beside \"SVM Mode\"): set it to Enabled, not Auto"
         }
         Maker::Other => "\"IOMMU\" or \"SMMU\" (also \"VT-d\", \"AMD-Vi\", \"I/O virtualization\")",
     }
@@ -131,20 +138,14 @@ fn dmar(subject: &Subject<'_>) -> bool {
 }
 
 fn remapping(subject: &Subject<'_>) -> Found {
-    let unsafe_allowed =
-        subject.setup.modules.is_on("vfio_iommu_type1", "allow_unsafe_interrupts").is(&true);
     match known(&subject.setup.remapping, "whether interrupts are remapped")? {
         None => {
             Ok(Finding::pass("interrupts of devices are isolated by this machine's controller"))
         }
-        Some(true) if unsafe_allowed => Ok(Finding::warn(
-            "interrupts of devices are remapped, and allow_unsafe_interrupts is on for nothing",
-            "remove allow_unsafe_interrupts=1 from the options of vfio_iommu_type1",
-        )),
         Some(true) => Ok(Finding::pass("interrupts of devices are remapped")),
-        Some(false) if unsafe_allowed => Ok(Finding::warn(
-            "interrupts of devices are not remapped; allow_unsafe_interrupts lets guests have devices all the same, and a guest can forge interrupts of the host",
-            "use it with guests that are trusted only; look for a firmware setting \"Interrupt Remapping\" or \"x2APIC\"",
+        Some(false) if allows_unsafe(subject).is(&true) => Ok(Finding::warn(
+            "interrupts of devices are not remapped; allow_unsafe_interrupts lets guests have devices all the same",
+            "look for a firmware setting \"Interrupt Remapping\" or \"x2APIC\"; see unsafe_interrupts",
         )),
         Some(false) if !subject.snapshot.machine.iommu.known().is_some_and(|iommu| iommu.on) => {
             Ok(Finding::fail(
@@ -154,6 +155,51 @@ fn remapping(subject: &Subject<'_>) -> Found {
         }
         Some(false) => Ok(remapping_is_off(subject)),
     }
+}
+
+/// What VFIO is told, or will be when it is loaded.
+fn allows_unsafe(subject: &Subject<'_>) -> Fact<bool> {
+    let setup = subject.setup;
+    match setup.modules.is_on(TYPE1, UNSAFE) {
+        Fact::Unknown(_) => {}
+        known => return known,
+    }
+    let is_on = |value: &str| matches!(value, "" | "1" | "y" | "Y" | "on");
+    let argument = subject.cmdline().value(&format!("{TYPE1}.{UNSAFE}")).map(is_on);
+    let settings = setup.modprobe.as_ref();
+    settings.map(|settings| {
+        let words = settings.options(TYPE1).flat_map(|(line, _)| line.split_whitespace());
+        let values = words.filter_map(|word| match word.split_once('=') {
+            Some((name, value)) => (name == UNSAFE).then_some(value),
+            None => (word == UNSAFE).then_some(""),
+        });
+        // The kernel's own arguments come behind those of modprobe's files.
+        argument.or_else(|| values.map(is_on).last()).unwrap_or(false)
+    })
+}
+
+const TYPE1: &str = "vfio_iommu_type1";
+const UNSAFE: &str = "allow_unsafe_interrupts";
+
+/// VFIO asks for isolated interrupts unless it is told not to
+/// (`vfio_iommu_type1_attach_group()` in drivers/vfio/vfio_iommu_type1.c).
+fn unsafe_interrupts(subject: &Subject<'_>) -> Found {
+    if subject.is_power() {
+        return Ok(Finding::pass("VFIO has no such setting on POWER"));
+    }
+    if !*known(&allows_unsafe(subject), "whether allow_unsafe_interrupts is on")? {
+        return Ok(Finding::pass("allow_unsafe_interrupts is off"));
+    }
+    Ok(match subject.setup.remapping.known() {
+        Some(Some(false)) => Finding::warn(
+            "allow_unsafe_interrupts is on, and interrupts are not remapped: a guest with a device can raise any interrupt of the host, and so crash it or break out",
+            "give devices to guests only that are trusted as the host is",
+        ),
+        _ => Finding::warn(
+            "allow_unsafe_interrupts is on for nothing: where interrupts are isolated it changes nothing, and where they are not it hides that",
+            "remove allow_unsafe_interrupts=1 from the options of vfio_iommu_type1 and from the boot arguments",
+        ),
+    })
 }
 
 fn remapping_is_off(subject: &Subject<'_>) -> Finding {

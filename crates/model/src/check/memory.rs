@@ -30,7 +30,16 @@ fn memory(subject: &Subject<'_>) -> Found {
     let machine = &subject.snapshot.machine;
     let available = *known(&machine.memory_available, "how much memory is available")?;
     let total = *known(&machine.memory_total, "how much memory there is")?;
-    let text = format!("{} of {} can be given to guests", size(available), size(total));
+    let pools = subject.setup.memory.pools.known().into_iter().flatten();
+    let text = match pools.map(|pool| pool.free.saturating_mul(pool.size)).sum() {
+        0 => format!("{} of {} can be given to guests", size(available), size(total)),
+        more => format!(
+            "{} of {} can be given to guests, and {} more in hugepages",
+            size(available),
+            size(total),
+            size(more)
+        ),
+    };
     Ok(match available < LITTLE {
         true => Finding::warn(text, "end programs, or leave fewer hugepages reserved"),
         false => Finding::pass(text),
@@ -42,7 +51,11 @@ fn hugepages(subject: &Subject<'_>) -> Found {
     let filled: Vec<String> = pools
         .iter()
         .filter(|pool| pool.total > 0)
-        .map(|pool| format!("{} of {} pages of {} free", pool.free, pool.total, size(pool.size)))
+        .map(|pool| {
+            let room = size(pool.free.saturating_mul(pool.size));
+            let (free, total, size) = (pool.free, pool.total, size(pool.size));
+            format!("{free} of {total} pages of {size} free: room for guests of {room} together")
+        })
         .collect();
     Ok(Finding::pass(match filled.is_empty() {
         true => "no hugepages are reserved; passthru uses transparent ones".to_owned(),
@@ -61,6 +74,9 @@ fn memlock(subject: &Subject<'_>) -> Found {
             ),
             "`passthru prepare --group NAME` lifts it for a group; for a unit, LimitMEMLOCK=infinity; root is not bound by it, nor are passthru's own guests",
         )),
-        Some(limit) => Ok(Finding::pass(format!("up to {} of memory can be locked", size(*limit)))),
+        Some(limit) => Ok(Finding::pass(format!(
+            "up to {} of memory can be locked; a guest with devices that has more does not start",
+            size(*limit)
+        ))),
     }
 }

@@ -4,7 +4,9 @@
 //! each check found, with what to do about it. A pure function: nothing is
 //! read here. What is not known is never taken for a yes.
 
+mod boot;
 mod device;
+mod early;
 mod guest;
 mod iommu;
 mod kernel;
@@ -119,8 +121,10 @@ pub const CHECKS: &[&[Check]] = &[
     kernel::CHECKS,
     memory::CHECKS,
     programs::CHECKS,
+    boot::CHECKS,
     screens::CHECKS,
     device::CHECKS,
+    early::CHECKS,
     guest::CHECKS,
 ];
 

@@ -45,7 +45,7 @@ const QUICK_KERNEL: (u32, u32) = (6, 15);
 /// From this size on, mapping page by page is felt.
 const LARGE: u64 = 1 << 30;
 
-fn text(version: Version) -> String {
+pub(super) fn text(version: Version) -> String {
     let (major, minor, micro) = version;
     format!("{major}.{minor}.{micro}")
 }

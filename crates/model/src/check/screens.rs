@@ -13,7 +13,7 @@ pub const NVIDIA: &str = "nvidia";
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "screen_services",
-        about: "No display server, remote desktop or vendor's service would hold the device.",
+        about: "No display server, remote desktop or vendor's service (persistence, monitoring) would hold the device.",
         severity: Severity::Advised,
         run: Run::Device(services),
     },
@@ -34,6 +34,10 @@ pub(super) const CHECKS: &[Check] = &[
 fn is_display(function: &Function) -> bool {
     function.class.known().is_some_and(|class| class.is_display())
 }
+
+/// Drivers through which NVIDIA's services reach what is no graphics card (`nvidia-gpu`
+/// is the kernel's own, for a card's USB port).
+const MAKERS_DRIVERS: &[&str] = &["nvidia", "nvidia-nvswitch"];
 
 /// What a service is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +65,7 @@ impl Purpose {
     /// Whether it would take this device.
     fn is_about(self, function: &Function) -> bool {
         match self {
-            Self::Nvidia => is_nvidia(function) && (is_display(function) || is_switch(function)),
+            Self::Nvidia => is_nvidia(function) && is_served(function),
             Self::Desktop | Self::Remote => is_display(function),
         }
     }
@@ -70,8 +74,8 @@ impl Purpose {
 /// A service whose devices all go is kept from starting; one that has others
 /// stays, as it does not see a card that vfio-pci has from boot on.
 fn services(subject: &Subject<'_>, function: &Function) -> Found {
-    if !is_display(function) {
-        return Ok(Finding::pass("not a display device"));
+    if !is_display(function) && !Purpose::Nvidia.is_about(function) {
+        return Ok(Finding::pass("not a device that such services hold"));
     }
     if function.driver_name().is_some_and(is_vfio_driver) {
         return Ok(Finding::pass("vfio-pci has it: no service of the host can take it"));
@@ -112,6 +116,13 @@ fn holds(function: &Function, unit: &str) -> bool {
     let is_desktop = Purpose::of(unit) == Purpose::Desktop;
     let mut holders = function.holders.known().into_iter().flatten();
     holders.any(|one| one.unit.as_deref() == Some(unit) || (is_desktop && one.desktop))
+}
+
+/// Whether NVIDIA's services have to do with one of its devices.
+fn is_served(function: &Function) -> bool {
+    let accelerates = function.class.known().is_some_and(|class| class.is_accelerator());
+    let by_maker = function.driver_name().is_some_and(|name| MAKERS_DRIVERS.contains(&name));
+    is_display(function) || accelerates || by_maker || is_switch(function)
 }
 
 /// NVSwitch, between cards ("other bridge"): those of guests need the host's

@@ -1,5 +1,7 @@
 //! Hosts that are set up, for tests of checks and preparations.
 
+use model::boot::modprobe::Settings;
+use model::setup::boot::{Boot, Generator, Loader, Menu};
 use model::setup::{
     Access, Firmware, Maker, Memory, Modules, Processor, Programs, Screens, Setup, Smt,
 };
@@ -19,6 +21,10 @@ pub fn ready() -> Setup {
         kvm: Access::Usable.into(),
         remapping: Some(true).into(),
         modules: Modules { states: states.into(), ..Modules::default() },
+        modprobe: Settings::default().into(),
+        early: Fact::Unknown(Why::NotObserved),
+        boot: grub(),
+        planned: Vec::new().into(),
         smt: Smt { control: "on".to_owned(), active: true }.into(),
         firmware: Firmware {
             efi: true.into(),
@@ -29,5 +35,24 @@ pub fn ready() -> Setup {
         programs: Programs { qemu: Some((10, 0, 2)).into(), libvirt: None.into(), uefi: 3.into() },
         screens: Screens { services: Vec::new().into(), xorg: Vec::new().into() },
         security: vec!["capability".to_owned()].into(),
+    }
+}
+
+/// GRUB with a menu, and Debian's initramfs.
+pub fn grub() -> Boot {
+    let menu =
+        Menu { path: "/boot/grub/grub.cfg".to_owned(), program: Some("grub-mkconfig".to_owned()) };
+    let loader = Loader {
+        name: "GRUB".to_owned(),
+        settings: vec!["/etc/default/grub".to_owned()],
+        menu: Some(menu),
+        ..Loader::default()
+    };
+    Boot {
+        loader: loader.into(),
+        generator: Some(Generator::InitramfsTools).into(),
+        images: [("6.12".to_owned(), "/boot/initrd.img-6.12".to_owned())].into(),
+        configuration: "/etc".to_owned(),
+        files: [].into(),
     }
 }

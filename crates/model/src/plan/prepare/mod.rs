@@ -44,13 +44,13 @@ pub struct Preparation {
 }
 
 /// Options and aliases of modules.
-const MODPROBE: &str = "modprobe.d/passthru.conf";
+pub const MODPROBE: &str = "modprobe.d/passthru.conf";
 /// What dracut puts into images, and what not.
 const DRACUT: &str = "dracut.conf.d/passthru.conf";
 /// What mkinitcpio puts into images.
 const MKINITCPIO: &str = "mkinitcpio.conf.d/passthru.conf";
 /// Modules that are loaded at every boot.
-const LOAD: &str = "modules-load.d/passthru.conf";
+pub const LOAD: &str = "modules-load.d/passthru.conf";
 /// Whose the nodes of VFIO are; behind those of systemd (50).
 const ACCESS: &str = "udev/rules.d/70-passthru-access.rules";
 /// Limits of those who log in (pam_limits(8)).

@@ -1,0 +1,176 @@
+//! What the host boots by, and what was prepared against what runs.
+
+use model::boot::cmdline::Change;
+use model::check::Status;
+use model::setup::Setup;
+use model::setup::boot::{Boot, Generator, Loader};
+use model::setup::planned::{Planned, Stands};
+use model::snapshot::ModuleState;
+use model::step::{Made, Step, Wanted};
+use model::{Fact, Why};
+
+use crate::shapes::Shape;
+use crate::shapes::setup::{grub, ready};
+use crate::{checked, of};
+
+#[test]
+fn who_starts_the_kernel() {
+    let found = |boot: Boot| {
+        let setup = Setup { boot, ..ready() };
+        of(&checked(&Shape::new().0, &setup), "boot_loader").clone()
+    };
+    let pass = found(grub());
+    assert_eq!(
+        (pass.status, &*pass.text),
+        (Status::Pass, "GRUB starts the kernel, initramfs-tools makes its initramfs")
+    );
+    let own = Loader { name: "NixOS".to_owned(), ..Loader::default() };
+    for (boot, status, text) in [
+        (Boot { loader: own.into(), ..grub() }, Status::Warn, "the matter of NixOS"),
+        (
+            Boot { loader: Fact::Unknown(Why::NotProvided), ..grub() },
+            Status::Warn,
+            "no boot loader is found",
+        ),
+        (
+            Boot { loader: Fact::Unknown(Why::NotPermitted), ..grub() },
+            Status::Unknown,
+            "needs root",
+        ),
+        (Boot { generator: Some(Generator::Booster).into(), ..grub() }, Status::Warn, "booster"),
+        (Boot { generator: None.into(), ..grub() }, Status::Pass, "no program is found"),
+    ] {
+        let found = found(boot);
+        assert_eq!(found.status, status, "{found}");
+        assert!(found.text.contains(text), "{found}");
+    }
+}
+
+/// Prepared with a menu, an image, modprobe's file and a module.
+fn prepared(restarted: bool, menu: Stands, image: Stands, file: Stands) -> Planned {
+    let made = |path: &str, wanted| {
+        Step::Make(Made { path: path.to_owned(), command: Vec::new(), wanted })
+    };
+    let write = |path: &str, text: &str| Step::WriteFile {
+        path: path.to_owned(),
+        from: None,
+        to: Some(text.into()),
+    };
+    let arguments =
+        vec![Change::Set("intel_iommu=on".to_owned()), Change::Remove("iommu=off".to_owned())];
+    let holds = Wanted::Initramfs { with: Vec::new(), without: Vec::new(), files: [].into() };
+    let steps = vec![
+        (write("/etc/modules-load.d/passthru.conf", "kvm_intel\n"), Stands::AsLeft.into()),
+        (write("/etc/modprobe.d/passthru.conf", "x"), file.into()),
+        (made("/boot/initrd.img-6.12", holds), image.into()),
+        (made("/boot/grub/grub.cfg", Wanted::Menu { arguments }), menu.into()),
+    ];
+    Planned { at: 1_795_300_000, restarted, steps }
+}
+
+#[test]
+fn what_runs_against_what_was_prepared() {
+    use Stands::{AsLeft, Changed, Gone};
+    let lacks = |text: &str| Changed(Some(text.to_owned()));
+    let other = "another menu entry or another kernel was started";
+    for (planned, cmdline, module, status, text) in [
+        (
+            prepared(true, AsLeft, AsLeft, AsLeft),
+            "intel_iommu=on",
+            true,
+            Status::Pass,
+            "is in effect (the last on 2026-11-2",
+        ),
+        (
+            prepared(false, AsLeft, AsLeft, AsLeft),
+            "quiet",
+            true,
+            Status::Warn,
+            "the kernel was not started anew since",
+        ),
+        // Its image waits for that, too.
+        (
+            prepared(false, AsLeft, AsLeft, AsLeft),
+            "intel_iommu=on",
+            true,
+            Status::Warn,
+            "not started anew",
+        ),
+        (
+            prepared(true, AsLeft, AsLeft, AsLeft),
+            "iommu=off",
+            true,
+            Status::Warn,
+            "runs without intel_iommu=on, with iommu=off",
+        ),
+        (prepared(true, AsLeft, AsLeft, AsLeft), "quiet", true, Status::Warn, other),
+        (
+            prepared(true, AsLeft, AsLeft, AsLeft),
+            "intel_iommu=on",
+            false,
+            Status::Warn,
+            "without the module kvm_intel",
+        ),
+        (
+            prepared(true, lacks("`quiet`"), AsLeft, AsLeft),
+            "quiet",
+            true,
+            Status::Warn,
+            "the menu was made anew without it",
+        ),
+        (
+            prepared(true, AsLeft, lacks("it lacks x"), AsLeft),
+            "intel_iommu=on",
+            true,
+            Status::Warn,
+            "initrd.img-6.12 was made anew since: it lacks x",
+        ),
+        (
+            prepared(true, AsLeft, AsLeft, Changed(None)),
+            "intel_iommu=on",
+            true,
+            Status::Warn,
+            "passthru.conf was changed since",
+        ),
+        (
+            prepared(true, AsLeft, AsLeft, Gone),
+            "intel_iommu=on",
+            true,
+            Status::Warn,
+            "passthru.conf is gone",
+        ),
+        // With its kernel; and a file that a later preparation wrote.
+        (
+            prepared(true, AsLeft, Gone, Stands::Superseded),
+            "intel_iommu=on",
+            true,
+            Status::Pass,
+            "in effect",
+        ),
+    ] {
+        let mut setup = Setup { cmdline: cmdline.to_owned().into(), ..ready() };
+        let state = if module { ModuleState::Loaded } else { ModuleState::Loadable };
+        setup.modules.states.insert("kvm_intel".to_owned(), state.into());
+        setup.planned = vec![planned.clone()].into();
+        let checked = checked(&Shape::new().0, &setup);
+        let found = of(&checked, "planned");
+        assert_eq!(found.status, status, "{planned:?}: {found}");
+        assert!(found.text.contains(text), "{planned:?}: {found}");
+    }
+    // An entry to try is over with the next start.
+    let menu = "/boot/grub/grub.cfg".to_owned();
+    let trial = Step::WriteFile { path: menu, from: Some("a".into()), to: Some("b".into()) };
+    let steps = vec![(trial, Changed(None).into())];
+    let trial = Planned { at: 1_795_300_000, restarted: true, steps };
+    let setup = Setup { planned: vec![trial].into(), ..ready() };
+    let checked_trial = checked(&Shape::new().0, &setup);
+    let found = of(&checked_trial, "planned");
+    assert!(found.status == Status::Pass && found.text.contains("an entry to try"), "{found}");
+    let mut setup = Setup { planned: Fact::Unknown(Why::NotPermitted), ..ready() };
+    assert_eq!(of(&checked(&Shape::new().0, &setup), "planned").status, Status::Unknown);
+    let mut unread = prepared(true, AsLeft, AsLeft, AsLeft);
+    unread.steps[2].1 = Fact::Unknown(Why::NotPermitted);
+    setup.planned = vec![unread].into();
+    setup.cmdline = "intel_iommu=on".to_owned().into();
+    assert_eq!(of(&checked(&Shape::new().0, &setup), "planned").status, Status::Unknown);
+}
