@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use lab::Lab;
+use lab::{Lab, guide};
 
-use crate::guide;
 use place::{Here, Place};
 
 /// The lab host's NVMe drive and accelerator.
@@ -77,7 +76,8 @@ fn in_the_lab() -> anyhow::Result<()> {
     let boot = ["/lab/guest/vmlinuz", "/lab/guest/initrd.img"].map(str::to_owned);
     let mut session = Session { place: &host, devices, boot, transcript: String::new() };
     told(&mut session)?;
-    PAGES.iter().try_for_each(|page| guide::check(page, &session.transcript))
+    let prompt = session.place.prompt();
+    PAGES.iter().try_for_each(|page| Ok(guide::check(page, prompt, &session.transcript)?))
 }
 
 /// The main job; when it fails, with what was said last.

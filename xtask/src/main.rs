@@ -4,7 +4,6 @@ mod bench;
 mod check_deps;
 mod demo;
 mod generate;
-mod guide;
 mod lab;
 mod machines;
 mod shell;

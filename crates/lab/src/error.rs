@@ -37,6 +37,8 @@ pub enum Error {
     NotUp { name: String },
     #[error("this checkout builds no `{name}`")]
     NoBinary { name: &'static str },
+    #[error("`{page}` shows what was not seen there:\n{lines}")]
+    Page { page: &'static str, lines: String },
     #[error("kernel module `{name}` is neither in `{}` nor built in", index.display())]
     NoModule { name: String, index: PathBuf },
 }

@@ -16,6 +16,7 @@ mod client;
 mod command;
 pub mod disk;
 mod error;
+pub mod guide;
 mod host;
 mod image;
 mod initramfs;

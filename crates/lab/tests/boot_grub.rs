@@ -7,7 +7,11 @@ mod support;
 use std::process::ExitCode;
 
 use support::boot::{self, slowly};
+use support::story::Story;
 use support::{Host, IGB, NVME, Scenario};
+
+/// What it tells is done here.
+const PAGE: &str = "docs/guide/prepare.md";
 
 /// Of the same kind as [`IGB`].
 const TWIN: &str = "0000:05:00.0";
@@ -43,30 +47,33 @@ fn once_and_of_two_of_a_kind_one_goes(host: &Host) {
     // Changed one's mind.
     host.ok("prepare --undo --yes");
     assert_eq!((host.sh(SOURCES), host.sh("grub-editenv list")), (before.clone(), String::new()));
-    host.ok("prepare --once --yes");
+    let mut story = Story::new(host, "twins#");
+    story.done("passthru prepare --once --yes");
     host.reboot().unwrap();
     boot::has_groups(host);
-    one_of_two_goes(host);
+    one_of_two_goes(host, &mut story);
 
     host.crash().unwrap();
     boot::the_iommu_is_off(host);
     assert_eq!(host.driver(TWIN), "igb");
-    host.ok("prepare --undo --yes");
+    story.done("passthru prepare --undo --yes");
     assert_eq!(host.sh(SOURCES), before);
+    story.compare(PAGE);
     host.sh("modprobe vfio-pci");
 }
 
-fn one_of_two_goes(host: &Host) {
+fn one_of_two_goes(host: &Host, story: &mut Story<'_>) {
     const RULE: &str = "etc/udev/rules.d/10-passthru.rules";
     let in_image = || host.sh(&format!("lsinitramfs /boot/initrd.img-* | grep -c {RULE} || true"));
     let refused = host.passthru(&format!("bind {TWIN} --persist"));
     assert_eq!(refused.status, support::REFUSED, "nobody agreed: {refused:?}");
     assert_eq!(host.driver(TWIN), "igb");
-    boot::slowly(host, &format!("passthru bind {TWIN} --persist --yes"));
+    story.done("passthru bind 05:00.0 --persist --yes");
     assert_eq!((host.driver(TWIN), in_image()), ("vfio-pci".into(), "1".into()));
     host.sh("grub-reboot passthru-testing");
     host.reboot().unwrap();
     assert_eq!((host.driver(TWIN), host.driver(IGB)), ("vfio-pci".into(), "igb".into()));
+    story.done("passthru list | grep -i ethernet");
     let had = format!("dmesg | grep -c 'igb {TWIN}' || true");
     assert_eq!(host.sh(&had), "0", "its driver never had it");
     host.until("systemctl is-active -q passthru-bindings.service");
@@ -80,7 +87,7 @@ fn one_of_two_goes(host: &Host) {
     host.sh("systemctl restart passthru-bindings.service");
     assert_eq!(host.driver(TWIN), "vfio-pci");
 
-    boot::slowly(host, &format!("passthru release {TWIN} --forget --yes"));
+    story.done("passthru release 05:00.0 --forget --yes");
     assert_eq!((host.driver(TWIN), in_image()), ("igb".into(), "0".into()));
 }
 
@@ -93,7 +100,8 @@ fn prepared_and_taken_back(host: &Host) {
     let before = host.sh(sources);
     let menu = host.sh("sha256sum /boot/grub/grub.cfg /boot/initrd.img-*");
 
-    let check = host.passthru(&format!("check {NVME}"));
+    let mut story = Story::new(host, "pc#");
+    let check = story.typed("passthru check 03:00.0");
     assert_eq!(check.status, support::REFUSED, "{check:?}");
     assert!(
         check.stdout.contains("the firmware offers an IOMMU, the kernel has it off"),
@@ -114,7 +122,7 @@ fn prepared_and_taken_back(host: &Host) {
     assert_eq!(host.sh(sources), before, "what was cut off is taken back");
     assert_eq!(host.sh("sha256sum /boot/grub/grub.cfg /boot/initrd.img-*"), menu);
 
-    boot::slowly(host, &format!("passthru prepare {NVME} --yes"));
+    story.done("passthru prepare 03:00.0 --yes");
     let again = host.ok(&format!("prepare {NVME} --dry-run"));
     assert!(again.contains("reboot"), "{again}");
     // The way out, if the new image should not start.
@@ -125,12 +133,13 @@ fn prepared_and_taken_back(host: &Host) {
     host.reboot().unwrap();
     boot::has_groups(host);
     assert_eq!(host.driver(NVME), "vfio-pci");
-    host.ok(&format!("check {NVME}"));
+    story.done("passthru check 03:00.0");
 
-    boot::slowly(host, "passthru prepare --undo --yes");
+    story.done("passthru prepare --undo --yes");
     assert_eq!(host.sh(sources), before);
     assert_eq!(host.sh("sha256sum /boot/grub/grub.cfg /boot/initrd.img-*"), menu);
     host.reboot().unwrap();
     boot::the_iommu_is_off(host);
     host.sh("modprobe vfio-pci");
+    story.compare(PAGE);
 }

@@ -8,6 +8,7 @@ mod support;
 use std::process::{Command, ExitCode};
 
 use serde_json::{Value, json};
+use support::story::Story;
 use support::{Host, Scenario, codes};
 
 const NET: &str = "0000:01:00.0";
@@ -23,6 +24,7 @@ const SCENARIOS: &[Scenario] = &[
     ("a_disk_goes_and_comes_back", a_disk_goes_and_comes_back),
     ("behind_a_conventional_bridge", behind_a_conventional_bridge),
     ("threads_are_seen_and_switched", threads_are_seen_and_switched),
+    ("the_guides_way", the_guides_way),
     ("a_record_replays_the_same", support::a_record_replays_the_same),
     ("a_record_replays_the_same_on_a_pc", a_record_replays_the_same_on_a_pc),
 ];
@@ -125,6 +127,40 @@ fn threads_are_seen_and_switched(host: &Host) {
     }
     let refused = host.run(&format!("echo 8 >{CONTROL}")).unwrap();
     assert!(refused.stderr.contains("Invalid argument"), "more than the core has: {refused:?}");
+}
+
+/// The POWER guide, step by step: a second entry in the menu that Petitboot reads, and threads off.
+fn the_guides_way(host: &Host) {
+    const MENU: &[u8] = include_bytes!("../../model/tests/samples/grub/power9-debian13-nvme.cfg");
+    host.sh("test -d /sys/firmware/opal; mkdir -p /boot/grub");
+    host.write_file("/boot/grub/grub.cfg", MENU, 0o644).unwrap();
+    let menu = || host.sh("sha256sum /boot/grub/grub.cfg; cat /sys/devices/system/cpu/smt/control");
+    let before = menu();
+
+    let mut story = Story::new(host, "power9#");
+    let check = story.typed("passthru check 0000:01:00.0");
+    assert!(check.stdout.contains("multithreading"), "{check:?}");
+    let shown = story.done("passthru prepare 0000:01:00.0 --once --dry-run");
+    assert!(shown.contains("+menuentry 'Debian GNU/Linux - passthru testing'"), "{shown}");
+    assert_eq!(menu(), before);
+    host.ok("prepare 0000:01:00.0 --once --yes");
+    let text = host.sh("cat /boot/grub/grub.cfg");
+    assert!(
+        text.contains("vfio-pci.disable_idle_d3=1") && text.contains("smt-enabled=off"),
+        "{text}"
+    );
+    host.ok("prepare --undo --yes");
+    assert_eq!(menu(), before);
+
+    // Threads are off now, too, where it is for good.
+    story.done("passthru prepare --yes");
+    assert_eq!(host.sh("cat /sys/devices/system/cpu/smt/control"), "off");
+    story.done("passthru bind 0000:01:00.0");
+    story.done("passthru release 0000:01:00.0");
+    story.done("passthru prepare --undo --yes");
+    assert_eq!(menu(), before);
+    host.sh("rm -r /boot/grub");
+    story.compare("docs/guide/prepare.md");
 }
 
 /// The recording of one processor's machine, read by a program for another's.

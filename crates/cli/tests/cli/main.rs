@@ -6,6 +6,7 @@ mod desk;
 
 mod commands;
 mod elsewhere;
+mod guide;
 mod hints;
 
 mod looking;

@@ -8,6 +8,7 @@
 
 pub mod boot;
 pub mod faults;
+pub mod story;
 
 use std::collections::BTreeSet;
 use std::ops::Deref;

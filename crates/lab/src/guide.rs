@@ -1,28 +1,40 @@
 //! Does a guide page still tell the truth?
 //!
 //! In: a page with ```` ```console ```` blocks, and what really was typed and
-//! printed. Out: nothing, or the first line of each block that does not follow
-//! on the one before it. A page may leave lines out where it says so by a line
-//! `…`; it may not have lines of its own.
+//! printed at one prompt. Out: nothing, or the first line of each block that
+//! does not follow on the one before it. A page may leave lines out where it
+//! says so by a line `…`; it may not have lines of its own. A block belongs to
+//! the prompt that it begins with.
 
 use std::fs;
 
-use anyhow::{Context, bail};
+use crate::error::{AtPath, Error, Result};
+use crate::places;
 
 /// Stands for lines that are left out.
 const GAP: &str = "…";
 
-/// Fails with the lines of the page's console blocks that are not in
-/// `transcript` as the page has them.
-pub fn check(page: &str, transcript: &str) -> anyhow::Result<()> {
-    let text = fs::read_to_string(page).with_context(|| page.to_owned())?;
+/// Fails with the lines of the page's console blocks at `prompt` that are not
+/// in `transcript` as the page has them, and where it has no block of it.
+pub fn check(page: &'static str, prompt: &str, transcript: &str) -> Result<()> {
+    let path = places::repository().join(page);
+    let text = fs::read_to_string(&path).at("read", &path)?;
     let seen: Vec<String> = transcript.lines().map(words).filter(|line| !line.is_empty()).collect();
-    let wrong: Vec<String> =
-        blocks(&text).iter().filter_map(|block| strange(block, &seen)).collect();
-    if wrong.is_empty() {
-        return Ok(());
+    let prompt = format!("{prompt} ");
+    let blocks = blocks(&text);
+    let mut told = blocks.iter().filter(|block| is_of(block, &prompt)).peekable();
+    if told.peek().is_none() {
+        return Err(Error::Page { page, lines: format!("no block begins with `{prompt}`") });
     }
-    bail!("{page} shows what was not seen there:\n{}", wrong.join("\n"))
+    let wrong: Vec<String> = told.filter_map(|block| strange(block, &prompt, &seen)).collect();
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Page { page, lines: wrong.join("\n") }),
+    }
+}
+
+fn is_of(block: &[String], prompt: &str) -> bool {
+    block.first().is_some_and(|line| line.starts_with(prompt))
 }
 
 /// The console blocks, line by line.
@@ -47,15 +59,15 @@ fn blocks(text: &str) -> Vec<Vec<String>> {
 
 /// The first line that is not where the page has it, whichever place the block
 /// is thought to begin at.
-fn strange(block: &[String], seen: &[String]) -> Option<String> {
+fn strange(block: &[String], prompt: &str, seen: &[String]) -> Option<String> {
     let first = block.first()?;
     let starts = (0..seen.len()).filter(|at| seen[*at] == *first);
-    let furthest = starts.map(|start| follows(block, &seen[start..])).max().unwrap_or(0);
+    let furthest = starts.map(|start| follows(block, prompt, &seen[start..])).max().unwrap_or(0);
     block.get(furthest).cloned()
 }
 
 /// How many lines of a block follow one another as they were seen.
-fn follows(block: &[String], seen: &[String]) -> usize {
+fn follows(block: &[String], prompt: &str, seen: &[String]) -> usize {
     let mut at = 0;
     let mut gap = false;
     for (count, line) in block.iter().enumerate() {
@@ -64,7 +76,7 @@ fn follows(block: &[String], seen: &[String]) -> usize {
             continue;
         }
         // A command begins a new part of the story.
-        let free = gap || line.starts_with("lab# ");
+        let free = gap || line.starts_with(prompt);
         let found = seen[at..].iter().position(|other| other == line);
         match found {
             Some(0) => at += 1,
@@ -108,7 +120,7 @@ mod tests {
             ("lab# a\n5", None),
             ("lab# c", Some("lab# c")),
         ] {
-            assert_eq!(strange(&lines(block), &seen).as_deref(), want, "{block}");
+            assert_eq!(strange(&lines(block), "lab# ", &seen).as_deref(), want, "{block}");
         }
     }
 }
