@@ -22,7 +22,10 @@ use crate::initramfs;
 pub(super) fn menu(path: &Path, arguments: &[Change]) -> Result<(), String> {
     let bytes = content(path).map_err(|error| error.to_string())?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let menu = read(path, &text).map_err(|error| error.to_string())?;
+    let menu = read(path, &text).map_err(|error| match error.line {
+        Some(line) => format!("line {line}: {}", error.problem),
+        None => error.problem.to_string(),
+    })?;
     match menu.lacks(arguments, prepare::OURS) {
         _ if !menu.starts_kernels() => Err("it starts no kernel".to_owned()),
         Some((line, change)) => Err(format!("`{change}` is not in `{line}`")),
@@ -34,9 +37,9 @@ fn read(path: &Path, text: &str) -> Result<Menu, EditError> {
     grub_cfg::parse(Source::new(&path.display().to_string(), text))
 }
 
-/// The kernels and images that a menu names, if it can be read.
+/// The kernels and images that a menu names, if it can be read and starts any.
 pub(super) fn files(path: &Path, text: &str) -> Option<Vec<String>> {
-    let menu = read(path, text).ok()?;
+    let menu = read(path, text).ok().filter(Menu::starts_kernels)?;
     let named = menu
         .entries
         .into_iter()
@@ -54,7 +57,13 @@ pub(super) fn initramfs(
     let name = |path: &str| path.trim_start_matches('/').to_owned();
     let names: Vec<String> = files.keys().map(|path| name(path)).collect();
     let asked = |name: &str| is_configuration(name) || names.iter().any(|asked| asked == name);
-    let image = initramfs::read(path, asked).map_err(|error| error.to_string())?;
+    // Without its name, which is none that stays.
+    let image = initramfs::read(path, asked).map_err(|error| match error {
+        initramfs::Error::Unread { why, .. } => format!("it cannot be read: {why}"),
+        initramfs::Error::Broken(broken) => {
+            format!("it is broken at byte {}: {}", broken.offset, broken.fault)
+        }
+    })?;
     if let Some(missing) = with.iter().find(|module| !image.has_module(module)) {
         return Err(format!("it lacks the module {missing}"));
     }
