@@ -13,5 +13,6 @@ mod planning;
 mod refusing;
 mod remembering;
 mod replaying;
+mod stacks;
 mod terminal;
 mod writing;
