@@ -141,7 +141,18 @@ impl Machine {
                 );
             }
         }
+        // Scripts behind the distribution's own.
+        for name in self.tree.names("etc/grub.d") {
+            menu += &self.by_shell(&format!("etc/grub.d/{name}"));
+        }
         menu.into_bytes()
+    }
+
+    /// What a shell's script prints.
+    fn by_shell(&self, path: &str) -> String {
+        let output = Command::new("sh").arg(self.tree.at(path)).env_clear().output();
+        let output = output.unwrap_or_else(|error| panic!("sh: {error}"));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// What a shell finds in GRUB's settings.

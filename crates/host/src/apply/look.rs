@@ -8,7 +8,7 @@ use std::path::Path;
 
 use model::Fact;
 use model::boot::cmdline::Change;
-use model::boot::grub_cfg::{self, Menu};
+use model::boot::grub_cfg::{self, Entry, Menu};
 use model::boot::initramfs::is_configuration;
 use model::boot::source::{EditError, Source};
 use model::file::Content;
@@ -27,10 +27,16 @@ pub(super) fn menu(path: &Path, arguments: &[Change]) -> Result<(), String> {
         None => error.problem.to_string(),
     })?;
     match menu.lacks(arguments, prepare::OURS) {
-        _ if !menu.starts_kernels() => Err("it starts no kernel".to_owned()),
+        _ if !starts_theirs(&menu) => Err("it starts no kernel".to_owned()),
         Some((line, change)) => Err(format!("`{change}` is not in `{line}`")),
         None => Ok(()),
     }
+}
+
+/// Whether a menu starts a kernel by an entry that is none of ours.
+fn starts_theirs(menu: &Menu) -> bool {
+    let theirs = |entry: &Entry| !entry.id.starts_with(prepare::OURS) && !entry.kernels.is_empty();
+    menu.reads_bls || menu.entries.iter().any(theirs)
 }
 
 fn read(path: &Path, text: &str) -> Result<Menu, EditError> {

@@ -8,7 +8,7 @@ use super::*;
 
 #[test]
 fn refused_at_any_operation() {
-    for stack in changed() {
+    for stack in telling() {
         let machine = Stacked::of(stack);
         let forth = machine.operations(|machine| machine.prepare().unwrap()).len();
         let back = machine.operations(|machine| machine.undo().unwrap()).len();

@@ -26,7 +26,7 @@ fn killed_at_any_operation_of_a_preparation() {
 
 #[test]
 fn killed_at_any_operation_of_the_way_back() {
-    for stack in changed() {
+    for stack in telling() {
         let prepared = || {
             let machine = Stacked::of(stack);
             machine.prepare().unwrap();

@@ -152,6 +152,20 @@ fn changed() -> impl Iterator<Item = Stack> {
     STACKS.iter().copied().filter(|stack| !Stacked::of(*stack).steps().is_empty())
 }
 
+/// One stack of each kind: settings, a block, a line, a menu's source, JSON,
+/// and more than files.
+fn telling() -> impl Iterator<Item = Stack> {
+    let names = [
+        "debian-grub",
+        "rhel8-grubenv",
+        "debian-systemd-boot",
+        "u-boot-menu",
+        "pop-kernelstub",
+        "power9-petitboot",
+    ];
+    names.into_iter().map(Stack::named)
+}
+
 #[test]
 fn prepared_once_and_taken_back_whole() {
     for stack in STACKS {
