@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine::prepare::{Lasting, OnChanged};
+use engine::prepare::{OnChanged, PrepareRequest};
 use engine::{Engine, Error, StateDir};
 use fakehost::stacks::{CARD, STACKS, Stack};
 use fakehost::{Entry, FakeHost, Moment, Op, TreeSnapshot, until_killed};
@@ -51,7 +51,7 @@ impl Stacked {
     }
 
     fn steps(&self) -> Vec<Step> {
-        self.engine().plan_prepare(&devices(), Lasting::ForGood).unwrap().preparation.steps
+        self.engine().plan_prepare(&request(&devices())).unwrap().preparation.steps
     }
 
     fn prepare(&self) -> Result<(), Error> {
@@ -59,7 +59,7 @@ impl Stacked {
     }
 
     fn prepare_for(&self, devices: &[String]) -> Result<(), Error> {
-        let planned = self.engine().plan_prepare(devices, Lasting::ForGood)?;
+        let planned = self.engine().plan_prepare(&request(devices))?;
         self.engine().prepare(&planned.preparation).map(drop)
     }
 
@@ -117,6 +117,10 @@ impl Stacked {
     fn put(&self, path: &str, text: &str) {
         std::fs::write(self.host.root().join(path), text).unwrap();
     }
+}
+
+fn request(devices: &[String]) -> PrepareRequest {
+    PrepareRequest { devices: devices.to_vec(), ..PrepareRequest::default() }
 }
 
 fn devices() -> Vec<String> {
