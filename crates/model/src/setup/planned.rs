@@ -129,6 +129,8 @@ fn lines(path: &str, format: Format, content: &Content) -> Vec<(String, String)>
             let entries = extlinux::parse(&text).entries.into_iter();
             return entries.map(|entry| (entry.label, entry.arguments)).collect();
         }
+        // The menu that is made from the one says it, and the step of the other.
+        Format::UBoot | Format::Environment => None,
     };
     line.map(|line| (String::new(), line)).into_iter().collect()
 }
