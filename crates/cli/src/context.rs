@@ -18,8 +18,8 @@ use host::record::Recording;
 use host::replay::Replay;
 use host::run::{CommandRunner, NoCommands};
 use host::write::ChildWriter;
-use model::Snapshot;
 use model::port::Runner;
+use model::{Snapshot, Step};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::args::Global;
@@ -31,7 +31,7 @@ use crate::output::Look;
 pub struct Context {
     pub root: Root,
     /// The recording that the root is, which goes with the context.
-    _replay: Option<Replay>,
+    replay: Option<Replay>,
     state: StateDir,
     pub json: bool,
     verbose: bool,
@@ -62,16 +62,7 @@ impl Context {
         let look = Look::of_stdout();
         let Global { json, verbose, deadline, .. } = global;
         let deadline = Duration::from_secs(deadline.into());
-        Ok(Self {
-            root,
-            _replay: replay,
-            state,
-            json,
-            verbose,
-            deadline,
-            changes: Cell::new(false),
-            look,
-        })
+        Ok(Self { root, replay, state, json, verbose, deadline, changes: Cell::new(false), look })
     }
 
     /// What is to be left alone when the machine is looked at. Who cannot
@@ -126,6 +117,23 @@ impl Context {
         if !self.root.is_real() {
             return Err(Error::NotThisMachine);
         }
+        self.engine_to_change()
+    }
+
+    /// An engine for these steps: on this machine for any, in another one's
+    /// tree for those that change files and nothing else. A program of this
+    /// machine would work on this machine's files.
+    pub fn engine_for(&self, steps: &[Step]) -> Result<Engine, Error> {
+        if self.root.is_real() || self.replay.is_some() {
+            return self.changing_engine();
+        }
+        match steps.iter().find(|step| !step.is_of_files()) {
+            Some(step) => Err(Error::StepElsewhere(step.to_string())),
+            None => self.engine_to_change(),
+        }
+    }
+
+    fn engine_to_change(&self) -> Result<Engine, Error> {
         self.changes.set(true);
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {

@@ -38,6 +38,11 @@ pub enum Error {
     /// A changing verb with `--root` or `--machine`.
     #[error("this is not the machine that passthru runs on: nothing can be changed there")]
     NotThisMachine,
+    /// A step of `prepare` with `--root` that takes more than files.
+    #[error(
+        "this is not the machine that passthru runs on: nothing was done, for only that machine can {0}"
+    )]
+    StepElsewhere(String),
     #[error("`{0}` is no address and no vendor:device here; registered names are not known")]
     NamesUnknown(String),
     #[error("there is no device at {0}")]
@@ -80,6 +85,7 @@ fn exit_code(error: &Error) -> u8 {
             0
         }
         Error::NotThisMachine
+        | Error::StepElsewhere(_)
         | Error::NamesUnknown(_)
         | Error::NoDevice(_)
         | Error::NotReady(_)
@@ -89,6 +95,7 @@ fn exit_code(error: &Error) -> u8 {
         Error::Engine(error) | Error::Misnamed { error, .. } => match error {
             E::AmbiguousDevice { .. } | E::BadName(_) => 2,
             E::Refused(_)
+            | E::Unedited(_)
             | E::NoHugepages(_)
             | E::NoGroup(_)
             | E::UnknownDevice(_)
@@ -118,7 +125,7 @@ impl Error {
         match self {
             Self::Arguments(_) => "usage",
             Self::Engine(error) | Self::Misnamed { error, .. } => error.code(),
-            Self::NotThisMachine => "not_this_machine",
+            Self::NotThisMachine | Self::StepElsewhere(_) => "not_this_machine",
             Self::NamesUnknown(_) => "unknown_device",
             Self::NoDevice(_) => model::Code::NotFound.as_str(),
             Self::NotReady(_) => "not_ready",

@@ -67,7 +67,7 @@ impl Engine {
             return None;
         }
         let path = match &row.step {
-            Step::WriteFile { path, .. } => path,
+            Step::WriteFile { path, .. } | Step::SetGrubVariable { path, .. } => path,
             Step::Make(made) => &made.path,
             _ => return None,
         };

@@ -68,7 +68,7 @@ use host::apply::Applier;
 use host::observe::{Depth, driver_override, guest_driver, observe};
 use host::paths::Root;
 use model::function::is_for_guests;
-use model::port::{AttrWriter, Runner};
+use model::port::{AttrWriter, FileGate, Runner};
 use model::{Bdf, Snapshot, Step, Why};
 
 use assignment::Holdings;
@@ -172,6 +172,13 @@ impl Engine {
     #[must_use]
     pub fn probe_wait(mut self, wait: Duration) -> Self {
         self.applier = self.applier.probe_wait(wait);
+        self
+    }
+
+    /// Who sees each change of a file of the machine before it is made.
+    #[must_use]
+    pub fn gate(mut self, gate: Box<dyn FileGate>) -> Self {
+        self.applier = self.applier.gate(gate);
         self
     }
 

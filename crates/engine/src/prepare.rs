@@ -14,7 +14,7 @@ use model::boot::source::EditError;
 use model::check::{self, Checked, Subject};
 use model::file::Content;
 use model::plan::prepare::{Asked, Group, Hugepages, Preparation, Unplanned, once, prepare};
-use model::step::Undo;
+use model::step::{Made, Undo};
 
 use crate::Engine;
 use crate::error::{Error, Failure, StepError};
@@ -113,7 +113,8 @@ impl Engine {
         preparation: &Preparation,
     ) -> Result<Recovered, Error> {
         let mut turn = self.turn(verb.as_str())?;
-        let steps = preparation.steps.iter().map(|step| (step.clone(), None)).collect();
+        let earlier = turn.made_earlier()?;
+        let steps = preparation.steps.iter().map(|step| (on_top(step, &earlier), None)).collect();
         turn.carry_out(&Work {
             verb,
             guest: None,
@@ -156,6 +157,14 @@ impl Engine {
     }
 }
 
+/// A step whose kept file has a name of its own, where earlier preparations
+/// keep theirs.
+fn on_top(step: &Step, earlier: &[String]) -> Step {
+    let Step::Make(made) = step else { return step.clone() };
+    let layer = earlier.iter().filter(|path| **path == made.path).count();
+    Step::Make(Made { layer: layer as u32, ..made.clone() })
+}
+
 /// The way back from a step that was done.
 fn way_back(row: &StepRow) -> Option<Step> {
     match row.step.undo() {
@@ -171,14 +180,51 @@ fn changed(
     files: &mut BTreeMap<String, Option<Content>>,
     step: &Step,
 ) -> Option<Changed> {
-    let Step::WriteFile { path, from, to } = step else { return None };
-    let found = files.remove(path).unwrap_or_else(|| host::setup::content(root, path));
-    let as_left = found == *from || found == *to;
-    files.insert(path.clone(), to.clone());
-    (!as_left).then(|| Changed { path: path.clone(), before: to.clone(), found })
+    let text = |value: &Option<String>| value.as_deref().map(Content::from);
+    let (path, key, from, to, look) = match step {
+        Step::WriteFile { path, from, to } => {
+            (path, path.clone(), from.clone(), to.clone(), host::setup::content(root, path))
+        }
+        Step::SetGrubVariable { path, name, from, to } => {
+            let found = host::setup::grub_variable(root, path, name);
+            (path, format!("{path}:{name}"), text(from), text(to), text(&found))
+        }
+        _ => return None,
+    };
+    let found = files.remove(&key).unwrap_or(look);
+    let as_left = found == from || found == to;
+    files.insert(key, to.clone());
+    (!as_left).then(|| Changed { path: path.clone(), before: to, found })
+}
+
+/// The step back, from what somebody made of a file since.
+fn from_found(step: &Step, found: Option<Content>) -> Step {
+    match step.clone() {
+        Step::WriteFile { path, to, .. } => Step::WriteFile { path, from: found, to },
+        Step::SetGrubVariable { path, name, to, .. } => {
+            let from = found.map(|found| found.text().into_owned());
+            Step::SetGrubVariable { path, name, from, to }
+        }
+        step => step,
+    }
 }
 
 impl Turn<'_> {
+    /// The files that preparations in effect made, each as often as it was.
+    fn made_earlier(&self) -> Result<Vec<String>, Error> {
+        let mut paths = Vec::new();
+        for plan in self.store.preparations()? {
+            let rows = self.store.steps(plan.id)?.into_iter();
+            paths.extend(rows.filter(|row| row.state == StepState::Done).filter_map(|row| {
+                match row.step {
+                    Step::Make(made) => Some(made.path),
+                    _ => None,
+                }
+            }));
+        }
+        Ok(paths)
+    }
+
     /// Sees to the files that somebody changed since: they are put back all
     /// the same, or forgotten.
     fn pass_over_changed(
@@ -189,13 +235,13 @@ impl Turn<'_> {
     ) -> Result<(), Error> {
         for row in rows.iter_mut().rev() {
             let Some(step) = way_back(row) else { continue };
-            let Some(Changed { path, before, found }) =
+            let Some(Changed { found, .. }) =
                 changed(&self.engine.root, &mut BTreeMap::new(), &step)
             else {
                 continue;
             };
             if on_changed == OnChanged::PutBack {
-                let step = Step::WriteFile { path, from: found, to: before };
+                let step = from_found(&step, found);
                 if let Outcome::Failed(error) = self.engine.applier.apply(&step) {
                     let undo_errors = vec![StepError { step, error }];
                     let failure = Failure { undo_errors, ..Failure::default() };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use model::Bdf;
 use tempfile::TempDir;
 
+use crate::disk::FakeDisk;
 use crate::inject::Op;
 use crate::kernel::{FakeKernel, Shared, State};
 use crate::machine::Machine;
@@ -106,6 +107,11 @@ impl FakeHost {
     /// The door for commands.
     pub fn runner(&self) -> FakeRunner {
         FakeRunner(self.shared.clone())
+    }
+
+    /// The gate for changes of files.
+    pub fn disk(&self) -> FakeDisk {
+        FakeDisk(self.shared.clone())
     }
 
     /// Everything that was asked of the machine so far, in order.

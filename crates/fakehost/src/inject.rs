@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use model::port::Cmd;
+use model::port::{Cmd, FileChange};
 use rustix::io::Errno;
 
 /// One thing that was asked of the machine.
@@ -17,6 +17,11 @@ pub enum Op {
         value: String,
     },
     Run(Cmd),
+    /// A change of a file, by its path below the root.
+    File {
+        change: FileChange,
+        path: String,
+    },
 }
 
 /// Which of them.
@@ -34,6 +39,13 @@ pub enum On {
     Command(String),
     /// Every write.
     AnyWrite,
+    /// Such a change of a file whose path has this in it.
+    File {
+        change: FileChange,
+        within: String,
+    },
+    /// Every change of a file below a folder (`boot/`).
+    Below(String),
 }
 
 /// The program's death at a point in its work: what was asked for is not
@@ -76,6 +88,14 @@ impl On {
         Self::Command(beginning.to_owned())
     }
 
+    pub fn below(folder: &str) -> Self {
+        Self::Below(folder.to_owned())
+    }
+
+    pub fn file(change: FileChange, within: &str) -> Self {
+        Self::File { change, within: within.to_owned() }
+    }
+
     pub(crate) fn matches(&self, count: usize, op: &Op) -> bool {
         match (self, op) {
             (Self::Nth(nth), _) => *nth == count,
@@ -87,6 +107,10 @@ impl On {
                 cmd.to_string().starts_with(beginning.as_str())
             }
             (Self::AnyWrite, Op::Write { .. }) => true,
+            (Self::File { change, within }, Op::File { change: found, path }) => {
+                change == found && path.contains(within.as_str())
+            }
+            (Self::Below(folder), Op::File { path, .. }) => path.starts_with(folder.as_str()),
             _ => false,
         }
     }
@@ -97,6 +121,7 @@ impl fmt::Display for Op {
         match self {
             Self::Write { path, value } => write!(f, "{} > {path}", value.escape_debug()),
             Self::Run(cmd) => cmd.fmt(f),
+            Self::File { change, path } => write!(f, "{change:?} {path}"),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! A pretended kernel: a tree of files that reacts to writes as sysfs does.
 //!
 //! In: devices, by a builder or from a recorded tree, and faults to order.
-//! Out: a root folder to read, and the two doors that `model::port` names:
-//! [`FakeKernel`] for writes, [`FakeRunner`] for commands. It is for tests
-//! and benchmarks: what is wrong with a fixture is a panic, not an error.
+//! Out: a root folder to read, and the doors that `model::port` names:
+//! [`FakeKernel`] for writes, [`FakeRunner`] for commands, [`FakeDisk`] for
+//! changes of files. It is for tests and benchmarks: what is wrong with a
+//! fixture is a panic, not an error.
 //!
 //! ```text
 //! root/
@@ -65,14 +66,21 @@ mod mdev;
 mod react;
 mod sriov;
 
+mod disk;
 mod inject;
 mod kernel;
 mod runner;
 mod units;
 
+mod generators;
+mod image;
+pub mod stacks;
+
 mod snapshot;
 mod visitor;
 
+pub use disk::FakeDisk;
+pub use generators::Botch;
 pub use host::FakeHost;
 pub use inject::{Killed, Moment, On, Op, until_killed};
 pub use kernel::FakeKernel;

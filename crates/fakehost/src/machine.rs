@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use tempfile::TempDir;
 
 use crate::driver::Driver;
+use crate::generators::Botch;
 use crate::offers::Shelved;
 use crate::place::AddressSpace;
 use crate::tree::Tree;
@@ -45,6 +46,8 @@ pub(crate) struct Machine {
     pub lingering: BTreeSet<u32>,
     /// Processes that went with their unit.
     pub away: BTreeMap<String, Vec<u32>>,
+    /// Programs that fail at what they make.
+    pub botches: BTreeMap<String, Botch>,
     /// Minor numbers that are given away.
     pub minors: u32,
 }
@@ -75,6 +78,7 @@ impl Machine {
             triggers: Vec::new(),
             lingering: BTreeSet::new(),
             away: BTreeMap::new(),
+            botches: BTreeMap::new(),
             minors: 0,
         }
     }

@@ -77,6 +77,12 @@ impl Machine {
             (Owner::Power(bdf), "control") => self.control_power(bdf, word),
             (Owner::MdevType(parent, kind), "create") => self.create_mdev(parent, &kind, word),
             (Owner::Mdev(folder), "remove") => self.remove_mdev(&folder, word),
+            (Owner::Other, "control") if folder.ends_with("cpu/smt") => {
+                let active = format!("{}\n", u8::from(word == "on"));
+                self.tree.put(path.with_file_name("active"), active);
+                self.tree.put(path, format!("{word}\n"));
+                Ok(())
+            }
             (Owner::Function(_), _) if READ_ONLY.contains(&name) => Err(Errno::ACCESS),
             _ => {
                 self.tree.put(path, format!("{word}\n"));

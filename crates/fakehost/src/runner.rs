@@ -1,4 +1,5 @@
-//! The pretended system's programs: `systemctl` and `modprobe`.
+//! The pretended system's programs: `systemctl`, `modprobe`, and those that
+//! make what it boots by ([`crate::generators`]).
 
 use model::port::{Cmd, Output, RunError, Runner};
 
@@ -26,6 +27,9 @@ impl Runner for FakeRunner {
 impl Machine {
     fn command(&mut self, cmd: &Cmd) -> Result<Output, RunError> {
         let args: Vec<&str> = cmd.args.iter().map(String::as_str).collect();
+        if let Some(output) = self.generate(cmd) {
+            return Ok(output);
+        }
         match (cmd.program.as_str(), &args[..]) {
             ("systemctl", args) => Ok(self.systemctl(args)),
             ("modprobe", [module]) => Ok(self.modprobe(module)),

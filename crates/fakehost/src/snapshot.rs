@@ -40,6 +40,11 @@ impl TreeSnapshot {
         self.0.get(path)
     }
 
+    /// Everything, by path.
+    pub fn entries(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        self.0.iter()
+    }
+
     /// What came, went or changed from this moment to the other, a line each.
     pub fn diff(&self, later: &Self) -> Vec<String> {
         let gone = self.0.iter().filter(|(path, _)| !later.0.contains_key(*path));

@@ -7,6 +7,7 @@
 //! journal (those are the engine's), or a path outside the root.
 
 mod attribute;
+mod disk;
 mod driver;
 mod error;
 mod file;
@@ -15,17 +16,19 @@ mod made;
 mod once;
 mod software;
 mod stands;
+mod variable;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::port::{AttrWriter, Child, Runner, Stuck, Wrote};
+use model::port::{AttrWriter, Child, FileGate, OpenGate, Runner, Stuck, Wrote};
 use model::usage::Holder;
 use model::{Fact, Step, Why};
 
 use crate::observe::holders_of;
 use crate::paths::Root;
+use disk::Disk;
 
 pub use error::ApplyError;
 pub use stands::stands;
@@ -61,6 +64,7 @@ pub struct Applier {
     root: Root,
     writer: Box<dyn AttrWriter>,
     runner: Box<dyn Runner>,
+    disk: Disk,
     probe_wait: Duration,
 }
 
@@ -74,7 +78,15 @@ impl Applier {
     /// An applier for the machine below `root`. Reads go there directly,
     /// changes through `writer` and `runner`.
     pub fn new(root: Root, writer: Box<dyn AttrWriter>, runner: Box<dyn Runner>) -> Self {
-        Self { root, writer, runner, probe_wait: Duration::from_secs(2) }
+        let disk = Disk(Box::new(OpenGate));
+        Self { root, writer, runner, disk, probe_wait: Duration::from_secs(2) }
+    }
+
+    /// Who sees each change of a file before it is made; nobody at first.
+    #[must_use]
+    pub fn gate(mut self, gate: Box<dyn FileGate>) -> Self {
+        self.disk = Disk(gate);
+        self
     }
 
     /// How long to wait for a driver after the kernel was asked to look for
@@ -104,6 +116,9 @@ impl Applier {
             Step::SetD3cold { bdf, from, to } => self.set_d3cold(*bdf, *from, *to),
             Step::Reset { bdf } => self.reset(*bdf),
             Step::WriteFile { path, from, to } => self.write_file(path, from.as_ref(), to.as_ref()),
+            Step::SetGrubVariable { path, name, from, to } => {
+                self.set_grub_variable(path, name, from.as_deref(), to.as_deref())
+            }
             Step::Make(made) => self.make(made),
             Step::Restore(made) => self.restore(made),
             Step::Remake(made) => self.remake(made),

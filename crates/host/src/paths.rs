@@ -67,6 +67,12 @@ impl Root {
         self.dir.join(absolute.strip_prefix("/").unwrap_or(absolute))
     }
 
+    /// Whether a kernel shows anything there: there is nothing in the tree of
+    /// a machine that is not running, as on a disk that is mounted.
+    pub(crate) fn runs(&self) -> bool {
+        self.is_real() || self.is_recorded() || self.proc("sys").exists()
+    }
+
     pub(crate) fn sys(&self, rest: impl AsRef<Path>) -> PathBuf {
         self.at("/sys").join(rest)
     }

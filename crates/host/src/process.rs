@@ -75,9 +75,18 @@ pub fn wait_channel(root: &Root, pid: u32) -> Option<String> {
     (!text.is_empty() && text != "0").then(|| text.to_owned())
 }
 
+/// Stands for the boot of a machine that does not run.
+const NOT_BOOTED: &str = "not booted";
+
 /// The identity of this boot: sysfs changes and pids of another one are void.
 pub fn boot_id(root: &Root) -> io::Result<String> {
-    let text = read::bytes(&root.sysctl("kernel/random/boot_id"), MOST)?;
+    let text = match read::bytes(&root.sysctl("kernel/random/boot_id"), MOST) {
+        // The tree of a machine that does not run is in no boot.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !root.runs() => {
+            return Ok(NOT_BOOTED.to_owned());
+        }
+        read => read?,
+    };
     Ok(String::from_utf8_lossy(&text).trim().to_owned())
 }
 

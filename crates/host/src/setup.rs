@@ -20,7 +20,7 @@ use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup, Smt
 use model::{Bdf, Fact, Snapshot, Why};
 
 pub(crate) use self::boot::chosen_once;
-pub use self::boot::{boot, content};
+pub use self::boot::{boot, content, grub_variable};
 use crate::paths::Root;
 use crate::{guests, memory, process, read};
 

@@ -1,9 +1,10 @@
-//! The two ways out of the process, as values and one-method traits.
+//! The ways out of the process, as values and small traits.
 //!
 //! `host` has the real ones, `fakehost` the pretended ones. They stand here
 //! so that neither needs the other.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -70,6 +71,43 @@ pub struct Stuck {
     /// The kernel function that it waits in (`/proc/PID/wchan`), if readable.
     pub wait_channel: Option<String>,
     pub waited: Duration,
+}
+
+/// Sees each change of a file right before it is made, one for each call of
+/// the kernel's, and may refuse it. The real one refuses nothing: the disk
+/// does; a pretended one is full, read-only, or without power from there on.
+pub trait FileGate: fmt::Debug {
+    /// # Errors
+    ///
+    /// What the kernel would answer.
+    fn pass(&mut self, change: FileChange, path: &Path) -> io::Result<()>;
+}
+
+/// What happens to a file, or to a name of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileChange {
+    MakeFolder,
+    /// A new file, empty so far.
+    Create,
+    /// The bytes of a new file.
+    Write,
+    /// A file, or the names in a folder, made to last.
+    Flush,
+    /// Another name for a file.
+    Link,
+    /// The name under which it is to be, in the place of what has it.
+    Rename,
+    Remove,
+}
+
+/// Lets everything through.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenGate;
+
+impl FileGate for OpenGate {
+    fn pass(&mut self, _: FileChange, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Runs one command to its end.

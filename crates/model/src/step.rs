@@ -52,6 +52,9 @@ pub enum Step {
     Reset { bdf: Bdf },
     /// Put a file of the configuration in the place of another; `None` is no file.
     WriteFile { path: String, from: Option<Content>, to: Option<Content> },
+    /// Give a variable of GRUB's environment block another value; `None` is no
+    /// such variable. The others may change at each boot.
+    SetGrubVariable { path: String, name: String, from: Option<String>, to: Option<String> },
     /// Let a program make a file anew: a boot menu, an initramfs. The old one is kept beside it.
     Make(Made),
     /// Put back the file that was kept, or make it anew where that would not be right.
@@ -94,6 +97,14 @@ pub struct Made {
     /// The program and its arguments; [`Made::OUT`] stands for the file to make.
     pub command: Vec<String>,
     pub wanted: Wanted,
+    /// How many preparations before this one made the same file and are in
+    /// effect: each keeps the file that it found. The journal knows.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub layer: u32,
+}
+
+fn is_first(layer: &u32) -> bool {
+    *layer == 0
 }
 
 /// What must be in a file that was made, or it is not put in place.
@@ -109,6 +120,11 @@ pub enum Wanted {
 impl Made {
     /// Stands for the file to make in a command.
     pub const OUT: &str = "{out}";
+
+    /// A file that no preparation in effect has made before.
+    pub fn new(path: impl Into<String>, command: Vec<String>, wanted: Wanted) -> Self {
+        Self { path: path.into(), command, wanted, layer: 0 }
+    }
 
     /// What the file is called that is kept beside another: no program takes
     /// it for one of its own, for it begins with a dot, and does not end as
@@ -150,6 +166,12 @@ impl Step {
             Self::WriteFile { path, from, to } => {
                 Self::WriteFile { path: path.clone(), from: to.clone(), to: from.clone() }
             }
+            Self::SetGrubVariable { path, name, from, to } => Self::SetGrubVariable {
+                path: path.clone(),
+                name: name.clone(),
+                from: to.clone(),
+                to: from.clone(),
+            },
             Self::Make(made) => Self::Restore(made.clone()),
             Self::Restore(_) => {
                 return Undo::None("what was made stands until it is made again");
@@ -201,6 +223,7 @@ impl Step {
             | Self::StopUnit { .. }
             | Self::StartUnit { .. }
             | Self::WriteFile { .. }
+            | Self::SetGrubVariable { .. }
             | Self::Make(_)
             | Self::Restore(_)
             | Self::Remake(_)
@@ -234,8 +257,18 @@ impl Step {
             | Self::BootOnce { .. }
             | Self::SetSmt { .. }
             | Self::Reset { .. } => true,
-            Self::WriteFile { .. } | Self::Make(_) | Self::Restore(_) | Self::Remake(_) => false,
+            Self::WriteFile { .. }
+            | Self::SetGrubVariable { .. }
+            | Self::Make(_)
+            | Self::Restore(_)
+            | Self::Remake(_) => false,
         }
+    }
+
+    /// Whether it changes a file and nothing else: that can be done in the
+    /// tree of a machine that does not run.
+    pub fn is_of_files(&self) -> bool {
+        matches!(self, Self::WriteFile { .. } | Self::SetGrubVariable { .. })
     }
 
     /// What it changes in a file, as a unified diff; empty where it changes none that is known
@@ -243,6 +276,13 @@ impl Step {
     pub fn diff(&self) -> String {
         match self {
             Self::WriteFile { path, from, to } => file::diff(path, from.as_ref(), to.as_ref()),
+            Self::SetGrubVariable { path, name, from, to } => {
+                let line = |value: &Option<String>| {
+                    let value = value.as_ref()?;
+                    Some(Content::from(&format!("{name}={value}\n")[..]))
+                };
+                file::diff(path, line(from).as_ref(), line(to).as_ref())
+            }
             _ => String::new(),
         }
     }
@@ -286,6 +326,10 @@ impl fmt::Display for Step {
             Self::WriteFile { path, from: None, .. } => write!(f, "make {path}"),
             Self::WriteFile { path, to: None, .. } => write!(f, "remove {path}"),
             Self::WriteFile { path, .. } => write!(f, "change {path}"),
+            Self::SetGrubVariable { path, name, to: Some(_), .. } => {
+                write!(f, "set {name} in {path}")
+            }
+            Self::SetGrubVariable { path, name, .. } => write!(f, "clear {name} in {path}"),
             Self::Make(made) | Self::Remake(made) => {
                 write!(f, "make {} anew by {}", made.path, made.program())
             }

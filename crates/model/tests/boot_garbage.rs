@@ -176,6 +176,45 @@ proptest! {
     }
 }
 
+proptest! {
+    /// A copy of an entry goes as it came.
+    #[test]
+    fn a_copy_and_the_way_back(text in garbage(), change in change()) {
+        let changes = std::slice::from_ref(&change);
+        let copy = Copy { title: "a copy", id: "copy", changes };
+        let source = Source::new("grub.cfg", &text);
+        let _ = grub_cfg::without_entry(source, "copy");
+        let _ = grub_cfg::copy_entry(source, "entry", copy);
+        if let Ok(with) = grub_cfg::insert_copy(source, "entry", copy) {
+            if with == text {
+                // It had that copy already.
+                return Ok(());
+            }
+            let back = grub_cfg::without_entry(Source::new("grub.cfg", &with), "copy").unwrap();
+            // A line that had no end may have one now.
+            prop_assert_eq!(back.replace('\n', ""), text.replace('\n', ""));
+        }
+    }
+
+    /// A variable of a block is refused or changed, and then says it.
+    #[test]
+    fn a_variable_of_a_block(text in garbage(), change in change()) {
+        let changes = std::slice::from_ref(&change);
+        let mut bytes = format!("# GRUB Environment Block\n{text}").into_bytes();
+        bytes.resize(grubenv::SIZE, b'#');
+        let _ = grubenv::edit("grubenv", text.as_bytes(), "X", changes);
+        for name in ["saved_entry", "X", "options"] {
+            if let Ok(Some((from, to))) = grubenv::edit("grubenv", &bytes, name, changes) {
+                let mut block = Environment::parse(&bytes).unwrap();
+                prop_assert_eq!(block.get(name), Some(from.as_str()));
+                block.set(name, &to).unwrap();
+                let again = grubenv::edit("grubenv", &block.to_bytes().unwrap(), name, changes);
+                prop_assert_eq!(again, Ok(None));
+            }
+        }
+    }
+}
+
 /// Long files of one thing: nothing is read again for each of them, and
 /// nothing stands on the stack.
 #[test]

@@ -19,6 +19,9 @@ impl Error {
                 "`passthru list --all` shows what is there"
             }
             Self::NotThisMachine => "--dry-run shows what would be done",
+            Self::StepElsewhere(_) => {
+                "--dry-run shows what would be done; run passthru there, its programs are not run from here"
+            }
             Self::NotAgreed => "--yes does it without asking",
             Self::ChangedSince(_) => {
                 "--changed keep leaves them as they are, --changed put-back loses the changes"

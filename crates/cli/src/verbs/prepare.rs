@@ -101,8 +101,9 @@ impl Prepare {
         if !cx.json || !self.yes {
             show(cx, &preparation, true)?;
         }
+        let mut engine = cx.engine_for(&preparation.steps)?;
         agreed(self.yes)?;
-        let recovered = cx.changing_engine()?.prepare(&preparation)?;
+        let recovered = engine.prepare(&preparation)?;
         if cx.json {
             return show(cx, &preparation, false);
         }
@@ -132,8 +133,9 @@ impl Prepare {
                 return Err(Error::ChangedSince(paths.collect()));
             }
         };
+        let mut engine = cx.engine_for(&way.steps)?;
         agreed(self.yes)?;
-        let recovered = cx.changing_engine()?.undo_preparations(on_changed)?;
+        let recovered = engine.undo_preparations(on_changed)?;
         if cx.json {
             return show_way_back(cx, &way, false);
         }

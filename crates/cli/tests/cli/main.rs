@@ -14,5 +14,6 @@ mod planning;
 mod refusing;
 mod remembering;
 mod replaying;
+mod stacks;
 mod terminal;
 mod writing;

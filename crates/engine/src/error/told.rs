@@ -122,6 +122,7 @@ impl Error {
                 "they could have put anything there: see that they did not, then `chmod go-w` it"
             }
             Self::Failed(failure) => failure.hint(),
+            Self::Unedited(_) => "nothing was changed; mend that file, then prepare again",
             _ => "",
         }
     }

@@ -15,3 +15,4 @@ mod planned;
 mod prepare;
 mod random;
 mod reset;
+mod stacks;

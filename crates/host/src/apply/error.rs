@@ -53,8 +53,13 @@ pub enum ApplyError {
     File { doing: &'static str, path: PathBuf, errno: i32, text: String },
     #[error("`{}` is not what it was: somebody changed it since it was read", path.display())]
     FileMoved { path: PathBuf },
-    #[error("`{}`, made by {program}, is not as it must be: {reason}", path.display())]
-    NotMade { path: PathBuf, program: String, reason: String },
+    #[error("`{}` is not understood: {reason}", path.display())]
+    NotUnderstood { path: PathBuf, reason: String },
+    /// By a program that was to make a file beside the one in use.
+    #[error("{0}")]
+    NotRun(Box<ApplyError>),
+    #[error("what {program} made is not as it must be: {reason}")]
+    NotMade { program: String, reason: String },
     #[error("the next start is not by the entry `{entry}`, although {program} said so")]
     NotChosen { program: String, entry: String },
     #[error(transparent)]
@@ -93,7 +98,7 @@ impl ApplyError {
             Self::Read { errno, .. } => hint_for(*errno, false),
             Self::File { errno, .. } => hint_for_files(*errno),
             Self::FileMoved { .. } => Some("plan again; another program changes this file, too"),
-            Self::NotMade { .. } => Some(
+            Self::NotMade { .. } | Self::NotRun(_) => Some(
                 "what was there before is in place; run the program by hand to see what it says",
             ),
             Self::NotChosen { .. } => Some("choose it in the menu at the next start"),
@@ -110,6 +115,7 @@ impl ApplyError {
             | Self::NoAttribute { .. }
             | Self::Outside { .. }
             | Self::Name(_)
+            | Self::NotUnderstood { .. }
             | Self::NoEffect { .. }
             | Self::Command { .. }
             | Self::Unit { .. } => None,

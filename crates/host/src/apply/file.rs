@@ -5,9 +5,8 @@
 //! leaves the old or the new one. What a program makes goes the same way, and
 //! the file that it replaces is kept beside it under another name.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use model::file::Content;
@@ -15,9 +14,6 @@ use model::step::Made;
 use sha2::{Digest, Sha256};
 
 use super::{Applier, ApplyError, Outcome, Stop};
-
-/// Of a file that was not there before, and of one that is a program.
-const MODES: [u32; 2] = [0o644, 0o755];
 
 impl Applier {
     pub(super) fn write_file(
@@ -30,21 +26,37 @@ impl Applier {
         let found = content(&place)?;
         let same = |content: Option<&Content>| found.as_ref() == content.map(|content| &content.0);
         if same(to) {
-            remove(&beside(&place, "new"))?;
+            self.disk.remove(&beside(&place, "new"))?;
             return Ok(Outcome::Already);
         }
         if !same(from) {
             return Err(ApplyError::FileMoved { path: place }.into());
         }
         match to {
-            Some(to) => replace(&place, &to.0)?,
-            None => remove(&place)?,
+            Some(to) => self.replace(&place, &to.0)?,
+            None => self.disk.remove(&place)?,
         }
-        flush_folder(&place)?;
+        self.disk.flush_folder(&place)?;
         match content(&place)?.as_ref() == to.map(|content| &content.0) {
             true => Ok(Outcome::Done),
             false => Err(ApplyError::FileMoved { path: place }.into()),
         }
+    }
+
+    /// Puts bytes in the place of a file, with its owner and mode.
+    pub(super) fn replace(&mut self, path: &Path, bytes: &[u8]) -> Result<(), ApplyError> {
+        if let Some(folder) = path.parent() {
+            let made = self.disk.make_folders(folder);
+            made.map_err(|error| failed("make", folder, &error))?;
+        }
+        let old = fs::metadata(path).ok();
+        let new = beside(path, "new");
+        self.disk.remove(&new)?;
+        let made = self.disk.create(&new, bytes, old.as_ref());
+        made.and_then(|()| self.disk.rename(&new, path)).map_err(|error| {
+            let _ = fs::remove_file(&new);
+            failed("write", path, &error)
+        })
     }
 
     /// Where a file of the configuration is, behind links of other names for
@@ -83,61 +95,6 @@ pub(super) fn content(path: &Path) -> Result<Option<Vec<u8>>, ApplyError> {
 pub(super) fn beside(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(Made::beside(&name, what))
-}
-
-/// Removes a file that may be gone already.
-pub(super) fn remove(path: &Path) -> Result<(), ApplyError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(failed("remove", path, &error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Puts bytes in the place of a file, with its owner and mode.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), ApplyError> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| failed("make", folder, &error))?;
-    }
-    let old = fs::metadata(path).ok();
-    let new = beside(path, "new");
-    remove(&new)?;
-    let written = write_new(&new, bytes, old.as_ref()).and_then(|()| fs::rename(&new, path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&new);
-        failed("write", path, &error)
-    })
-}
-
-fn write_new(path: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> {
-    let mode = MODES[usize::from(bytes.starts_with(b"#!"))];
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(bytes)?;
-    if let Some(old) = old {
-        like(&file, old)?;
-    }
-    file.sync_all()
-}
-
-/// The owner and mode of another file. A file system without either (the EFI
-/// system partition's) has them alike for all of its files.
-pub(super) fn like(file: &File, old: &Metadata) -> io::Result<()> {
-    let now = file.metadata()?;
-    if (now.uid(), now.gid()) != (old.uid(), old.gid()) {
-        fchown(file, Some(old.uid()), Some(old.gid()))?;
-    }
-    if now.mode() != old.mode() {
-        file.set_permissions(fs::Permissions::from_mode(old.mode()))?;
-    }
-    Ok(())
-}
-
-/// Makes what happened to the names of a folder last.
-pub(super) fn flush_folder(path: &Path) -> Result<(), ApplyError> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let flushed = File::open(folder).and_then(|folder| folder.sync_all());
-    flushed.map_err(|error| failed("flush", folder, &error))
 }
 
 /// The SHA-256 of a file, read piece by piece.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use model::Fact;
 use model::boot::cmdline::Change;
-use model::boot::grub_cfg::{self, Menu};
+use model::boot::grub_cfg::{self, Entry, Menu};
 use model::boot::initramfs::is_configuration;
 use model::boot::source::{EditError, Source};
 use model::file::Content;
@@ -22,21 +22,30 @@ use crate::initramfs;
 pub(super) fn menu(path: &Path, arguments: &[Change]) -> Result<(), String> {
     let bytes = content(path).map_err(|error| error.to_string())?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let menu = read(path, &text).map_err(|error| error.to_string())?;
+    let menu = read(path, &text).map_err(|error| match error.line {
+        Some(line) => format!("line {line}: {}", error.problem),
+        None => error.problem.to_string(),
+    })?;
     match menu.lacks(arguments, prepare::OURS) {
-        _ if !menu.starts_kernels() => Err("it starts no kernel".to_owned()),
+        _ if !starts_theirs(&menu) => Err("it starts no kernel".to_owned()),
         Some((line, change)) => Err(format!("`{change}` is not in `{line}`")),
         None => Ok(()),
     }
+}
+
+/// Whether a menu starts a kernel by an entry that is none of ours.
+fn starts_theirs(menu: &Menu) -> bool {
+    let theirs = |entry: &Entry| !entry.id.starts_with(prepare::OURS) && !entry.kernels.is_empty();
+    menu.reads_bls || menu.entries.iter().any(theirs)
 }
 
 fn read(path: &Path, text: &str) -> Result<Menu, EditError> {
     grub_cfg::parse(Source::new(&path.display().to_string(), text))
 }
 
-/// The kernels and images that a menu names, if it can be read.
+/// The kernels and images that a menu names, if it can be read and starts any.
 pub(super) fn files(path: &Path, text: &str) -> Option<Vec<String>> {
-    let menu = read(path, text).ok()?;
+    let menu = read(path, text).ok().filter(Menu::starts_kernels)?;
     let named = menu
         .entries
         .into_iter()
@@ -54,7 +63,13 @@ pub(super) fn initramfs(
     let name = |path: &str| path.trim_start_matches('/').to_owned();
     let names: Vec<String> = files.keys().map(|path| name(path)).collect();
     let asked = |name: &str| is_configuration(name) || names.iter().any(|asked| asked == name);
-    let image = initramfs::read(path, asked).map_err(|error| error.to_string())?;
+    // Without its name, which is none that stays.
+    let image = initramfs::read(path, asked).map_err(|error| match error {
+        initramfs::Error::Unread { why, .. } => format!("it cannot be read: {why}"),
+        initramfs::Error::Broken(broken) => {
+            format!("it is broken at byte {}: {}", broken.offset, broken.fault)
+        }
+    })?;
     if let Some(missing) = with.iter().find(|module| !image.has_module(module)) {
         return Err(format!("it lacks the module {missing}"));
     }

@@ -2,16 +2,20 @@
 //!
 //! ```text
 //! program ──▶ .FILE.passthru-new     looked through
+//!             .FILE.passthru-made    the hash of what was made
 //! FILE ─────▶ .FILE.passthru-old     the old one is kept
 //!             .FILE.passthru-new ──▶ FILE
-//!             .FILE.passthru-made    the hash of what was made
 //! ```
+//!
+//! A preparation on top of another one keeps what it finds as well, under
+//! names of its own (`…-old-1`, `…-made-1`).
 //!
 //! The way back is the kept file, as long as the one in its place is still
 //! what was made: somebody may have installed a kernel since, and then the
 //! old menu names files that are gone. In that case it is made anew.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,8 +23,10 @@ use std::time::Duration;
 use model::port::Cmd;
 use model::step::{Made, Wanted};
 
-use super::file::{beside, content, failed, flush_folder, hash, like, remove};
+use super::disk::Disk;
+use super::file::{beside, content, failed, hash};
 use super::{Applier, ApplyError, Outcome, Stop, look};
+use crate::paths::Root;
 
 /// Under emulation and on slow disks an initramfs takes minutes.
 const DEADLINE: Duration = Duration::from_secs(1800);
@@ -30,149 +36,144 @@ struct Kept {
     file: PathBuf,
     new: PathBuf,
     old: PathBuf,
+    copy: PathBuf,
     made: PathBuf,
 }
 
+/// Where it says what was made.
+pub(super) fn note_of(file: &Path, layer: u32) -> PathBuf {
+    Kept::of(file.to_owned(), layer).made
+}
+
 impl Kept {
-    fn of(file: PathBuf) -> Self {
-        let name = |what| beside(&file, what);
-        Self { new: name("new"), old: name("old"), made: name("made"), file }
+    fn of(file: PathBuf, layer: u32) -> Self {
+        let name = |what: &str| match layer {
+            0 => beside(&file, what),
+            layer => beside(&file, &format!("{what}-{layer}")),
+        };
+        let (new, copy) = (beside(&file, "new"), beside(&file, "copy"));
+        Self { new, copy, old: name("old"), made: name("made"), file }
     }
 
     /// Keeps the file as it is, unless an older one is kept already.
-    fn keep(&self) -> Result<(), ApplyError> {
+    fn keep(&self, disk: &mut Disk) -> Result<(), ApplyError> {
         if self.old.exists() || !self.file.exists() {
             return Ok(());
         }
         // A file system without links (FAT) gets a copy, in place at once as well.
-        if fs::hard_link(&self.file, &self.old).is_err() {
-            let copy = beside(&self.file, "copy");
-            let copied = fs::copy(&self.file, &copy).and_then(|_| {
-                fs::File::open(&copy)?.sync_all()?;
-                fs::rename(&copy, &self.old)
-            });
-            copied.map_err(|error| {
-                let _ = fs::remove_file(&copy);
+        if disk.link(&self.file, &self.old).is_err() {
+            disk.remove(&self.copy)?;
+            let copied = disk.copy(&self.file, &self.copy);
+            copied.and_then(|()| disk.rename(&self.copy, &self.old)).map_err(|error| {
+                let _ = fs::remove_file(&self.copy);
                 failed("keep a copy of", &self.file, &error)
             })?;
         }
-        flush_folder(&self.file)
+        disk.flush_folder(&self.file)
     }
 
-    /// Puts the new one in the place of the one in use, after `first`.
-    fn replace(
-        &self,
-        first: impl FnOnce(&Self) -> Result<(), ApplyError>,
-    ) -> Result<(), ApplyError> {
-        let replaced = first(self).and_then(|()| self.set());
-        if replaced.is_err() {
-            let _ = fs::remove_file(&self.new);
-        }
-        replaced
-    }
-
-    fn set(&self) -> Result<(), ApplyError> {
+    /// Puts the new one in the place of the one in use.
+    fn set(&self, disk: &mut Disk) -> Result<(), ApplyError> {
         let set = fs::File::open(&self.new).and_then(|made| {
-            if let Ok(old) = fs::metadata(&self.file) {
-                like(&made, &old)?;
-            }
-            made.sync_all()?;
-            fs::rename(&self.new, &self.file)
+            disk.finish(&self.new, &made, fs::metadata(&self.file).ok().as_ref())?;
+            disk.rename(&self.new, &self.file)
         });
         set.map_err(|error| failed("put in place", &self.file, &error))?;
-        flush_folder(&self.file)
+        disk.flush_folder(&self.file)
     }
 
-    /// Notes what was made.
-    fn note(&self) -> Result<(), ApplyError> {
-        let hash = hash(&self.file)?;
-        fs::write(&self.made, hash).map_err(|error| failed("write", &self.made, &error))?;
-        flush_folder(&self.file)
+    /// Notes what was made, before it is in place: from then on it is known
+    /// which of the two is, and whether it is neither.
+    fn note(&self, disk: &mut Disk) -> Result<(), ApplyError> {
+        let hash = hash(&self.new)?;
+        disk.remove(&self.made)?;
+        disk.create(&self.made, &hash, None)
+            .map_err(|error| failed("write", &self.made, &error))?;
+        disk.flush_folder(&self.file)
     }
 
-    /// Sees to it that one that was kept is never put back: what is made now
-    /// has more in it.
-    fn disown(&self) -> Result<(), ApplyError> {
-        match self.old.exists() {
-            true => fs::write(&self.made, "").map_err(|error| failed("write", &self.made, &error)),
-            false => Ok(()),
-        }
-    }
-
-    /// Whether the file is still what was made, and an old one was kept.
+    /// Whether the file is what was made, or still what was there before. One
+    /// that was made again since with more in it is neither.
     fn is_ours(&self) -> Result<bool, ApplyError> {
-        let Some(made) = content(&self.made)? else { return Ok(false) };
-        Ok(self.old.exists() && self.file.exists() && hash(&self.file)?[..] == made[..])
+        if !self.file.exists() {
+            return Ok(false);
+        }
+        let found = hash(&self.file)?;
+        let made = content(&self.made)?.is_some_and(|made| made == found);
+        Ok(made || hash(&self.old)? == found)
     }
 
     /// Puts the old one back.
-    fn put_back(&self) -> Result<(), ApplyError> {
-        fs::rename(&self.old, &self.file)
+    fn put_back(&self, disk: &mut Disk) -> Result<(), ApplyError> {
+        disk.rename(&self.old, &self.file)
             .map_err(|error| failed("put back", &self.file, &error))?;
         // Of two names of one file neither goes (rename(2)): then nothing was in its place yet.
-        remove(&self.old)?;
-        remove(&self.made)?;
-        flush_folder(&self.file)
+        self.forget(disk)?;
+        disk.flush_folder(&self.file)
     }
 
-    fn forget(&self) -> Result<(), ApplyError> {
-        remove(&self.old)?;
-        remove(&self.made)
+    /// The kept file goes first: without it, the note says nothing any more.
+    fn forget(&self, disk: &mut Disk) -> Result<(), ApplyError> {
+        disk.remove(&self.old)?;
+        disk.remove(&self.made)
     }
 }
 
 impl Applier {
     pub(super) fn make(&mut self, made: &Made) -> Result<Outcome, Stop> {
-        let kept = Kept::of(self.place(&made.path)?);
-        self.make_beside(made, &kept, Some(&made.wanted))?;
-        kept.replace(Kept::keep)?;
-        kept.note()?;
+        let kept = Kept::of(self.place(&made.path)?, made.layer);
+        let result = self.make_new(made, &kept, Some(&made.wanted)).and_then(|()| {
+            kept.note(&mut self.disk)?;
+            kept.keep(&mut self.disk)?;
+            Ok(kept.set(&mut self.disk)?)
+        });
+        self.leave_none(&kept, result)?;
         Ok(Outcome::Done)
     }
 
     pub(super) fn remake(&mut self, made: &Made) -> Result<Outcome, Stop> {
-        let kept = Kept::of(self.place(&made.path)?);
-        self.make_beside(made, &kept, Some(&made.wanted))?;
-        // One that was kept is not the predecessor of this one.
-        kept.replace(Kept::disown)?;
+        let kept = Kept::of(self.place(&made.path)?, made.layer);
+        let result = self
+            .make_new(made, &kept, Some(&made.wanted))
+            .and_then(|()| Ok(kept.set(&mut self.disk)?));
+        self.leave_none(&kept, result)?;
         Ok(Outcome::Done)
     }
 
     pub(super) fn restore(&mut self, made: &Made) -> Result<Outcome, Stop> {
-        let kept = Kept::of(self.place(&made.path)?);
-        remove(&kept.new)?;
+        let kept = Kept::of(self.place(&made.path)?, made.layer);
+        self.disk.remove(&kept.new)?;
+        self.disk.remove(&kept.copy)?;
         if !kept.old.exists() {
-            remove(&kept.made)?;
+            self.disk.remove(&kept.made)?;
             return Ok(Outcome::Already);
         }
-        // Without a note, the one in place is the old one, or has just replaced it.
-        let ours = !kept.made.exists() || kept.is_ours()?;
-        match ours && self.still_boots(&made.wanted, &kept.old)? {
-            true => kept.put_back()?,
+        match kept.is_ours()? && self.still_boots(&made.wanted, &kept.old)? {
+            true => kept.put_back(&mut self.disk)?,
             // Of a kernel that was removed meanwhile there is none to be made.
-            false if !kept.file.exists() => kept.forget()?,
+            false if !kept.file.exists() => kept.forget(&mut self.disk)?,
             false => {
-                self.make_beside(made, &kept, None)?;
-                kept.replace(|_| Ok(()))?;
-                kept.forget()?;
+                let result =
+                    self.make_new(made, &kept, None).and_then(|()| Ok(kept.set(&mut self.disk)?));
+                self.leave_none(&kept, result)?;
+                kept.forget(&mut self.disk)?;
             }
         }
         Ok(Outcome::Done)
     }
 
     /// Makes a file beside the one in use, and looks through it.
-    fn make_beside(
-        &mut self,
-        made: &Made,
-        kept: &Kept,
-        wanted: Option<&Wanted>,
-    ) -> Result<(), Stop> {
-        remove(&kept.new)?;
+    fn make_new(&mut self, made: &Made, kept: &Kept, wanted: Option<&Wanted>) -> Result<(), Stop> {
+        self.disk.remove(&kept.new)?;
         let out = kept.new.display().to_string();
         let words: Vec<String> =
             made.command.iter().map(|word| word.replace(Made::OUT, &out)).collect();
-        let result =
-            self.run_to_make(&words).and_then(|()| self.look_through(made, &kept.new, wanted));
+        self.run_to_make(&words)?;
+        self.look_through(made, &kept.new, wanted)
+    }
+
+    /// What was not put in place is not left, either.
+    fn leave_none(&mut self, kept: &Kept, result: Result<(), Stop>) -> Result<(), Stop> {
         if result.is_err() {
             let _ = fs::remove_file(&kept.new);
         }
@@ -183,16 +184,21 @@ impl Applier {
         let Some((program, args)) = words.split_first() else { return Ok(()) };
         let mut cmd = Cmd::new(program, args);
         cmd.deadline = DEADLINE;
-        self.run_well(cmd).map(drop)
+        match self.run_well(cmd) {
+            Err(Stop::Failed(error)) => Err(ApplyError::NotRun(Box::new(error)).into()),
+            run => run.map(drop),
+        }
     }
 
     /// Whether what was made is what was wanted.
     fn look_through(&self, made: &Made, new: &Path, wanted: Option<&Wanted>) -> Result<(), Stop> {
-        let size = fs::metadata(new).map_err(|error| failed("read", new, &error))?.size();
-        let wrong = |reason: String| ApplyError::NotMade {
-            path: made.path.clone().into(),
-            program: made.program().to_owned(),
-            reason,
+        let wrong =
+            |reason: String| ApplyError::NotMade { program: made.program().to_owned(), reason };
+        let size = match fs::metadata(new) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(wrong("there is none".to_owned()).into());
+            }
+            found => found.map_err(|error| failed("read", new, &error))?.size(),
         };
         if size == 0 {
             return Err(wrong("it is empty".to_owned()).into());
@@ -215,10 +221,11 @@ impl Applier {
             Wanted::Menu { .. } => {
                 let text = content(old)?.unwrap_or_default();
                 let text = String::from_utf8_lossy(&text);
+                // GRUB counts from the root of its own file system, or from above it
+                // (`/@/boot/…` where that is a subvolume of btrfs).
                 let there = |name: &str| {
-                    // GRUB counts from the root of its own file system.
-                    [name.to_owned(), format!("/boot{name}")]
-                        .iter()
+                    let ends = name.match_indices('/').map(|(at, _)| &name[at..]);
+                    ends.flat_map(|end| [end.to_owned(), format!("{}{end}", Root::boot_text())])
                         .any(|path| self.root.at(path).exists())
                 };
                 Ok(look::files(old, &text)

@@ -12,10 +12,11 @@ use model::setup::planned::Stands;
 use model::step::{Made, Wanted};
 use model::{Fact, Step, Why};
 
-use super::file::beside;
 use super::look;
+use super::made::note_of;
 use crate::paths::Root;
 use crate::read;
+use crate::setup::grub_variable;
 
 /// How the file of a step stands; nothing for a step without one.
 pub fn stands(root: &Root, step: &Step) -> Option<Fact<Stands>> {
@@ -28,6 +29,12 @@ pub fn stands(root: &Root, step: &Step) -> Option<Fact<Stands>> {
             }
             (Err(error), _) => Err(why(&error)),
         },
+        Step::SetGrubVariable { path, name, to, .. } => {
+            Ok(match grub_variable(root, path, name) == *to {
+                true => Stands::AsLeft,
+                false => Stands::Changed(None),
+            })
+        }
         Step::Make(made) => made_stands(&root.at(&made.path), made),
         _ => return None,
     };
@@ -44,7 +51,7 @@ fn made_stands(path: &Path, made: &Made) -> Result<Stands, Why> {
     File::open(&path).map_err(|error| why(&error))?;
     let lacks = match &made.wanted {
         Wanted::Menu { arguments } => look::menu(&path, arguments).err(),
-        Wanted::Initramfs { .. } if is_older(&path, &beside(&path, "made")) => None,
+        Wanted::Initramfs { .. } if is_older(&path, &note_of(&path, made.layer)) => None,
         Wanted::Initramfs { with, without, files } => {
             look::initramfs(&path, (with, without), files).err()
         }
@@ -52,7 +59,7 @@ fn made_stands(path: &Path, made: &Made) -> Result<Stands, Why> {
     Ok(lacks.map_or(Stands::AsLeft, |lacks| Stands::Changed(Some(lacks))))
 }
 
-/// Whether a file was there before the note that was written behind it: then
+/// Whether a file was written before the note on it: then
 /// nobody made it anew since.
 fn is_older(path: &Path, note: &Path) -> bool {
     let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified());

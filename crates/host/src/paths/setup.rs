@@ -139,18 +139,31 @@ impl Root {
         "/boot/extlinux/extlinux.conf"
     }
 
-    /// Signs of systems that change boot arguments by a program of their own, and what it is.
-    pub(crate) fn own_ways() -> &'static [(&'static str, &'static str)] {
+    /// Debian's u-boot-update's settings, and the folders of more of them, in
+    /// the order in which it sources them (u-boot-update(8)).
+    pub(crate) fn u_boot_settings() -> (&'static str, [&'static str; 2]) {
+        ("/etc/default/u-boot", ["/usr/share/u-boot-menu/conf.d", "/etc/u-boot-menu/conf.d"])
+    }
+
+    /// Signs of systems that change boot arguments by a program of their own,
+    /// what it is, and whether it makes the rest of the configuration, too.
+    pub(crate) fn own_ways() -> &'static [(&'static str, &'static str, bool)] {
         &[
-            ("/run/ostree-booted", "rpm-ostree (`rpm-ostree kargs`)"),
-            ("/etc/NIXOS", "NixOS (boot.kernelParams in its configuration)"),
+            ("/run/ostree-booted", "rpm-ostree (`rpm-ostree kargs`)", false),
+            (
+                "/etc/NIXOS",
+                "NixOS (boot.kernelParams and boot.extraModprobeConfig in its configuration)",
+                true,
+            ),
             (
                 "/etc/synoinfo.conf",
                 "Synology DSM (its boot arguments are in the loader's partition)",
+                true,
             ),
             (
                 "/etc/kernel/proxmox-boot-uuids",
                 "proxmox-boot-tool (the file cmdline in the folder of the kernel's configuration, then `proxmox-boot-tool refresh`)",
+                false,
             ),
         ]
     }

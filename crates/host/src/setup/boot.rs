@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use model::boot::cmdline::is_recovery;
-use model::boot::grubenv::Environment;
+use model::boot::grubenv::{self, Environment};
 use model::boot::source::Source;
 use model::boot::{bls, grub_cfg};
 use model::file::Content;
@@ -50,7 +51,7 @@ pub fn boot(root: &Root) -> Boot {
         file(root, path, &mut files);
     }
     let mut images = images(root);
-    images.extend(images_of_entries(root, &loader, &files));
+    images.extend(images_of_entries(root, &loader, &files, &images));
     Boot { loader, generator: generator(root).into(), images, configuration, files }
 }
 
@@ -58,6 +59,13 @@ pub fn boot(root: &Root) -> Boot {
 /// cannot be read.
 pub fn content(root: &Root, path: &str) -> Option<Content> {
     fs::read(root.at(path)).ok().map(Content)
+}
+
+/// A variable of GRUB's environment block; `None` where there is none, or the
+/// block cannot be read.
+pub fn grub_variable(root: &Root, path: &str, name: &str) -> Option<String> {
+    let block = Environment::parse(&content(root, path)?.0).ok()?;
+    block.get(name).map(str::to_owned)
 }
 
 /// Reads a file that may have to be changed; whether it was there.
@@ -70,9 +78,10 @@ fn file(root: &Root, path: &str, files: &mut BTreeMap<String, Content>) -> bool 
 
 /// The first that is found, those that leave certain signs before others.
 fn loader(root: &Root, files: &mut BTreeMap<String, Content>) -> Fact<Loader> {
-    let mut own = Root::own_ways().iter().filter(|(sign, _)| root.at(sign).exists());
-    if let Some((_, name)) = own.next() {
-        return Loader { name: (*name).to_owned(), ..Loader::default() }.into();
+    let mut own = Root::own_ways().iter().filter(|(sign, ..)| root.at(sign).exists());
+    if let Some((_, name, makes_all)) = own.next() {
+        let (name, makes_all) = ((*name).to_owned(), *makes_all);
+        return Loader { name, makes_all, ..Loader::default() }.into();
     }
     let found = match root.loader_info().exists() {
         true => systemd_boot(root, files),
@@ -80,7 +89,8 @@ fn loader(root: &Root, files: &mut BTreeMap<String, Content>) -> Fact<Loader> {
             .or_else(|| extlinux(root, files))
             .or_else(|| systemd_boot(root, files)),
     };
-    found.map_or(Fact::Unknown(Why::NotProvided), Fact::Known)
+    let none = || Fact::Unknown(Why::Failed("none that passthru knows is here".to_owned()));
+    found.map_or_else(none, Fact::Known)
 }
 
 /// Entries on the partition that the firmware reads, and what new ones are
@@ -148,7 +158,10 @@ fn entries(
     for path in paths.map(|name| format!("{folder}/{name}")) {
         let Some(content) = content(root, &path) else { continue };
         let entry = bls::parse(Source::new(&path, &content.text()));
-        if entry.kernel.is_some() && !is_recovery(&entry.options) {
+        // Red Hat's entry of last resort (`0-rescue-…`) has the arguments of all others.
+        let is_rescue =
+            entry.version.as_ref().is_some_and(|version| version.starts_with("0-rescue"));
+        if entry.kernel.is_some() && !is_rescue && !is_recovery(&entry.options) {
             if !prepare::is_ours(&entry.id) {
                 found.push((path.clone(), Format::Entry));
             }
@@ -184,12 +197,17 @@ fn grub(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
         false => Vec::new(),
     };
     let by_entries = !found.is_empty();
+    let environment = format!("{}/grubenv", menu.trim_end_matches("/grub.cfg"));
+    let environment = file(root, &environment, files).then_some(environment);
+    if let Some(block) = &environment
+        && found.iter().any(|(path, _)| refers_to_environment(path, files))
+    {
+        found.push((block.clone(), Format::Environment));
+    }
     if by_entries && file(root, Root::kernel_line(), files) {
         found.push((Root::kernel_line().to_owned(), Format::Line));
     }
     let made = Menu { path: menu.to_owned(), program: made_by.map(str::to_owned) };
-    let environment = format!("{}/grubenv", menu.trim_end_matches("/grub.cfg"));
-    let environment = file(root, &environment, files).then_some(environment);
     let name = if petitboot { "Petitboot (which reads GRUB's menu)" } else { "GRUB" };
     let chooser = match &environment {
         Some(block) if !petitboot && writes_environment(root, block) => chooser(root, block),
@@ -202,6 +220,15 @@ fn grub(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
         environment,
         chooser,
         files: found,
+        makes_all: false,
+    })
+}
+
+/// Whether an entry has its arguments from GRUB's environment block (Red Hat 8).
+fn refers_to_environment(path: &str, files: &BTreeMap<String, Content>) -> bool {
+    let word = format!("${}", grubenv::KERNELOPTS);
+    files.get(path).is_some_and(|content| {
+        bls::parse(Source::new(path, &content.text())).options.contains(&word)
     })
 }
 
@@ -238,9 +265,29 @@ fn reads_entries(menu: &str, files: &BTreeMap<String, Content>) -> bool {
 
 fn extlinux(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
     let path = Root::extlinux();
-    let found = file(root, path, files);
-    let files = vec![(path.to_owned(), Format::Extlinux)];
-    found.then(|| Loader { name: "extlinux".to_owned(), files, ..Loader::default() })
+    if !file(root, path, files) {
+        return None;
+    }
+    let mut found = Vec::new();
+    if has(root, "u-boot-update") {
+        let (settings, folders) = Root::u_boot_settings();
+        file(root, settings, files);
+        found.push((settings.to_owned(), Format::UBoot));
+        for folder in folders {
+            let mut names = read::names(&root.at(folder)).unwrap_or_default();
+            names.sort();
+            let named = names.iter().filter(|name| name.ends_with(".conf"));
+            for path in named.map(|name| format!("{folder}/{name}")) {
+                file(root, &path, files);
+                found.push((path, Format::UBoot));
+            }
+        }
+        if file(root, Root::kernel_line(), files) {
+            found.push((Root::kernel_line().to_owned(), Format::Line));
+        }
+    }
+    found.push((path.to_owned(), Format::Extlinux));
+    Some(Loader { name: "extlinux".to_owned(), files: found, ..Loader::default() })
 }
 
 /// Whether a system program is installed.
@@ -279,16 +326,45 @@ fn images_of_entries(
     root: &Root,
     loader: &Fact<Loader>,
     files: &BTreeMap<String, Content>,
+    images: &BTreeMap<String, String>,
 ) -> Vec<(String, String)> {
     let entries = loader.known().into_iter().flat_map(|loader| &loader.files);
     let entries = entries.filter(|(_, format)| *format == Format::Entry);
-    let found = entries.filter_map(|(path, _)| {
+    let named = entries.filter_map(|(path, _)| {
         let (partition, _) = path.split_once("/loader/entries/")?;
         let entry = bls::parse(Source::new(path, &files.get(path)?.text()));
         let image = format!("{partition}{}", entry.initrds.last()?);
-        root.at(&image).exists().then_some((entry.version?, image))
+        root.at(&image).exists().then_some((entry.version, image))
+    });
+    let named: Vec<(Option<String>, String)> = named.collect();
+    let boots = |image: &String| named.iter().any(|(_, named)| named == image);
+    let found = named.iter().filter_map(|(version, image)| {
+        // kernelstub's entries name no release, and a copy of an image.
+        let copied = || {
+            let mut others = images.iter().filter(|(_, other)| !boots(other));
+            others.find(|(_, other)| same(root, other, image)).map(|(release, _)| release)
+        };
+        Some((version.as_ref().or_else(copied)?.clone(), image.clone()))
     });
     found.collect()
+}
+
+/// Whether two files are two, and alike.
+fn same(root: &Root, one: &str, other: &str) -> bool {
+    let (one, other) = (root.at(one), root.at(other));
+    let alike = || -> io::Result<bool> {
+        if one == other || fs::metadata(&one)?.len() != fs::metadata(&other)?.len() {
+            return Ok(false);
+        }
+        let mut bytes = BufReader::new(fs::File::open(&other)?).bytes();
+        for byte in BufReader::new(fs::File::open(&one)?).bytes() {
+            if bytes.next().transpose()? != Some(byte?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    alike().unwrap_or(false)
 }
 
 /// Images by the release of their kernel, which must have its modules here.
@@ -301,5 +377,13 @@ fn images(root: &Root) -> BTreeMap<String, String> {
         })?;
         Some((release.to_owned(), format!("{}/{name}", Root::boot_text())))
     });
-    images.collect()
+    // Arch's have the name of the kernel's package (`pkgbase`, which its
+    // mkinitcpio hooks read).
+    let releases = read::names(&root.modules_of("")).unwrap_or_default();
+    let named = releases.into_iter().filter_map(|release| {
+        let package = read::text(&root.modules_of(&release).join("pkgbase")).ok()?;
+        let image = format!("{}/initramfs-{}.img", Root::boot_text(), package.trim());
+        root.at(&image).exists().then_some((release, image))
+    });
+    images.chain(named).collect()
 }

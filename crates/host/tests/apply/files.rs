@@ -11,6 +11,7 @@ use model::Fact;
 use model::file::Content;
 use model::setup::planned::Stands;
 use model::step::{Made, Undo, Wanted};
+use sha2::{Digest, Sha256};
 
 use super::*;
 
@@ -78,7 +79,7 @@ fn write(path: &str, from: Option<&str>, to: Option<&str>) -> Step {
 /// A file that `sh` makes.
 fn made(path: &str, script: &str, wanted: Wanted) -> Step {
     let command = ["sh", "-c", script, "sh", Made::OUT].map(str::to_owned).to_vec();
-    Step::Make(Made { path: path.to_owned(), command, wanted })
+    Step::Make(Made::new(path, command, wanted))
 }
 
 const GRUB: &str = "/etc/default/grub";
@@ -237,7 +238,7 @@ fn what_is_made_wrong_changes_nothing() {
             "printf 'menuentry x {\\n linux /vmlinuz quiet\\n}\\n' > \"$1\"",
             "`iommu=pt` is not in `quiet`",
         ),
-        ("true", "cannot read"),
+        ("true", "there is none"),
     ] {
         let outcome = tree.applier.apply(&menu(script));
         let Outcome::Failed(error) = &outcome else { panic!("{script}: {outcome:?}") };
@@ -259,14 +260,19 @@ fn a_file_that_was_cut_off_is_put_back() {
         let before = tree.all();
         let beside = |what: &str| format!("/boot/grub/.grub.cfg.passthru-{what}");
         let new = MENU.replace("quiet", "iommu=pt");
+        let note = |tree: &Tree| {
+            fs::write(tree.path(&beside("made")), Sha256::digest(&new)).unwrap();
+        };
         // What there is after so many moves of `make`.
         match left {
             0 => tree.put(&beside("new"), "half of "),
             1 => {
                 tree.put(&beside("new"), &new);
+                note(&tree);
                 fs::hard_link(tree.path(CFG), tree.path(&beside("old"))).unwrap();
             }
             2 => {
+                note(&tree);
                 fs::rename(tree.path(CFG), tree.path(&beside("old"))).unwrap();
                 tree.put(CFG, &new);
             }

@@ -4,10 +4,38 @@
 //! Never: another size; GRUB writes into the file's blocks on the disk
 //! (`grub-core/lib/envblk.c`, `save_env` in loadenv.c).
 
-use super::source::Problem;
+use super::cmdline::{Change, agreed};
+use super::source::{EditError, Problem};
 
 /// How large the block is.
 pub const SIZE: usize = 1024;
+
+/// Where Red Hat 8 has the arguments of all entries (`options $kernelopts`);
+/// grubby(8) changes it there for all kernels, beside `GRUB_CMDLINE_LINUX`.
+pub const KERNELOPTS: &str = "kernelopts";
+
+/// A variable with changes of the arguments in it, as it was and as it is to
+/// be; nothing where the block has no such variable, or it says all already.
+///
+/// # Errors
+///
+/// Where the block is not understood or would be too long, or the line does
+/// not take the changes.
+pub fn edit(
+    file: &str,
+    bytes: &[u8],
+    name: &str,
+    changes: &[Change],
+) -> Result<Option<(String, String)>, EditError> {
+    let wrong = |problem| EditError { file: file.to_owned(), line: None, problem };
+    let mut block = Environment::parse(bytes).map_err(wrong)?;
+    let Some(old) = block.get(name).map(str::to_owned) else { return Ok(None) };
+    let new = agreed(&old, changes)
+        .ok_or_else(|| wrong(Problem::Unterminated("a quoted text of the line or of a change")))?;
+    block.set(name, &new).map_err(wrong)?;
+    block.to_bytes().map_err(wrong)?;
+    Ok((new != old).then_some((old, new)))
+}
 
 const HEADER: &str = "# GRUB Environment Block\n";
 
@@ -180,6 +208,20 @@ mod tests {
         assert!(env.set("a=b", "").is_err() && env.set("", "").is_err());
         env.set("long", &"x".repeat(1000)).unwrap();
         assert!(env.to_bytes().is_err());
+    }
+
+    #[test]
+    fn arguments_in_a_variable() {
+        let bytes = block("saved_entry=a\nkernelopts=root=x ro quiet \n");
+        let set = |word: &str| Change::Set(word.to_owned());
+        let edited = |name, word| edit("grubenv", &bytes, name, &[set(word)]);
+        let want = ("root=x ro quiet ".to_owned(), "root=x ro quiet iommu=pt ".to_owned());
+        assert_eq!(edited(KERNELOPTS, "iommu=pt").unwrap(), Some(want));
+        assert_eq!(edited(KERNELOPTS, "quiet").unwrap(), None);
+        assert_eq!(edited("other", "quiet").unwrap(), None);
+        assert!(edited(KERNELOPTS, &"x".repeat(1000)).is_err());
+        let error = edit("grubenv", b"half", KERNELOPTS, &[]).unwrap_err();
+        assert_eq!(error.to_string(), "`grubenv`: an environment block has 1024 bytes");
     }
 
     #[test]

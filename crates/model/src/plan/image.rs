@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::boot::version;
 use crate::file::Content;
 use crate::setup::boot::{Boot, Generator};
 use crate::snapshot::Snapshot;
@@ -32,17 +33,13 @@ pub(super) fn generator(boot: &Boot) -> Option<Generator> {
 pub(super) fn images(snapshot: &Snapshot, boot: &Boot, contents: &Contents) -> Vec<Made> {
     let Some(generator) = generator(boot) else { return Vec::new() };
     let running = snapshot.machine.kernel.known();
-    let newest = boot.images.keys().next_back();
+    let newest = boot.images.keys().max_by(|one, other| version::compare(one, other));
     let releases: BTreeSet<&String> =
         running.into_iter().chain(newest).filter(|name| boot.images.contains_key(*name)).collect();
     let made = releases.into_iter().filter_map(|release| {
         let Contents { with, without, files } = contents.clone();
         let wanted = Wanted::Initramfs { with, without, files };
-        Some(Made {
-            path: boot.images[release].clone(),
-            command: command(generator, release)?,
-            wanted,
-        })
+        Some(Made::new(&boot.images[release], command(generator, release)?, wanted))
     });
     made.collect()
 }

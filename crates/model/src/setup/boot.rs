@@ -38,6 +38,9 @@ pub struct Loader {
     pub chooser: Option<Chooser>,
     /// Other files with arguments.
     pub files: Vec<(String, Format)>,
+    /// The system makes the rest of its configuration as well, from a source
+    /// of its own: no file of it is changed, a person is told.
+    pub makes_all: bool,
 }
 
 impl Boot {
@@ -77,6 +80,11 @@ pub enum Format {
     Kernelstub,
     /// `extlinux.conf`, of syslinux and of U-Boot.
     Extlinux,
+    /// Settings that `u-boot-update` makes it from, in the order in which
+    /// they are sourced.
+    UBoot,
+    /// GRUB's environment block, where entries refer to a variable in it.
+    Environment,
 }
 
 /// The program that makes the initramfs.

@@ -85,6 +85,7 @@ fn arguments(step: &Step, loader: &Loader) -> Vec<Change> {
             Wanted::Menu { arguments } => arguments.clone(),
             Wanted::Initramfs { .. } => Vec::new(),
         },
+        Step::SetGrubVariable { from: Some(from), to: Some(to), .. } => between(from, to),
         Step::WriteFile { path, from: Some(from), to: Some(to) } => {
             let format =
                 loader.files.iter().find(|(file, _)| file == path).map(|(_, format)| *format);
@@ -100,15 +101,20 @@ fn differences(path: &str, format: Format, (from, to): (&Content, &Content)) -> 
     let mut found = Vec::new();
     for (label, before) in &lines(path, format, from) {
         let Some((_, after)) = after.iter().find(|(other, _)| other == label) else { continue };
-        let (old, new) = (Cmdline::new(before), Cmdline::new(after));
-        let came = new.words().filter(|word| old.words().all(|other| other != *word));
-        found.extend(came.map(|word| Change::Add(word.to_owned())));
-        // One without a value may have gone for one that has: its name is there still.
-        let went = old.words().filter(|word| new.words().all(|other| other != *word));
-        let went = went.map(|word| Change::Remove(word.to_owned()));
-        found.extend(went.filter(|change| change.is_in(after)));
+        found.extend(between(before, after));
     }
     found
+}
+
+/// Words that came into a line, and those that went.
+fn between(before: &str, after: &str) -> Vec<Change> {
+    let (old, new) = (Cmdline::new(before), Cmdline::new(after));
+    let came = new.words().filter(|word| old.words().all(|other| other != *word));
+    let came = came.map(|word| Change::Add(word.to_owned()));
+    // One without a value may have gone for one that has: its name is there still.
+    let went = old.words().filter(|word| new.words().all(|other| other != *word));
+    let went = went.map(|word| Change::Remove(word.to_owned()));
+    came.chain(went.filter(|change| change.is_in(after))).collect()
 }
 
 /// The lines of arguments in a file, by the labels of its entries.
@@ -123,6 +129,8 @@ fn lines(path: &str, format: Format, content: &Content) -> Vec<(String, String)>
             let entries = extlinux::parse(&text).entries.into_iter();
             return entries.map(|entry| (entry.label, entry.arguments)).collect();
         }
+        // The menu that is made from the one says it, and the step of the other.
+        Format::UBoot | Format::Environment => None,
     };
     line.map(|line| (String::new(), line)).into_iter().collect()
 }
@@ -142,11 +150,8 @@ mod tests {
 
     #[test]
     fn arguments_of_each_kind_of_file() {
-        let menu = Made {
-            path: "/boot/grub/grub.cfg".to_owned(),
-            command: Vec::new(),
-            wanted: Wanted::Menu { arguments: vec![Change::Set("iommu=pt".to_owned())] },
-        };
+        let wanted = Wanted::Menu { arguments: vec![Change::Set("iommu=pt".to_owned())] };
+        let menu = Made::new("/boot/grub/grub.cfg", Vec::new(), wanted);
         let files = [
             ("/boot/loader/entries/a.conf", Format::Entry),
             ("/etc/kernel/cmdline", Format::Line),

@@ -48,9 +48,7 @@ fn who_starts_the_kernel() {
 
 /// Prepared with a menu, an image, modprobe's file and a module.
 fn prepared(restarted: bool, menu: Stands, image: Stands, file: Stands) -> Planned {
-    let made = |path: &str, wanted| {
-        Step::Make(Made { path: path.to_owned(), command: Vec::new(), wanted })
-    };
+    let made = |path: &str, wanted| Step::Make(Made::new(path, Vec::new(), wanted));
     let write = |path: &str, text: &str| Step::WriteFile {
         path: path.to_owned(),
         from: None,

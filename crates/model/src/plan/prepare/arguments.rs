@@ -1,6 +1,7 @@
 //! Boot arguments: into the settings of the boot loader, and its menu anew.
 
 use super::entry::{OURS, SCRIPT};
+use super::sources::{environment, of_its_own, refers, u_boot, whole};
 use super::{Preparation, Wanted, write};
 use crate::boot::cmdline::{Change, is_recovery};
 use crate::boot::source::{EditError, Source};
@@ -46,11 +47,23 @@ pub(super) fn plan(
             return Ok(());
         }
     };
+    let in_environment = environment(loader, boot, changes, preparation)?;
+    u_boot(loader, boot, changes, preparation)?;
     for (path, format) in &loader.files {
-        if let Some(content) = boot.files.get(path) {
-            let edited = edited(Source::new(path, &content.text()), *format, changes)?;
-            preparation.steps.extend(write(boot, path, Some(&edited)));
-        }
+        let Some(content) = boot.files.get(path) else { continue };
+        let text = whole(path, content)?;
+        let source = Source::new(path, &text);
+        let own;
+        let changes = match format {
+            Format::Environment | Format::UBoot => continue,
+            Format::Entry if in_environment && refers(source) => {
+                own = of_its_own(source, changes);
+                &own
+            }
+            _ => changes,
+        };
+        let edited = edited(source, *format, changes)?;
+        preparation.steps.extend(write(boot, path, Some(&edited)));
     }
     match loader.settings.is_empty() {
         true => Ok(()),
@@ -75,6 +88,8 @@ fn edited(source: Source<'_>, format: Format, changes: &[Change]) -> Result<Stri
         Format::Entry => bls::edit(source, changes),
         Format::Line => kernel_cmdline::edit(source, changes),
         Format::Kernelstub => kernelstub::edit(source, changes),
+        // Not by themselves: see `environment` and `u_boot`.
+        Format::Environment | Format::UBoot => Ok(source.text.to_owned()),
         Format::Extlinux => {
             let menu = extlinux::parse(source.text);
             let labels = menu.entries.iter().filter(|entry| entry.kernel.is_some());
@@ -94,11 +109,9 @@ fn settings(
     boot: &Boot,
     preparation: &mut Preparation,
 ) -> Result<(), EditError> {
-    let texts: Vec<(&String, String)> = loader
-        .settings
-        .iter()
-        .filter_map(|path| Some((path, boot.files.get(path)?.text().into_owned())))
-        .collect();
+    let settings = loader.settings.iter().filter_map(|path| Some((path, boot.files.get(path)?)));
+    let texts = settings.map(|(path, content)| Ok((path, whole(path, content)?)));
+    let texts = texts.collect::<Result<Vec<(&String, String)>, EditError>>()?;
     let sources: Vec<Source<'_>> =
         texts.iter().map(|(path, text)| Source::new(path, text)).collect();
     let edited = grub_default::edit(&sources, changes)?;
@@ -120,7 +133,7 @@ fn settings(
 fn made(menu: &Menu, changes: &[Change]) -> Option<Step> {
     let command = [menu.program.as_ref()?, "-o", Made::OUT].map(str::to_owned).to_vec();
     let wanted = InFile::Menu { arguments: changes.to_vec() };
-    Some(Step::Make(Made { path: menu.path.clone(), command, wanted }))
+    Some(Step::Make(Made::new(&menu.path, command, wanted)))
 }
 
 /// Whether the menu gets an entry of ours by this preparation.

@@ -17,6 +17,7 @@ mod memory;
 mod modules;
 mod screens;
 mod services;
+mod sources;
 
 pub use access::{Group, NoGroup};
 pub use entry::{OURS, is_ours};
@@ -126,6 +127,9 @@ pub fn prepare(
     }
     services::plan(&wanted.stop, boot, &mut preparation);
     preparation.by_hand.extend(wanted.by_hand);
+    if let Some(loader) = boot.loader.known().filter(|loader| loader.makes_all) {
+        preparation.leave_to_a_person(&loader.name);
+    }
     Ok(preparation)
 }
 
@@ -162,6 +166,26 @@ pub fn once(
     entry::testing(&changes, boot, &mut preparation)?;
     preparation.by_hand.extend(wanted.by_hand);
     Ok(preparation)
+}
+
+impl Preparation {
+    /// What would be changed in files, said: the system makes them itself.
+    fn leave_to_a_person(&mut self, system: &str) {
+        let (files, others) =
+            std::mem::take(&mut self.steps).into_iter().partition(|step| !step.void_after_reboot());
+        self.steps = others;
+        let told = |step: Step| match step {
+            Step::WriteFile { path, to: Some(to), .. } => {
+                let text = to.text();
+                let lines = text.lines().filter(|line| !line.starts_with('#'));
+                let lines: Vec<&str> = lines.collect();
+                format!("let {system} make {path} with these lines: {}", lines.join("; "))
+            }
+            step => format!("let {system} do this: {step}"),
+        };
+        let files: Vec<Step> = files;
+        self.by_hand.extend(files.into_iter().map(told));
+    }
 }
 
 impl Wanted {

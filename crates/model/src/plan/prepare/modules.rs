@@ -224,6 +224,10 @@ fn twin(subject: &Subject<'_>, set: &BTreeSet<Bdf>, function: &Function) -> Opti
     subject.snapshot.functions.values().find(same).map(|other| other.bdf)
 }
 
+/// Where it is not known where the image is, or how it is made.
+const BY_HAND: &str =
+    "make the initramfs anew, if there is one: it has a copy of what modprobe is told";
+
 /// Images keep a copy of what modprobe is told, and of the drivers: they are
 /// made anew.
 fn images(
@@ -233,16 +237,16 @@ fn images(
     wanted: &mut Wanted,
     preparation: &mut Preparation,
 ) {
+    if boot.loader.known().is_some_and(|loader| loader.makes_all) {
+        return;
+    }
     let Some(generator) = image::generator(boot) else {
         // The kernel itself refuses these, whoever asks for them (kernel/module/main.c).
         if !configuration.out.is_empty() {
             let (name, values) = ("module_blacklist".to_owned(), configuration.out.clone());
             add(&mut wanted.arguments, Change::Include { name, values });
         }
-        preparation.by_hand.push(
-            "make the initramfs anew, if there is one: it has a copy of what modprobe is told"
-                .to_owned(),
-        );
+        preparation.by_hand.push(BY_HAND.to_owned());
         return;
     };
     let path = format!("{}/{MODPROBE}", boot.configuration);
@@ -256,5 +260,8 @@ fn images(
         files: [(path, Content::from(&configuration.text[..]))].into(),
     };
     let made = image::images(subject.snapshot, boot, &contents);
+    if made.is_empty() {
+        preparation.by_hand.push(BY_HAND.to_owned());
+    }
     preparation.steps.extend(made.into_iter().map(Step::Make));
 }

@@ -1,0 +1,187 @@
+//! Taken back when time has passed: what somebody changed since, kernels that
+//! came and went, and one preparation on top of another.
+
+use fakehost::Botch;
+use model::port::{Cmd, Runner};
+
+use super::*;
+
+/// Whether all entries but those for recovery have an argument.
+fn menu_says(machine: &Stacked, word: &str) -> bool {
+    let text = machine.text("boot/grub/grub.cfg");
+    // The one with the image of before is ours, and the last one.
+    let theirs = text.split("before passthru").next().unwrap();
+    let mut lines =
+        theirs.lines().filter(|line| line.contains("linux\t") && !line.contains("single"));
+    lines.all(|line| line.contains(word))
+}
+
+/// What a package does when a kernel comes or goes.
+fn makes(machine: &Stacked, program: &str, args: &[&str]) {
+    let output = machine.host.runner().run(&Cmd::new(program, args.iter().copied())).unwrap();
+    assert_eq!(output.status, Some(0));
+    machine.host.calm();
+}
+
+pub fn makes_menu(machine: &Stacked) {
+    let out = machine.host.root().join("boot/grub/grub.cfg").display().to_string();
+    makes(machine, "grub-mkconfig", &["-o", &out]);
+}
+
+#[test]
+fn a_source_that_somebody_changed_since() {
+    for (on_changed, want) in [(OnChanged::Keep, "theirs\n"), (OnChanged::PutBack, "")] {
+        let machine = Stacked::named("debian-grub");
+        machine.prepare().unwrap();
+        let grub = "etc/default/grub";
+        let theirs = machine.text(grub) + "# theirs\n";
+        machine.put(grub, &theirs);
+        let way = machine.engine().plan_undo().unwrap();
+        let [changed] = &way.changed[..] else { panic!("{way:?}") };
+        assert_eq!(changed.path, "/etc/default/grub");
+        assert_eq!(changed.found.as_ref().unwrap().text(), theirs);
+        machine.engine().undo_preparations(on_changed).unwrap();
+        assert_eq!(machine.text(grub).ends_with("theirs\n"), !want.is_empty());
+        assert_eq!(
+            machine.differs().len(),
+            usize::from(!want.is_empty()),
+            "{:?}",
+            machine.differs()
+        );
+        assert!(machine.engine().plan_undo().unwrap().steps.is_empty());
+    }
+}
+
+/// What GRUB itself remembers is no change of what was prepared.
+#[test]
+fn the_environment_block_is_written_at_each_boot() {
+    let machine = Stacked::named("rhel8-grubenv");
+    let block = "boot/efi/EFI/redhat/grubenv";
+    machine.prepare().unwrap();
+    let prepared = machine.text(block);
+    assert!(prepared.contains("kernelopts=root=/dev/mapper/rhel-root ro"), "{prepared}");
+    assert!(prepared.contains("iommu=pt") && prepared.len() == 1024, "{prepared}");
+    machine.put(block, &prepared.replace("boot_success=0", "boot_success=1"));
+    assert!(machine.engine().plan_undo().unwrap().changed.is_empty());
+    machine.undo().unwrap();
+    let [line] = &machine.differs()[..] else { panic!("{:?}", machine.differs()) };
+    assert!(line.contains("grubenv"), "{line}");
+    let left = machine.text(block);
+    assert!(left.contains("boot_success=1") && !left.contains("iommu=pt"), "{left}");
+    // Somebody gave the kernel other arguments.
+    machine.prepare().unwrap();
+    machine.put(block, &machine.text(block).replace("crashkernel=auto", "crashkernel=512M"));
+    assert_eq!(machine.engine().plan_undo().unwrap().changed.len(), 1);
+    machine.engine().undo_preparations(OnChanged::PutBack).unwrap();
+    assert!(machine.text(block).contains("crashkernel=auto rd.lvm.lv=rhel/root rhgb quiet \n"));
+}
+
+/// A kernel was installed since: what was kept does not know it.
+#[test]
+fn a_menu_that_was_made_since_is_made_again_without_the_arguments() {
+    let machine = Stacked::named("debian-grub");
+    machine.prepare().unwrap();
+    machine.put("boot/vmlinuz-6.13", "another kernel");
+    makes_menu(&machine);
+    assert!(menu_says(&machine, "iommu=pt"));
+    machine.undo().unwrap();
+    let menu = machine.text("boot/grub/grub.cfg");
+    assert!(!menu.contains("iommu=pt") && menu.contains("vmlinuz-6.13"), "{menu}");
+    assert_eq!(machine.differs().len(), 2, "{:?}", machine.differs());
+}
+
+/// A kernel was removed since, and the menu not made anew: what was kept
+/// names files that are gone.
+#[test]
+fn a_menu_whose_kernel_is_gone_is_not_put_back() {
+    let machine = Stacked::named("debian-grub");
+    machine.put("boot/vmlinuz-6.11", "an older kernel");
+    makes_menu(&machine);
+    machine.prepare().unwrap();
+    std::fs::remove_file(machine.host.root().join("boot/vmlinuz-6.11")).unwrap();
+    machine.undo().unwrap();
+    let menu = machine.text("boot/grub/grub.cfg");
+    assert!(!menu.contains("6.11") && !menu.contains("iommu=pt"), "{menu}");
+    assert_eq!(machine.differs(), [""; 0]);
+}
+
+const IMAGE: &str = "boot/initrd.img-6.12.0-fakehost";
+const NVME: &str = "0000:66:00.0";
+
+/// A host with a drive beside the card, each to be prepared by itself.
+fn two_devices() -> Stacked {
+    let host = Stack::named("debian-grub").machine();
+    let host = host.root_port("0000:00:02.0", 0x66).nvme(NVME);
+    Stacked::around(host.file("proc/1/mountinfo", "1 1 0:2 / / rw - rootfs rootfs rw\n"))
+}
+
+fn image(machine: &Stacked) -> Vec<u8> {
+    std::fs::read(machine.host.root().join(IMAGE)).unwrap()
+}
+
+#[test]
+fn one_preparation_on_top_of_another() {
+    let machine = two_devices();
+    machine.prepare_for(&[CARD.to_owned()]).unwrap();
+    let first = machine.host.snapshot_tree();
+    let log = machine.operations(|machine| machine.prepare_for(&[NVME.to_owned()]).unwrap());
+    let made = |op: &&Op| matches!(op, Op::Run(cmd) if cmd.program == "mkinitramfs");
+    assert_eq!(log.iter().filter(made).count(), 1, "{log:?}");
+    machine.undo().unwrap();
+    assert_eq!(machine.differs(), [""; 0]);
+
+    // The second one alone fails or is killed: the first one stays as it was.
+    let again = || {
+        let machine = two_devices();
+        machine.prepare_for(&[CARD.to_owned()]).unwrap();
+        machine.host.calm();
+        machine
+    };
+    for botch in [Botch::Fails, Botch::Half, Botch::Bare] {
+        let machine = again();
+        machine.host.botch("mkinitramfs", botch);
+        machine.prepare_for(&[NVME.to_owned()]).unwrap_err();
+        assert_eq!(first.diff(&machine.host.snapshot_tree()), [""; 0], "{botch:?}");
+    }
+    for moment in moments(&log) {
+        let machine = again();
+        machine.die(moment, |machine| machine.prepare_for(&[NVME.to_owned()]));
+        machine.recover(&format!("{moment:?}"));
+        assert_eq!(first.diff(&machine.host.snapshot_tree()), [""; 0], "{moment:?}");
+        machine.undo().unwrap();
+        assert_eq!(machine.differs(), [""; 0], "{moment:?}");
+    }
+}
+
+/// Between two preparations a package made the image anew.
+#[test]
+fn an_image_that_was_made_between_two_preparations() {
+    let machine = two_devices();
+    let old = image(&machine);
+    machine.prepare_for(&[CARD.to_owned()]).unwrap();
+    machine.put("etc/modprobe.d/theirs.conf", "options theirs a=1\n");
+    let out = machine.host.root().join(IMAGE).display().to_string();
+    makes(&machine, "mkinitramfs", &["-o", &out, "6.12.0-fakehost"]);
+    let theirs = image(&machine);
+    machine.prepare_for(&[NVME.to_owned()]).unwrap();
+    assert!(image(&machine) != theirs && theirs != old);
+    machine.undo().unwrap();
+    // Made from what there is now: their file, and none of ours.
+    let text = String::from_utf8_lossy(&image(&machine)).into_owned();
+    assert!(text.contains("options theirs") && !text.contains("passthru"), "{text}");
+    let differs = machine.differs();
+    assert_eq!(differs.len(), 2, "their file and the image: {differs:?}");
+}
+
+/// The image's kernel was removed together with the image.
+#[test]
+fn an_image_that_was_removed_since_is_not_made_again() {
+    let machine = two_devices();
+    machine.prepare_for(&[CARD.to_owned()]).unwrap();
+    std::fs::remove_file(machine.host.root().join(IMAGE)).unwrap();
+    machine.undo().unwrap();
+    let differs = machine.differs();
+    assert!(differs.len() == 2 && differs[0].starts_with(&format!("- {IMAGE}")), "{differs:?}");
+    let menu = machine.text("boot/grub/grub.cfg");
+    assert!(!menu.contains("initrd") && !menu.contains("iommu=pt"), "{menu}");
+}
