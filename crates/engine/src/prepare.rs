@@ -21,7 +21,7 @@ use crate::error::{Error, Failure, StepError};
 use crate::recover::Recovered;
 use crate::store::{Mark, PlanRow, StepRow, StepState, Store, Verb};
 use crate::transaction::{Work, back};
-use crate::turn::Turn;
+use crate::turn::{Turn, boot_id};
 
 /// What to make the host ready for.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -133,10 +133,15 @@ impl Engine {
         // Of a file that several preparations changed, only the last one's
         // word stands in it now.
         let mut files = BTreeMap::new();
+        let boot_id = boot_id(&self.root)?;
         for plan in store.preparations()? {
             let rows = store.steps(plan.id)?;
             for at in back(&rows) {
                 let Some(step) = way_back(&rows[at]) else { continue };
+                // A reboot took it back.
+                if plan.boot_id != boot_id && step.void_after_reboot() {
+                    continue;
+                }
                 way.changed.extend(changed(&self.root, &mut files, &step));
                 way.steps.push(step);
             }
