@@ -54,7 +54,10 @@ fn qemu(subject: &Subject<'_>) -> Found {
     match known(&subject.setup.programs.qemu, "the version of QEMU")? {
         None => Ok(Finding::warn(
             "QEMU for guests of this machine's kind is not installed",
-            "install qemu-system-x86 (Debian, Ubuntu), qemu-kvm (Red Hat), qemu-desktop (Arch), or what your hypervisor needs",
+            match subject.is_power() {
+                true => "install qemu-system-ppc (Debian, Ubuntu), qemu-kvm (Red Hat), or what your hypervisor needs",
+                false => "install qemu-system-x86 (Debian, Ubuntu), qemu-kvm (Red Hat), qemu-desktop (Arch), or what your hypervisor needs",
+            },
         )),
         Some(version) if *version < LEAST => Ok(Finding::warn(
             format!(
