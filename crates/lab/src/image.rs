@@ -32,9 +32,9 @@ impl Image {
     /// The image of this checkout, built when there is none yet (about a minute). Of several processes that
     /// ask at once, one builds and the others wait.
     pub fn ensure() -> Result<Self> {
-        let dir = places::lab().join(format!("image-{}", hash(&[SUITE], &[source("base")])?));
-        let image = Self { dir };
-        build_once(&image.root(), "the lab host's image", |to| {
+        let hash = hash(&[SUITE], &source(""), &[source("base")])?;
+        let image = Self { dir: places::lab().join(format!("image-{hash}")) };
+        build_once((&image.dir, "root.ext4"), TURN, "the lab host's image", |to| {
             let mut script = Command::new(source("base").join("build"));
             script.arg(SUITE).arg(to);
             script
@@ -75,9 +75,10 @@ pub(crate) fn ensure_disk(parts: &[String], base: &Image) -> Result<PathBuf> {
     let mut sources = vec![folder.join("build")];
     sources.extend(parts.iter().map(|part| folder.join(part)));
     let base_name = base.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let hash = hash(&[SUITE, &base_name], &sources)?;
+    let hash = hash(&[SUITE, &base_name], &source(""), &sources)?;
     let dir = places::lab().join(format!("disk-{}-{hash}", parts.join("-")));
-    build_once(&dir.join(DISK), &format!("a disk with {}", parts.join(" and ")), |to| {
+    let what = format!("a disk with {}", parts.join(" and "));
+    build_once((&dir, DISK), TURN, &what, |to| {
         let mut script = Command::new(folder.join("build"));
         script.arg(SUITE).arg(&base.dir).arg(to).args(parts);
         script
@@ -85,18 +86,27 @@ pub(crate) fn ensure_disk(parts: &[String], base: &Image) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Makes the directory of `file` by a script where it is missing. The script builds beside the final place, and the
-/// result is moved there: a build that was cut off is none.
-fn build_once(file: &Path, what: &str, script: impl Fn(&Path) -> Command) -> Result<()> {
-    if file.exists() {
+/// Who makes images waits for it.
+const TURN: &str = "image.lock";
+
+/// Makes a directory by a script where the file in it that proves it whole is missing. The script builds beside the
+/// final place, and the result is moved there: a build that was cut off is none. Of several processes that ask at
+/// once, one builds and the others wait for its turn to end.
+pub(crate) fn build_once(
+    (dir, proof): (&Path, &str),
+    turn: &str,
+    what: &str,
+    script: impl Fn(&Path) -> Command,
+) -> Result<()> {
+    let is_there = || dir.join(proof).exists();
+    if is_there() {
         return Ok(());
     }
     fs::create_dir_all(places::lab()).at("create", places::lab())?;
-    let _turn = lock("image.lock")?;
-    if file.exists() {
+    let _turn = lock(turn)?;
+    if is_there() {
         return Ok(());
     }
-    let dir = file.parent().unwrap_or(file);
     let unfinished = dir.with_extension("unfinished");
     let _ = fs::remove_dir_all(&unfinished);
     fs::create_dir_all(&unfinished).at("create", &unfinished)?;
@@ -118,8 +128,8 @@ fn source(part: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("image").join(part)
 }
 
-/// A hash over these words and over the names and bytes of all files at and below these paths.
-fn hash(words: &[&str], sources: &[PathBuf]) -> Result<String> {
+/// A hash over these words and over the names, from `base` on, and the bytes of all files at and below these paths.
+pub(crate) fn hash(words: &[&str], base: &Path, sources: &[PathBuf]) -> Result<String> {
     let mut files = Vec::new();
     for path in sources {
         collect(path, &mut files)?;
@@ -129,7 +139,7 @@ fn hash(words: &[&str], sources: &[PathBuf]) -> Result<String> {
     words.iter().for_each(|word| hash.update(word));
     for path in files {
         let content = fs::read(&path).at("read", &path)?;
-        hash.update(path.strip_prefix(source("")).unwrap_or(&path).as_os_str().as_encoded_bytes());
+        hash.update(path.strip_prefix(base).unwrap_or(&path).as_os_str().as_encoded_bytes());
         hash.update(content.len().to_le_bytes());
         hash.update(content);
     }

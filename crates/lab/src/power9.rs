@@ -2,15 +2,12 @@
 //! All comes from Debian packages that are unpacked and not installed (docs/decisions/0014), once, into directories of
 //! `target/lab/` that are named by the hash of what describes them. Nothing is started here but their makers.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-use sha2::{Digest, Sha256};
+use std::process::Command;
 
 use crate::build;
 use crate::command::succeed;
-use crate::error::{AtPath, Result};
+use crate::error::Result;
 use crate::image::{self, Image, SUITE};
 use crate::places;
 
@@ -60,41 +57,14 @@ pub(crate) fn binaries() -> Result<Vec<PathBuf>> {
 }
 
 /// The directory that `power9/PART/build` makes, built when there is none of this content yet; `proof` is a file in it.
-/// Of several processes that ask at once, one builds and the others wait.
 fn made(part: &str, proof: &str, what: &str) -> Result<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("power9").join(part);
-    let dir = places::lab().join(format!("power9-{part}-{}", hash_of(&source)?));
-    let is_there = || dir.join(proof).exists();
-    if is_there() {
-        return Ok(dir);
-    }
-    fs::create_dir_all(places::lab()).at("create", places::lab())?;
-    let _turn = image::lock(&format!("power9-{part}.lock"))?;
-    if !is_there() {
-        // A build that was cut off is none.
-        let unfinished = dir.with_extension("unfinished");
-        let _ = fs::remove_dir_all(&unfinished);
-        fs::create_dir_all(&unfinished).at("create", &unfinished)?;
-        eprintln!("lab: building {what} ({SUITE}; about a minute, once)");
+    let hash = image::hash(&[SUITE], &source, std::slice::from_ref(&source))?;
+    let dir = places::lab().join(format!("power9-{part}-{hash}"));
+    image::build_once((&dir, proof), &format!("power9-{part}.lock"), what, |unfinished| {
         let mut script = Command::new(source.join("build"));
-        succeed(script.arg(SUITE).arg(&unfinished).stdin(Stdio::null()))?;
-        fs::rename(&unfinished, &dir).at("finish", &dir)?;
-    }
+        script.arg(SUITE).arg(unfinished);
+        script
+    })?;
     Ok(dir)
-}
-
-/// A hash over the names and bytes of everything in a directory.
-fn hash_of(dir: &Path) -> Result<String> {
-    let mut files = Vec::new();
-    image::collect(dir, &mut files)?;
-    files.sort();
-    let mut hash = Sha256::new();
-    hash.update(SUITE);
-    for path in files {
-        let content = fs::read(&path).at("read", &path)?;
-        hash.update(path.strip_prefix(dir).unwrap_or(&path).as_os_str().as_encoded_bytes());
-        hash.update(content.len().to_le_bytes());
-        hash.update(content);
-    }
-    Ok(crate::hex(&hash.finalize()[..8]))
 }

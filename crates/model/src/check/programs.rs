@@ -55,8 +55,12 @@ fn qemu(subject: &Subject<'_>) -> Found {
         None => Ok(Finding::warn(
             "QEMU for guests of this machine's kind is not installed",
             match subject.is_power() {
-                true => "install qemu-system-ppc (Debian, Ubuntu), qemu-kvm (Red Hat), or what your hypervisor needs",
-                false => "install qemu-system-x86 (Debian, Ubuntu), qemu-kvm (Red Hat), qemu-desktop (Arch), or what your hypervisor needs",
+                true => {
+                    "install qemu-system-ppc (Debian, Ubuntu), qemu-kvm (Red Hat), or what your hypervisor needs"
+                }
+                false => {
+                    "install qemu-system-x86 (Debian, Ubuntu), qemu-kvm (Red Hat), qemu-desktop (Arch), or what your hypervisor needs"
+                }
             },
         )),
         Some(version) if *version < LEAST => Ok(Finding::warn(
