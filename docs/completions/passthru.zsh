@@ -86,6 +86,8 @@ _arguments "${_arguments_options[@]}" : \
 '(--undo)--hugepages=[Reserve so much memory as hugepages at boot, as in 64G]:SIZE:_default' \
 '--hugepage-size=[The size of one hugepage, as in 2M or 1G; without it, the largest that fits]:SIZE:_default' \
 '(--undo --once)--group=[Let members of this group use devices that are bound\: the nodes of VFIO are theirs, and they may lock a guest'\''s memory]:NAME:_default' \
+'(--undo)*--argument=[One more boot argument, as in pcie_aspm=off; it replaces another value of the same name]:WORD:_default' \
+'(--undo --once)--rom-folder=[Let libvirt'\''s guests read the ROM files in this folder]:DIR:_default' \
 '--changed=[What becomes of files that somebody changed since, with --undo]:WHAT:((keep\:"They stay as they are"
 put-back\:"They get back what they had before the preparation; the changes are lost"))' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \

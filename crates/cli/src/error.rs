@@ -98,6 +98,7 @@ fn exit_code(error: &Error) -> u8 {
             | E::Unedited(_)
             | E::NoHugepages(_)
             | E::NoGroup(_)
+            | E::NoFolder(_)
             | E::UnknownDevice(_)
             | E::NameTaken(_)
             | E::AlreadyRegistered { .. }

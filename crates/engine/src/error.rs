@@ -15,7 +15,7 @@ use host::apply::{ApplyError, Doubt};
 use hypervisors::ControlError;
 use model::boot::source::EditError;
 use model::plan::Refusal;
-use model::plan::prepare::{NoGroup, NoHugepages};
+use model::plan::prepare::{NoFolder, NoGroup, NoHugepages};
 use model::port::RunError;
 use model::{Bdf, Reason, Step};
 use thiserror::Error;
@@ -56,6 +56,8 @@ pub enum Error {
     NoHugepages(Box<NoHugepages>),
     #[error(transparent)]
     NoGroup(Box<NoGroup>),
+    #[error(transparent)]
+    NoFolder(Box<NoFolder>),
 
     #[error("another passthru is at work{}", holder(pid, verb))]
     Busy { path: PathBuf, pid: Option<u32>, verb: Option<String> },

@@ -32,6 +32,10 @@ pub struct PrepareRequest {
     pub hugepages: Option<Hugepages>,
     /// The name of a group whose members may run guests with devices.
     pub group: Option<String>,
+    /// More boot arguments.
+    pub arguments: Vec<String>,
+    /// A folder with ROM files that libvirt's guests may read.
+    pub roms: Option<String>,
 }
 
 /// What a preparation would do, and the checks that it comes from.
@@ -91,7 +95,12 @@ impl Engine {
             let number = host::setup::group(&self.root, &name).into();
             Group { name, number }
         });
-        let asked = Asked { hugepages: request.hugepages, group };
+        let asked = Asked {
+            hugepages: request.hugepages,
+            group,
+            arguments: request.arguments.clone(),
+            roms: request.roms.clone(),
+        };
         let mut preparation = match request.lasting {
             Lasting::ForGood => prepare(&subject, &checked, &setup.boot, &asked)?,
             Lasting::Once => once(&subject, &checked, &setup.boot, &asked)?,
@@ -283,6 +292,7 @@ impl From<Unplanned> for Error {
             Unplanned::Edit(error) => error.into(),
             Unplanned::Hugepages(error) => Self::NoHugepages(Box::new(error)),
             Unplanned::Group(error) => Self::NoGroup(Box::new(error)),
+            Unplanned::Folder(error) => Self::NoFolder(Box::new(error)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 use engine::prepare::{Lasting, OnChanged, PrepareRequest, WayBack};
+use model::boot;
 use model::file;
 use model::plan::prepare::Hugepages;
 use serde::Serialize;
@@ -52,6 +53,14 @@ pub struct Prepare {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["undo", "once"])]
     group: Option<String>,
 
+    /// One more boot argument, as in pcie_aspm=off; it replaces another value of the same name
+    #[arg(long = "argument", value_name = "WORD", value_parser = argument, conflicts_with = "undo")]
+    arguments: Vec<String>,
+
+    /// Let libvirt's guests read the ROM files in this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["undo", "once"])]
+    rom_folder: Option<String>,
+
     /// Put back what all preparations changed
     #[arg(long)]
     undo: bool,
@@ -66,6 +75,16 @@ pub struct Prepare {
 
     #[command(flatten)]
     change: Change,
+}
+
+/// One word for the kernel.
+fn argument(text: &str) -> Result<String, &'static str> {
+    let word = boot::cmdline::Change::Set(text.to_owned());
+    let one = !text.is_empty() && !text.contains(char::is_whitespace) && !text.starts_with('=');
+    match one && word.is_sound() && text != "--" {
+        true => Ok(text.to_owned()),
+        false => Err("not one boot argument, as in key=value or key"),
+    }
 }
 
 /// What becomes of files that somebody changed since.
@@ -92,6 +111,8 @@ impl Prepare {
             lasting: if self.once { Lasting::Once } else { Lasting::ForGood },
             hugepages: self.hugepages.map(|bytes| Hugepages { bytes, page }),
             group: self.group.clone(),
+            arguments: self.arguments.clone(),
+            roms: self.rom_folder.clone(),
         };
         let planned = cx.engine().plan_prepare(&request)?;
         let preparation = planned.preparation;

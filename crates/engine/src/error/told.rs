@@ -51,6 +51,7 @@ impl Error {
             Self::Unedited(_) => "not_understood",
             Self::NoHugepages(_) => "no_hugepages",
             Self::NoGroup(_) => "no_group",
+            Self::NoFolder(_) => "no_folder",
             Self::Image { .. } => "image",
             Self::SocketPath { .. } => "socket_path",
             Self::InstanceExists(_) => "instance_exists",
@@ -81,6 +82,7 @@ impl Error {
                 NoHugepages::TooMuch { .. } => "ask for less: what is reserved is lost to the host",
                 NoHugepages::Unknown(_) | NoHugepages::Size { .. } => "",
             },
+            Self::NoFolder(_) => "name a folder like /var/lib/libvirt/roms",
             Self::NoGroup(error) => match **error {
                 NoGroup::Unknown(_) => "",
                 _ => "`groupadd --system NAME` makes one, `usermod -aG NAME USER` adds a user",

@@ -142,7 +142,7 @@ fn confinement(subject: &Subject<'_>) -> Found {
     let libvirt = subject.setup.programs.libvirt.known().is_some_and(Option::is_some);
     Ok(Finding::pass(match (has("apparmor"), has("selinux")) {
         _ if !libvirt => "no libvirt whose guests would be confined".to_owned(),
-        (true, _) => "AppArmor confines libvirt's guests; ROM files and sockets outside of its folders need a rule in /etc/apparmor.d/local/abstractions/libvirt-qemu".to_owned(),
+        (true, _) => "AppArmor confines libvirt's guests; ROM files and sockets outside of its folders need a rule in /etc/apparmor.d/local/abstractions/libvirt-qemu (`passthru prepare --rom-folder`)".to_owned(),
         (_, true) => "SELinux confines libvirt's guests; ROM files need the type virt_content_t or svirt_image_t".to_owned(),
         _ => "libvirt's guests are not confined".to_owned(),
     }))

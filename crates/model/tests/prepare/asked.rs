@@ -152,3 +152,43 @@ fn power() {
     setup.cmdline = "smt-enabled=off vfio-pci.disable_idle_d3=1".to_owned().into();
     assert_eq!(planned(&snapshot, &setup, &[], &boot).steps, []);
 }
+
+/// What somebody asks for is merged like what a check asks for, and is the last word.
+#[test]
+fn arguments_that_are_asked_for() {
+    let words = ["pcie_aspm=off", "pcie_aspm=off"].map(str::to_owned).to_vec();
+    let words = Asked { arguments: words, ..Asked::default() };
+    let boot = debian("GRUB_CMDLINE_LINUX_DEFAULT=\"quiet pcie_aspm=force\"\n");
+    let (snapshot, setup) = host();
+    let plan = asked(&snapshot, &setup, &boot, &words).unwrap();
+    assert!(
+        shown(&plan).contains("+GRUB_CMDLINE_LINUX_DEFAULT=\"quiet pcie_aspm=off\"\n"),
+        "{}",
+        shown(&plan)
+    );
+    assert!(plan.reboot);
+}
+
+/// AppArmor's file of the administrator keeps what is in it; other modules are a person's.
+#[test]
+fn libvirts_guests_may_read_rom_files() {
+    let path = "/etc/apparmor.d/local/abstractions/libvirt-qemu";
+    let asked = |folder: &str| Asked { roms: Some(folder.to_owned()), ..Asked::default() };
+    let mut boot = debian("");
+    boot.files.insert(path.to_owned(), Content::from("/mine r,\n"));
+    let confined = |module: &str, folder: &str| {
+        let setup = Setup { security: vec![module.to_owned()].into(), ..ready() };
+        let snapshot = Shape::new().0;
+        let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &[] };
+        prepare(&subject, &check::check(&subject), &boot, &asked(folder))
+    };
+    let plan = confined("apparmor", "/srv/roms").unwrap();
+    let text = shown(&plan);
+    assert!(text.contains(" /mine r,\n+# Of `passthru prepare`:\n+/srv/roms/** rk,\n"), "{text}");
+    let plan = confined("selinux", "/srv/roms").unwrap();
+    assert_eq!(plan.steps, []);
+    assert!(plan.by_hand[0].contains("virt_content_t"), "{:?}", plan.by_hand);
+    assert_eq!(confined("capability", "/srv/roms").unwrap(), Preparation::default());
+    let error = confined("apparmor", "/srv/{a,b}").unwrap_err();
+    assert!(error.to_string().starts_with("`/srv/{a,b}`"), "{error}");
+}

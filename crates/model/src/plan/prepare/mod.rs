@@ -12,6 +12,7 @@
 
 mod access;
 mod arguments;
+mod confined;
 mod entry;
 mod memory;
 mod modules;
@@ -20,6 +21,7 @@ mod services;
 mod sources;
 
 pub use access::{Group, NoGroup};
+pub use confined::NoFolder;
 pub use entry::{OURS, is_ours};
 pub use memory::{Hugepages, NoHugepages};
 pub use services::drop_in;
@@ -56,10 +58,13 @@ pub const LOAD: &str = "modules-load.d/passthru.conf";
 const ACCESS: &str = "udev/rules.d/70-passthru-access.rules";
 /// Limits of those who log in (pam_limits(8)).
 const LIMITS: &str = "security/limits.d/70-passthru.conf";
+/// What the administrator lets libvirt's guests do (AppArmor).
+const APPARMOR: &str = "apparmor.d/local/abstractions/libvirt-qemu";
 
-/// Files of our own, below the folder of the host's configuration; there is
-/// one more for each unit ([`drop_in`]).
-pub const FILES: &[&str] = &[MODPROBE, DRACUT, MKINITCPIO, LOAD, entry::SCRIPT, ACCESS, LIMITS];
+/// Files of our own or with lines of our own, below the folder of the host's
+/// configuration; there is one more for each unit ([`drop_in`]).
+pub const FILES: &[&str] =
+    &[MODPROBE, DRACUT, MKINITCPIO, LOAD, entry::SCRIPT, ACCESS, LIMITS, APPARMOR];
 
 /// What is asked for beyond what the checks find.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -67,6 +72,10 @@ pub struct Asked {
     pub hugepages: Option<Hugepages>,
     /// A group of the host, whose members may run guests with devices.
     pub group: Option<Group>,
+    /// More boot arguments: `key=value` or `key`.
+    pub arguments: Vec<String>,
+    /// A folder with ROM files, which libvirt's guests may read.
+    pub roms: Option<String>,
 }
 
 /// Why nothing can be planned.
@@ -78,6 +87,8 @@ pub enum Unplanned {
     Hugepages(#[from] NoHugepages),
     #[error(transparent)]
     Group(#[from] NoGroup),
+    #[error(transparent)]
+    Folder(#[from] NoFolder),
 }
 
 /// What is to be changed, gathered from the checks.
@@ -114,9 +125,13 @@ pub fn prepare(
     if let Some(group) = &asked.group {
         access::plan(group, boot, &mut preparation)?;
     }
+    if let Some(folder) = &asked.roms {
+        confined::plan(folder, subject, boot, &mut preparation)?;
+    }
     modules::plan(subject, &mut wanted, boot, &mut preparation);
     entry::old_image(boot, &mut preparation);
     memory::plan(asked.hugepages, subject, boot, &mut wanted, &mut preparation)?;
+    wanted.take(&asked.arguments);
     if wanted.smt_off {
         arguments::smt(subject, &mut wanted, &mut preparation);
     }
@@ -148,6 +163,7 @@ pub fn once(
     let mut wanted = Wanted::of(checked);
     let mut preparation = Preparation::default();
     memory::plan(asked.hugepages, subject, boot, &mut wanted, &mut preparation)?;
+    wanted.take(&asked.arguments);
     let mut changes = wanted.arguments;
     if wanted.smt_off {
         add(&mut changes, arguments::smt_off(subject));
@@ -189,6 +205,11 @@ impl Preparation {
 }
 
 impl Wanted {
+    /// Takes arguments that somebody asked for: their word is the last.
+    fn take(&mut self, arguments: &[String]) {
+        arguments.iter().for_each(|word| add(&mut self.arguments, Change::Set(word.clone())));
+    }
+
     /// What would mend everything that did not pass.
     fn of(checked: &[Checked]) -> Self {
         let mut wanted = Self::default();
