@@ -671,7 +671,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__prepare)
-            opts="-y -v -h --once --hugepages --hugepage-size --group --argument --rom-folder --undo --changed --yes --dry-run --root --machine --state --json --deadline --verbose --help"
+            opts="-y -v -h --once --hugepages --hugepage-size --group --argument --rom-folder --override --undo --changed --yes --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -695,6 +695,10 @@ _passthru() {
                     ;;
                 --rom-folder)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --override)
+                    COMPREPLY=($(compgen -W "root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown" -- "${cur}"))
                     return 0
                     ;;
                 --changed)

@@ -76,6 +76,14 @@ complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l hugepage-s
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l group -d 'Let members of this group use devices that are bound: the nodes of VFIO are theirs, and they may lock a guest\'s memory' -r
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l argument -d 'One more boot argument, as in pcie_aspm=off; it replaces another value of the same name' -r
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l rom-folder -d 'Let libvirt\'s guests read the ROM files in this folder' -r
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l override -d 'Let go what the host needs, by the code of the refusal' -r -f -a "root_disk\t''
+disk_in_use\t''
+only_network\t''
+boot_framebuffer\t''
+console\t''
+reset_hits_others\t''
+uses_unknown\t''
+holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l changed -d 'What becomes of files that somebody changed since, with --undo' -r -f -a "keep\t'They stay as they are'
 put-back\t'They get back what they had before the preparation; the changes are lost'"
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l root -d 'Look at the machine whose tree is below DIR' -r -F

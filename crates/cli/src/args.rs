@@ -91,7 +91,7 @@ pub struct Consent {
 }
 
 /// The codes that can be overridden, and no others.
-fn override_code() -> impl TypedValueParser<Value = Code> {
+pub fn override_code() -> impl TypedValueParser<Value = Code> {
     fn codes() -> impl Iterator<Item = Code> {
         Code::ALL.iter().copied().filter(|code| code.can_be_overridden())
     }

@@ -5,16 +5,20 @@
 //! outlives a reboot: it is in effect until it is undone, and if it was cut
 //! off, whoever comes next undoes it. Never: a change that was not shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use host::apply::Outcome;
 use host::paths::Root;
-use model::Step;
 use model::boot::source::EditError;
 use model::check::{self, Checked, Subject};
 use model::file::Content;
-use model::plan::prepare::{Asked, Group, Hugepages, Preparation, Unplanned, once, prepare};
+use model::plan::Refusal;
+use model::plan::prepare::{
+    Asked, Group, Hugepages, Preparation, Unplanned, against, once, prepare,
+};
+use model::reason::Code;
 use model::step::{Made, Undo};
+use model::{Bdf, Step};
 
 use crate::Engine;
 use crate::error::{Error, Failure, StepError};
@@ -34,6 +38,8 @@ pub struct PrepareRequest {
     pub group: Option<String>,
     /// More boot arguments.
     pub arguments: Vec<String>,
+    /// Refusals that the user named and lets go.
+    pub overrides: BTreeSet<Code>,
     /// A folder with ROM files that libvirt's guests may read.
     pub roms: Option<String>,
 }
@@ -81,15 +87,37 @@ pub enum OnChanged {
     PutBack,
 }
 
+impl WayBack {
+    /// The same, when files that somebody changed stay as they are.
+    #[must_use]
+    pub fn keeping_changed(mut self) -> Self {
+        let kept = |path: &String| self.changed.iter().any(|changed| changed.path == *path);
+        self.steps.retain(|step| match step {
+            Step::WriteFile { path, .. } | Step::SetGrubVariable { path, .. } => !kept(path),
+            _ => true,
+        });
+        self
+    }
+}
+
 impl Engine {
     /// What [`prepare`](Self::prepare) would do, for good or for one start.
     pub fn plan_prepare(&mut self, request: &PrepareRequest) -> Result<Planned, Error> {
         let snapshot = self.observe();
-        let registered = self.registered()?;
+        let addresses = || request.devices.iter().all(|text| Bdf::parse_typed(text).is_ok());
+        let registered = match self.registered() {
+            // Names are for who may read them; an address needs none.
+            Err(_) if addresses() => Vec::new(),
+            registered => registered?,
+        };
         let named = request.devices.iter().map(|text| crate::resolve(text, &snapshot, &registered));
         let devices = named.collect::<Result<Vec<_>, Error>>()?;
         let setup = self.setup(&snapshot, &devices);
         let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
+        let reasons = against(&subject, &request.overrides);
+        if !reasons.is_empty() {
+            return Err(Refusal { reasons }.into());
+        }
         let checked = check::check(&subject);
         let group = request.group.clone().map(|name| {
             let number = host::setup::group(&self.root, &name).into();
@@ -142,6 +170,8 @@ impl Engine {
         // Of a file that several preparations changed, only the last one's
         // word stands in it now.
         let mut files = BTreeMap::new();
+        // What a kept file has in it is seen when it is in place.
+        let mut restored = BTreeSet::new();
         let boot_id = boot_id(&self.root)?;
         for plan in store.preparations()? {
             let rows = store.steps(plan.id)?;
@@ -151,7 +181,11 @@ impl Engine {
                 if plan.boot_id != boot_id && step.void_after_reboot() {
                     continue;
                 }
-                way.changed.extend(changed(&self.root, &mut files, &step));
+                match &step {
+                    Step::Restore(made) => drop(restored.insert(made.path.clone())),
+                    Step::WriteFile { path, .. } if restored.contains(path) => {}
+                    _ => way.changed.extend(changed(&self.root, &mut files, &step)),
+                }
                 way.steps.push(step);
             }
         }

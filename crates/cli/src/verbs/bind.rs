@@ -64,6 +64,9 @@ impl Bind {
             overrides: BTreeSet::<Code>::from_iter(self.consent.overrides),
             stop_services: self.consent.stop_services,
         };
+        if self.persist {
+            files::settled(cx, self.change.dry_run)?;
+        }
         let written = match self.persist {
             true => cx.engine().plan_persist(&request)?,
             false => Preparation::default(),
@@ -76,6 +79,10 @@ impl Bind {
                     false => files::show(cx, &written, true),
                 }
             });
+        }
+        if self.persist {
+            // Who would be refused is not asked first.
+            cx.engine().plan_bind(&request)?;
         }
         files::agreed_to(cx, &written, self.yes)?;
         let mut engine = cx.changing_engine()?;

@@ -1,5 +1,6 @@
 //! `passthru check`: is this host ready, and what is missing.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use clap::Args;
@@ -48,7 +49,11 @@ impl Check {
         match ready {
             true => Ok(()),
             false => {
-                Err(Error::NotReady(check::missed(&checked).map(|one| one.check.name).collect()))
+                let mut names: Vec<_> = check::missed(&checked).map(|one| one.check.name).collect();
+                // One that several devices fail is told once; the page says which.
+                let mut seen = BTreeSet::new();
+                names.retain(|name| seen.insert(*name));
+                Err(Error::NotReady(names))
             }
         }
     }

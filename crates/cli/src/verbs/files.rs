@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::{HEADING, Look, NO, YES, json, print};
+use crate::output::{HEADING, Look, NO, YES, json, note, print};
 
 /// Asks, unless the answer was given.
 pub fn agreed(yes: bool) -> Result<(), Error> {
@@ -30,6 +30,30 @@ pub fn agreed(yes: bool) -> Result<(), Error> {
         "y" | "yes" => Ok(()),
         _ => Err(Error::NotAgreed),
     }
+}
+
+/// Settles what was cut off before it is looked what there is to do: half of
+/// an earlier change is no ground to plan on. A dry run says so.
+pub fn settled(cx: &Context, dry_run: bool) -> Result<(), Error> {
+    let unfinished = match cx.engine().unfinished() {
+        // Whoever may not read the state may look all the same.
+        Err(_) if dry_run => return Ok(()),
+        unfinished => unfinished?,
+    };
+    if unfinished.is_empty() {
+        return Ok(());
+    }
+    if dry_run {
+        note(
+            "an earlier change was cut off; `passthru recover` takes it back, and then another plan may be right",
+        );
+        return Ok(());
+    }
+    let recovered = cx.engine_for(&[])?.recover()?;
+    if !cx.json {
+        super::recover::tell(&recovered);
+    }
+    Ok(())
 }
 
 /// Shows changes and asks; where there are none, there is nothing to agree to.

@@ -4,17 +4,18 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 use engine::prepare::{Lasting, OnChanged, PrepareRequest, WayBack};
+use model::Code;
 use model::boot;
 use model::file;
 use model::plan::prepare::Hugepages;
 use serde::Serialize;
 
-use super::files::{StepJson, agreed, show, steps, write_diff, write_steps};
-use crate::args::Change;
+use super::files::{StepJson, agreed, settled, show, steps, write_diff, write_steps};
+use crate::args::{Change, override_code};
 use crate::context::Context;
 use crate::device;
 use crate::error::Error;
-use crate::output::{HEADING, json, print};
+use crate::output::{HEADING, json, note, print};
 use crate::size;
 
 /// Make this host ready for guests with devices: boot arguments, modules, initramfs, services
@@ -60,6 +61,10 @@ pub struct Prepare {
     /// Let libvirt's guests read the ROM files in this folder
     #[arg(long, value_name = "DIR", conflicts_with_all = ["undo", "once"])]
     rom_folder: Option<String>,
+
+    /// Let go what the host needs, by the code of the refusal
+    #[arg(long = "override", value_name = "CODE", value_parser = override_code(), conflicts_with = "undo")]
+    overrides: Vec<Code>,
 
     /// Put back what all preparations changed
     #[arg(long)]
@@ -113,7 +118,9 @@ impl Prepare {
             group: self.group.clone(),
             arguments: self.arguments.clone(),
             roms: self.rom_folder.clone(),
+            overrides: self.overrides.iter().copied().collect(),
         };
+        settled(cx, self.change.dry_run)?;
         let planned = cx.engine().plan_prepare(&request)?;
         let preparation = planned.preparation;
         if preparation.steps.is_empty() || self.change.dry_run {
@@ -139,7 +146,11 @@ impl Prepare {
     }
 
     fn take_back(&self, cx: &Context) -> Result<(), Error> {
-        let way = cx.engine().plan_undo()?;
+        settled(cx, self.change.dry_run)?;
+        let mut way = cx.engine().plan_undo()?;
+        if self.changed == Some(ChangedFiles::Keep) {
+            way = way.keeping_changed();
+        }
         if way.steps.is_empty() || self.change.dry_run {
             return show_way_back(cx, &way, self.change.dry_run);
         }
@@ -161,6 +172,9 @@ impl Prepare {
             return show_way_back(cx, &way, false);
         }
         super::recover::tell(&recovered);
+        way.changed.iter().filter(|_| on_changed == OnChanged::Keep).for_each(|changed| {
+            note(format!("{} stays as it is, with what was prepared in it", changed.path));
+        });
         print(|out| writeln!(out, "taken back; reboot to run without it"))
     }
 }

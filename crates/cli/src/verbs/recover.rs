@@ -66,7 +66,10 @@ pub fn tell(recovered: &Recovered) {
         say(format!("{} changes of an earlier boot are void", recovered.voided));
     }
     for plan in &recovered.settled {
-        let what = format!("the {} of {}", plan.verb, addresses(&plan.functions));
+        let what = match plan.functions.is_empty() {
+            true => format!("the {}", plan.verb),
+            false => format!("the {} of {}", plan.verb, addresses(&plan.functions)),
+        };
         match &plan.failure {
             None => say(format!("{what} was settled")),
             Some(error) => say(format!("{what} could not be settled: {error}")),

@@ -1,5 +1,7 @@
 //! `passthru release`: back to the host drivers.
 
+use std::io::Write;
+
 use clap::Args;
 use model::plan::prepare::Preparation;
 use model::{Code, Reason};
@@ -9,6 +11,7 @@ use crate::args::Change;
 use crate::context::Context;
 use crate::device;
 use crate::error::Error;
+use crate::output::print;
 
 /// Give devices, with their whole IOMMU groups, back to their host drivers
 ///
@@ -35,6 +38,9 @@ pub struct Release {
 
 impl Release {
     pub fn exec(self, cx: &Context) -> Result<(), Error> {
+        if self.forget {
+            files::settled(cx, self.change.dry_run)?;
+        }
         let (forgotten, devices) = match self.forget {
             true => cx.engine().plan_forget(&self.devices)?,
             false => (Preparation::default(), self.devices),
@@ -56,6 +62,9 @@ impl Release {
             let of = |note: &Reason| note.code == Code::WithHost && note.at == Some(bdf);
             report.notes.iter().any(of)
         };
+        if devices.is_empty() && forgotten.steps.is_empty() && !cx.json {
+            return print(|out| writeln!(out, "nothing to do"));
+        }
         let written = [Vec::new(), files::texts(&forgotten)];
         told::report_with(cx, &report, written, |bdf| match stayed(bdf) {
             true => format!("{bdf} is with the host"),

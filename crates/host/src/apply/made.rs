@@ -175,7 +175,14 @@ impl Applier {
     /// What was not put in place is not left, either.
     fn leave_none(&mut self, kept: &Kept, result: Result<(), Stop>) -> Result<(), Stop> {
         if result.is_err() {
-            let _ = fs::remove_file(&kept.new);
+            // Programs make files of their own beside it (`grub-mkconfig`: `.new`).
+            let name = kept.new.file_name().unwrap_or_default().to_string_lossy();
+            let folder = kept.new.parent().unwrap_or(Path::new("/"));
+            for left in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if left.file_name().to_string_lossy().starts_with(&*name) {
+                    let _ = fs::remove_file(left.path());
+                }
+            }
         }
         result
     }

@@ -65,7 +65,7 @@ fn no_module(driver: &str) -> Reason {
 }
 
 /// A reason that a bind's user may let go says how.
-fn with_way_out(mut reason: Reason) -> Reason {
+pub(super) fn with_way_out(mut reason: Reason) -> Reason {
     let code = reason.code;
     if code.can_be_overridden() {
         let before = if reason.hint.is_empty() { "" } else { "; " };

@@ -1,9 +1,11 @@
 //! What is asked for by options: hugepages, a group; and multithreading on POWER.
 
 use super::*;
-use model::plan::prepare::{Group, Hugepages, NoGroup, NoHugepages, once};
+use model::plan::prepare::{Group, Hugepages, NoGroup, NoHugepages, against, once};
+use model::reason::Code;
 use model::setup::{Pool, Smt};
 use model::snapshot::ModuleState;
+use model::usage::Use;
 
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
@@ -191,4 +193,24 @@ fn libvirts_guests_may_read_rom_files() {
     assert_eq!(confined("capability", "/srv/roms").unwrap(), Preparation::default());
     let error = confined("apparmor", "/srv/{a,b}").unwrap_err();
     assert!(error.to_string().starts_with("`/srv/{a,b}`"), "{error}");
+}
+
+/// The host would not start without its root disk: no guest gets it at boot unless somebody lets it go by name.
+#[test]
+fn what_the_host_needs_is_refused() {
+    let used = Use::Mount { block: "nvme0n1".to_owned(), at: "/".to_owned() };
+    let shape = Shape::new().endpoint("0000:03:00.0", (0x1b36, 0x0010), 0x01_0802, 1);
+    let snapshot = shape.driver("0000:03:00.0", "nvme").used("0000:03:00.0", used).0;
+    let (setup, devices) = (ready(), [bdf("0000:03:00.0"), bdf("0000:99:00.0")]);
+    let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
+    let codes = |let_go: &[Code]| -> Vec<Code> {
+        let reasons = against(&subject, &let_go.iter().copied().collect());
+        reasons.into_iter().map(|reason| reason.code).collect()
+    };
+    assert_eq!(codes(&[]), [Code::RootDisk, Code::NotFound]);
+    assert_eq!(codes(&[Code::RootDisk]), [Code::NotFound]);
+    // That the host is not ready is what a preparation is for.
+    let snapshot = without_iommu();
+    let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &[] };
+    assert_eq!(against(&subject, &[].into()), []);
 }

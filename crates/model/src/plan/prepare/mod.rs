@@ -16,6 +16,7 @@ mod confined;
 mod entry;
 mod memory;
 mod modules;
+mod refused;
 mod screens;
 mod services;
 mod sources;
@@ -24,6 +25,7 @@ pub use access::{Group, NoGroup};
 pub use confined::NoFolder;
 pub use entry::{OURS, is_ours};
 pub use memory::{Hugepages, NoHugepages};
+pub use refused::against;
 pub use services::drop_in;
 
 use thiserror::Error;

@@ -95,12 +95,13 @@ fn configuration(
     let (mut lines, mut ids) = read_back(&earlier);
     let mut out = Vec::new();
     for module in &wanted.keep {
+        let name = subject.setup.modules.of_driver(module);
         match way(subject, module) {
             Way::Modeset => add(&mut wanted.arguments, modeset_off(module)),
             Way::None => add(&mut preparation.by_hand, never_out(module)),
             Way::Out => {
-                keep_out(module).into_iter().for_each(|line| add(&mut lines, line));
-                out.push(module.clone());
+                keep_out(&name).into_iter().for_each(|line| add(&mut lines, line));
+                out.push(name);
             }
             Way::Behind => {
                 for function in meant.iter().filter(|one| one.driver_name() == Some(module)) {
@@ -113,7 +114,7 @@ fn configuration(
                             add(&mut wanted.arguments, Change::Include { name, values });
                         }
                         None => {
-                            add(&mut lines, format!("softdep {module} pre: vfio-pci"));
+                            add(&mut lines, format!("softdep {name} pre: vfio-pci"));
                             add(&mut ids, function.ids_text());
                         }
                     }
