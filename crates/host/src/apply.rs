@@ -78,14 +78,14 @@ impl Applier {
     /// An applier for the machine below `root`. Reads go there directly,
     /// changes through `writer` and `runner`.
     pub fn new(root: Root, writer: Box<dyn AttrWriter>, runner: Box<dyn Runner>) -> Self {
-        let disk = Disk(Box::new(OpenGate));
+        let disk = Disk::new(Box::new(OpenGate), root.is_real());
         Self { root, writer, runner, disk, probe_wait: Duration::from_secs(2) }
     }
 
     /// Who sees each change of a file before it is made; nobody at first.
     #[must_use]
     pub fn gate(mut self, gate: Box<dyn FileGate>) -> Self {
-        self.disk = Disk(gate);
+        self.disk = Disk::new(gate, self.root.is_real());
         self
     }
 
