@@ -10,10 +10,10 @@ use std::env::consts::ARCH;
 use host::apply::stands;
 use host::setup::setup;
 use hypervisors::machine::Machine;
-use hypervisors::qemu::Version;
+use hypervisors::qemu::{Version, ports};
 use model::port::Cmd;
 use model::setup::planned::{Planned, Stands};
-use model::setup::{self as words, Setup};
+use model::setup::{self as words, Guest, Setup};
 use model::{Bdf, Fact, Snapshot, Step, Why};
 
 use crate::Engine;
@@ -37,7 +37,25 @@ impl Engine {
             true => Fact::Unknown(Why::NotRecorded),
             false => fact(self.planned()),
         };
+        setup.guests = match self.root.is_recorded() {
+            true => Fact::Unknown(Why::NotRecorded),
+            false => fact(self.guests()),
+        };
         setup
+    }
+
+    /// The guests that run, by what they were started with and hold now. A
+    /// device that came later is in a root port of its own.
+    fn guests(&self) -> Result<Vec<Guest>, Error> {
+        let running = self.instances()?.into_iter().filter(|instance| instance.state.is_live());
+        let guests = running.filter_map(|instance| {
+            let args = &instance.spec.args;
+            let spare = ports::spare(args)?;
+            let later = |bdf: &&Bdf| !ports::has_function(args, **bdf);
+            let free = spare.saturating_sub(instance.devices.iter().filter(later).count());
+            Some(Guest { name: instance.name.to_string(), spare, free })
+        });
+        Ok(guests.collect())
     }
 
     /// What was prepared and is in effect, the latest first.

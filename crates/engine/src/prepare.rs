@@ -1,31 +1,31 @@
-//! `prepare`: making the host ready, and taking that back.
+//! `prepare`: making the host ready.
 //!
 //! In: the devices that are meant, and the user's word. Out: what was done,
 //! with every file that was changed in the journal. Other than a bind, it
 //! outlives a reboot: it is in effect until it is undone, and if it was cut
 //! off, whoever comes next undoes it. Never: a change that was not shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod undo;
 
-use host::apply::Outcome;
-use host::paths::Root;
+use std::collections::BTreeSet;
+
 use model::boot::source::EditError;
 use model::check::{self, Checked, Subject};
-use model::file::Content;
 use model::plan::Refusal;
 use model::plan::prepare::{
     Asked, Group, Hugepages, Preparation, Unplanned, against, once, prepare,
 };
 use model::reason::Code;
-use model::step::{Made, Undo};
+use model::step::Made;
 use model::{Bdf, Step};
 
+pub use self::undo::{Changed, OnChanged, WayBack};
 use crate::Engine;
-use crate::error::{Error, Failure, StepError};
+use crate::error::Error;
 use crate::recover::Recovered;
-use crate::store::{Mark, PlanRow, StepRow, StepState, Store, Verb};
-use crate::transaction::{Work, back};
-use crate::turn::{Turn, boot_id};
+use crate::store::{StepState, Verb};
+use crate::transaction::Work;
+use crate::turn::Turn;
 
 /// What to make the host ready for.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -58,46 +58,6 @@ pub enum Lasting {
     ForGood,
     /// For one start of the kernel, by an entry of the boot menu of its own.
     Once,
-}
-
-/// What taking everything back would do.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct WayBack {
-    /// In the order in which they would be done.
-    pub steps: Vec<Step>,
-    /// Files that somebody changed since.
-    pub changed: Vec<Changed>,
-}
-
-/// A file that is not as it was left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changed {
-    pub path: String,
-    /// What was there before the preparation.
-    pub before: Option<Content>,
-    pub found: Option<Content>,
-}
-
-/// What becomes of files that somebody changed since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnChanged {
-    /// They stay as they are, and are forgotten.
-    Keep,
-    /// They get back what they had before, and the changes are lost.
-    PutBack,
-}
-
-impl WayBack {
-    /// The same, when files that somebody changed stay as they are.
-    #[must_use]
-    pub fn keeping_changed(mut self) -> Self {
-        let kept = |path: &String| self.changed.iter().any(|changed| changed.path == *path);
-        self.steps.retain(|step| match step {
-            Step::WriteFile { path, .. } | Step::SetGrubVariable { path, .. } => !kept(path),
-            _ => true,
-        });
-        self
-    }
 }
 
 impl Engine {
@@ -162,47 +122,6 @@ impl Engine {
         })?;
         Ok(std::mem::take(&mut turn.recovered))
     }
-
-    /// What [`undo_preparations`](Self::undo_preparations) would do.
-    pub fn plan_undo(&self) -> Result<WayBack, Error> {
-        let Some(store) = Store::open_reading(&self.state)? else { return Ok(WayBack::default()) };
-        let mut way = WayBack::default();
-        // Of a file that several preparations changed, only the last one's
-        // word stands in it now.
-        let mut files = BTreeMap::new();
-        // What a kept file has in it is seen when it is in place.
-        let mut restored = BTreeSet::new();
-        let boot_id = boot_id(&self.root)?;
-        for plan in store.preparations()? {
-            let rows = store.steps(plan.id)?;
-            for at in back(&rows) {
-                let Some(step) = way_back(&rows[at]) else { continue };
-                // A reboot took it back.
-                if plan.boot_id != boot_id && step.void_after_reboot() {
-                    continue;
-                }
-                match &step {
-                    Step::Restore(made) => drop(restored.insert(made.path.clone())),
-                    Step::WriteFile { path, .. } if restored.contains(path) => {}
-                    _ => way.changed.extend(changed(&self.root, &mut files, &step)),
-                }
-                way.steps.push(step);
-            }
-        }
-        Ok(way)
-    }
-
-    /// Takes every preparation back that is in effect, the latest first.
-    pub fn undo_preparations(&mut self, changed: OnChanged) -> Result<Recovered, Error> {
-        let mut turn = self.turn("prepare")?;
-        turn.store.make_durable()?;
-        for plan in turn.store.preparations()? {
-            let mut rows = turn.store.steps(plan.id)?;
-            turn.pass_over_changed(&plan, &mut rows, changed)?;
-            turn.undo_preparation(&plan, rows)?;
-        }
-        Ok(std::mem::take(&mut turn.recovered))
-    }
 }
 
 /// A step whose kept file has a name of its own, where earlier preparations
@@ -211,50 +130,6 @@ fn on_top(step: &Step, earlier: &[String]) -> Step {
     let Step::Make(made) = step else { return step.clone() };
     let layer = earlier.iter().filter(|path| **path == made.path).count();
     Step::Make(Made { layer: layer as u32, ..made.clone() })
-}
-
-/// The way back from a step that was done.
-fn way_back(row: &StepRow) -> Option<Step> {
-    match row.step.undo() {
-        Undo::Step(step) if row.state == StepState::Done => Some(step),
-        _ => None,
-    }
-}
-
-/// The file that a step back would put back, if it is not as it was left.
-/// `files` has what earlier steps back will have put there.
-fn changed(
-    root: &Root,
-    files: &mut BTreeMap<String, Option<Content>>,
-    step: &Step,
-) -> Option<Changed> {
-    let text = |value: &Option<String>| value.as_deref().map(Content::from);
-    let (path, key, from, to, look) = match step {
-        Step::WriteFile { path, from, to } => {
-            (path, path.clone(), from.clone(), to.clone(), host::setup::content(root, path))
-        }
-        Step::SetGrubVariable { path, name, from, to } => {
-            let found = host::setup::grub_variable(root, path, name);
-            (path, format!("{path}:{name}"), text(from), text(to), text(&found))
-        }
-        _ => return None,
-    };
-    let found = files.remove(&key).unwrap_or(look);
-    let as_left = found == from || found == to;
-    files.insert(key, to.clone());
-    (!as_left).then(|| Changed { path: path.clone(), before: to, found })
-}
-
-/// The step back, from what somebody made of a file since.
-fn from_found(step: &Step, found: Option<Content>) -> Step {
-    match step.clone() {
-        Step::WriteFile { path, to, .. } => Step::WriteFile { path, from: found, to },
-        Step::SetGrubVariable { path, name, to, .. } => {
-            let from = found.map(|found| found.text().into_owned());
-            Step::SetGrubVariable { path, name, from, to }
-        }
-        step => step,
-    }
 }
 
 impl Turn<'_> {
@@ -271,52 +146,6 @@ impl Turn<'_> {
             }));
         }
         Ok(paths)
-    }
-
-    /// Sees to the files that somebody changed since: they are put back all
-    /// the same, or forgotten.
-    fn pass_over_changed(
-        &mut self,
-        plan: &PlanRow,
-        rows: &mut [StepRow],
-        on_changed: OnChanged,
-    ) -> Result<(), Error> {
-        for row in rows.iter_mut().rev() {
-            let Some(step) = way_back(row) else { continue };
-            let Some(Changed { found, .. }) =
-                changed(&self.engine.root, &mut BTreeMap::new(), &step)
-            else {
-                continue;
-            };
-            if on_changed == OnChanged::PutBack {
-                let step = from_found(&step, found);
-                if let Outcome::Failed(error) = self.engine.applier.apply(&step) {
-                    let undo_errors = vec![StepError { step, error }];
-                    let failure = Failure { undo_errors, ..Failure::default() };
-                    return Err(Error::Failed(Box::new(failure)));
-                }
-            }
-            self.store.mark(plan.id, row.seq, &Mark::Undone)?;
-            row.state = StepState::Undone;
-        }
-        Ok(())
-    }
-
-    /// Takes one preparation back. What a reboot took away is not there any
-    /// more: only files are.
-    pub(crate) fn undo_preparation(
-        &mut self,
-        plan: &PlanRow,
-        mut rows: Vec<StepRow>,
-    ) -> Result<(), Error> {
-        self.store.make_durable()?;
-        if plan.boot_id != self.boot_id {
-            for row in rows.iter_mut().filter(|row| row.step.void_after_reboot()) {
-                self.store.mark(plan.id, row.seq, &Mark::Undone)?;
-                row.state = StepState::Undone;
-            }
-        }
-        self.undo_plan(plan, rows)
     }
 }
 

@@ -58,6 +58,7 @@ pub fn setup(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Setup {
         boot,
         modprobe: early::modprobe(root),
         planned: Fact::Unknown(Why::NotObserved),
+        guests: Fact::Unknown(Why::NotObserved),
         os: os(root),
         cmdline: word(root, &root.cmdline()),
         remapping: remapping(root, snapshot, &cpuinfo),

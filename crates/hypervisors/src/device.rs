@@ -62,7 +62,7 @@ impl HostFunction {
     /// The name under which a hypervisor knows it: the address, spelled with
     /// the characters that QEMU allows (`id_wellformed()` in `util/id.c`).
     pub fn id(&self) -> String {
-        format!("pci-{}", self.bdf.to_string().replace(':', "-"))
+        id_of(self.bdf)
     }
 
     /// A register in I/O space.
@@ -187,4 +187,9 @@ pub(crate) fn round_up(bytes: u64) -> u64 {
 /// Function 0 of the same slot.
 fn slot(bdf: Bdf) -> Bdf {
     Bdf::new(bdf.domain(), bdf.bus(), bdf.device(), 0).unwrap_or(bdf)
+}
+
+/// What a function is called in a guest.
+pub(crate) fn id_of(bdf: Bdf) -> String {
+    format!("pci-{}", bdf.to_string().replace(':', "-"))
 }

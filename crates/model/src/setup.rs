@@ -43,6 +43,8 @@ pub struct Setup {
     pub boot: Boot,
     /// What was prepared and is in effect, the latest first.
     pub planned: Fact<Vec<Planned>>,
+    /// Guests of passthru that run.
+    pub guests: Fact<Vec<Guest>>,
     pub smt: Fact<Smt>,
     pub firmware: Firmware,
     pub memory: Memory,
@@ -50,6 +52,15 @@ pub struct Setup {
     pub screens: Screens,
     /// Security modules that are active (`/sys/kernel/security/lsm`).
     pub security: Fact<Vec<String>>,
+}
+
+/// A guest that runs, as far as devices can come to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    pub name: String,
+    /// Root ports that were empty at its start, and of those the ones that still are.
+    pub spare: usize,
+    pub free: usize,
 }
 
 /// The operating system (os-release(5)).

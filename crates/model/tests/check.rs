@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use model::boot::cmdline::Change;
 use model::boot::modprobe::{File, Settings};
 use model::check::{self, Checked, Remedy, Severity, Status, Subject};
-use model::setup::{Access, Maker, Modules, Pool, Processor, Setup};
+use model::setup::{Access, Guest, Maker, Modules, Pool, Processor, Setup};
 use model::snapshot::ModuleState;
 use model::{Fact, Snapshot, Why};
 
@@ -54,6 +54,24 @@ fn a_ready_host() {
     let not: Vec<_> = checked.iter().filter(|one| one.finding.status != Status::Pass).collect();
     assert!(not.is_empty(), "{not:#?}");
     assert!(check::is_ready(&checked));
+}
+
+#[test]
+fn guests_without_a_free_root_port() {
+    let with = |free| Setup {
+        guests: vec![Guest { name: "g1".to_owned(), spare: 4, free }].into(),
+        ..ready()
+    };
+    let snapshot = Shape::new().0;
+    for (setup, status, text) in [
+        (ready(), Status::Pass, "no guest of passthru runs"),
+        (with(3), Status::Pass, "root ports: g1 has 3 of 4 free"),
+        (with(0), Status::Warn, "root ports: g1 has 0 of 4 free"),
+    ] {
+        let checked = checked(&snapshot, &setup);
+        let finding = of(&checked, "root_ports");
+        assert_eq!((finding.status, &finding.text[..]), (status, text));
+    }
 }
 
 /// What is only advised never keeps a host from being ready, whatever is known.

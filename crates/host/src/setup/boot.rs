@@ -4,27 +4,26 @@
 //! initramfs, and the text of every file that `prepare` may change. Never: a
 //! program that is run; a loader that is not known for certain is another one.
 
+mod grub;
+mod images;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, BufReader, Read};
-use std::path::Path;
 
+use model::boot::bls;
 use model::boot::cmdline::is_recovery;
-use model::boot::grubenv::{self, Environment};
+use model::boot::grubenv::Environment;
 use model::boot::source::Source;
-use model::boot::{bls, grub_cfg};
 use model::file::Content;
-use model::parse::mounts::{Mount, mounts};
 use model::plan::{persist, prepare};
-use model::setup::boot::{Boot, Chooser, Format, Generator, Loader, Menu};
+use model::setup::boot::{Boot, Chooser, Format, Generator, Loader};
 use model::step::Once;
 use model::{Fact, Why};
 
+use self::grub::grub;
+use self::images::{images, images_of_entries};
 use crate::paths::Root;
 use crate::read;
-
-/// How the image of a release is called: Debian, Red Hat, SUSE.
-const IMAGES: &[(&str, &str)] = &[("initrd.img-", ""), ("initramfs-", ".img"), ("initrd-", "")];
 
 /// Look at what the host boots by. A recording has nothing of it: there may
 /// be hashes of passwords in a boot loader's files.
@@ -171,98 +170,6 @@ fn entries(
     found
 }
 
-/// GRUB, by its menu and the program that makes it. Where the menu reads
-/// entries of its own (Red Hat), those are what is changed.
-fn grub(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
-    let (settings, folder) = Root::grub_settings();
-    let menu = Root::grub_menus().into_iter().find(|menu| root.at(menu).exists())?;
-    let petitboot = root.opal().exists();
-    let made_by = ["grub-mkconfig", "grub2-mkconfig"].into_iter().find(|name| has(root, name));
-    // Without it, something else than GRUB must be there to read the menu.
-    if made_by.is_none() && !petitboot {
-        return None;
-    }
-    let mut paths = vec![settings.to_owned()];
-    // Only where the program reads them: Debian's does.
-    if made_by.is_some_and(|program| sources_more(root, program, folder)) {
-        let mut names = read::names(&root.at(folder)).unwrap_or_default();
-        names.sort();
-        let named = names.iter().filter(|name| name.ends_with(".cfg"));
-        paths.extend(named.map(|name| format!("{folder}/{name}")));
-    }
-    paths.retain(|path| file(root, path, files));
-    file(root, menu, files);
-    let mut found = match reads_entries(menu, files) {
-        true => entries(root, &format!("{}/loader/entries", Root::boot_text()), files),
-        false => Vec::new(),
-    };
-    let by_entries = !found.is_empty();
-    let environment = format!("{}/grubenv", menu.trim_end_matches("/grub.cfg"));
-    let environment = file(root, &environment, files).then_some(environment);
-    if let Some(block) = &environment
-        && found.iter().any(|(path, _)| refers_to_environment(path, files))
-    {
-        found.push((block.clone(), Format::Environment));
-    }
-    if by_entries && file(root, Root::kernel_line(), files) {
-        found.push((Root::kernel_line().to_owned(), Format::Line));
-    }
-    let made = Menu { path: menu.to_owned(), program: made_by.map(str::to_owned) };
-    let name = if petitboot { "Petitboot (which reads GRUB's menu)" } else { "GRUB" };
-    let chooser = match &environment {
-        Some(block) if !petitboot && writes_environment(root, block) => chooser(root, block),
-        _ => None,
-    };
-    Some(Loader {
-        name: name.to_owned(),
-        settings: paths,
-        menu: (!by_entries).then_some(made),
-        environment,
-        chooser,
-        files: found,
-        makes_all: false,
-    })
-}
-
-/// Whether an entry has its arguments from GRUB's environment block (Red Hat 8).
-fn refers_to_environment(path: &str, files: &BTreeMap<String, Content>) -> bool {
-    let word = format!("${}", grubenv::KERNELOPTS);
-    files.get(path).is_some_and(|content| {
-        bls::parse(Source::new(path, &content.text())).options.contains(&word)
-    })
-}
-
-/// The program that tells GRUB of an entry to start once.
-fn chooser(root: &Root, environment: &str) -> Option<Chooser> {
-    let program = ["grub-reboot", "grub2-reboot"].into_iter().find(|name| has(root, name))?;
-    let by = Once::Grub { program: program.to_owned(), environment: environment.to_owned() };
-    let chosen = chosen_once(root, &by);
-    Some(Chooser { by, chosen })
-}
-
-/// Whether GRUB can take the choice back when it starts: it writes into the
-/// blocks of the file, which it cannot on file systems that check or move
-/// them, nor on volumes that are put together ("grub-editenv" in its manual).
-fn writes_environment(root: &Root, environment: &str) -> bool {
-    const PLAIN: &[&str] = &["ext2", "ext3", "ext4", "vfat", "xfs"];
-    let texts = root.mountinfo().map(|path| read::text(&path));
-    let Some(text) = texts.into_iter().find_map(Result::ok) else { return false };
-    let mounts = mounts(&text).filter_map(Result::ok);
-    let around = mounts.filter(|mount| Path::new(environment).starts_with(&mount.at));
-    // The last of those that go deepest is on top of the others.
-    let mount = around.max_by_key(|mount| mount.at.len());
-    let put_together = |mount: &Mount| {
-        let device = root.block_number(mount.number);
-        ["dm", "md"].iter().any(|kind| device.join(kind).exists())
-    };
-    mount.is_some_and(|mount| PLAIN.contains(&&mount.fs[..]) && !put_together(&mount))
-}
-
-fn reads_entries(menu: &str, files: &BTreeMap<String, Content>) -> bool {
-    let Some(content) = files.get(menu) else { return false };
-    grub_cfg::parse(Source::new(menu, &content.text())).is_ok_and(|menu| menu.reads_bls)
-}
-
 fn extlinux(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
     let path = Root::extlinux();
     if !file(root, path, files) {
@@ -299,13 +206,6 @@ fn program(root: &Root, name: &str) -> Option<std::path::PathBuf> {
     root.program_folders().map(|folder| folder.join(name)).into_iter().find(|path| path.exists())
 }
 
-/// `grub-mkconfig` is a script; it says itself what it reads.
-fn sources_more(root: &Root, name: &str, folder: &str) -> bool {
-    let Some(path) = program(root, name) else { return false };
-    let name = Path::new(folder).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    read::text(&path).is_ok_and(|script| script.contains(&format!("default/{name}/*.cfg")))
-}
-
 /// The program that the distribution's kernels come with. Where several are
 /// installed, Debian's own gives way to one that was installed on purpose.
 fn generator(root: &Root) -> Option<Generator> {
@@ -318,72 +218,4 @@ fn generator(root: &Root) -> Option<Generator> {
     .into_iter()
     .find(|(program, _)| has(root, program))
     .map(|(_, generator)| generator)
-}
-
-/// Images that entries name, where they are beside them on the partition that
-/// the firmware reads: those are what boots, and not the ones in `/boot`.
-fn images_of_entries(
-    root: &Root,
-    loader: &Fact<Loader>,
-    files: &BTreeMap<String, Content>,
-    images: &BTreeMap<String, String>,
-) -> Vec<(String, String)> {
-    let entries = loader.known().into_iter().flat_map(|loader| &loader.files);
-    let entries = entries.filter(|(_, format)| *format == Format::Entry);
-    let named = entries.filter_map(|(path, _)| {
-        let (partition, _) = path.split_once("/loader/entries/")?;
-        let entry = bls::parse(Source::new(path, &files.get(path)?.text()));
-        let image = format!("{partition}{}", entry.initrds.last()?);
-        root.at(&image).exists().then_some((entry.version, image))
-    });
-    let named: Vec<(Option<String>, String)> = named.collect();
-    let boots = |image: &String| named.iter().any(|(_, named)| named == image);
-    let found = named.iter().filter_map(|(version, image)| {
-        // kernelstub's entries name no release, and a copy of an image.
-        let copied = || {
-            let mut others = images.iter().filter(|(_, other)| !boots(other));
-            others.find(|(_, other)| same(root, other, image)).map(|(release, _)| release)
-        };
-        Some((version.as_ref().or_else(copied)?.clone(), image.clone()))
-    });
-    found.collect()
-}
-
-/// Whether two files are two, and alike.
-fn same(root: &Root, one: &str, other: &str) -> bool {
-    let (one, other) = (root.at(one), root.at(other));
-    let alike = || -> io::Result<bool> {
-        if one == other || fs::metadata(&one)?.len() != fs::metadata(&other)?.len() {
-            return Ok(false);
-        }
-        let mut bytes = BufReader::new(fs::File::open(&other)?).bytes();
-        for byte in BufReader::new(fs::File::open(&one)?).bytes() {
-            if bytes.next().transpose()? != Some(byte?) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    };
-    alike().unwrap_or(false)
-}
-
-/// Images by the release of their kernel, which must have its modules here.
-fn images(root: &Root) -> BTreeMap<String, String> {
-    let names = read::names(&root.boot()).unwrap_or_default();
-    let images = names.iter().filter_map(|name| {
-        let release = IMAGES.iter().find_map(|(before, behind)| {
-            let release = name.strip_prefix(before)?.strip_suffix(behind)?;
-            root.modules_of(release).is_dir().then_some(release)
-        })?;
-        Some((release.to_owned(), format!("{}/{name}", Root::boot_text())))
-    });
-    // Arch's have the name of the kernel's package (`pkgbase`, which its
-    // mkinitcpio hooks read).
-    let releases = read::names(&root.modules_of("")).unwrap_or_default();
-    let named = releases.into_iter().filter_map(|release| {
-        let package = read::text(&root.modules_of(&release).join("pkgbase")).ok()?;
-        let image = format!("{}/initramfs-{}.img", Root::boot_text(), package.trim());
-        root.at(&image).exists().then_some((release, image))
-    });
-    images.chain(named).collect()
 }

@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use model::Bdf;
 use model::reason::{Code, Reason};
 use serde_json::Value;
 
 use super::client::{Qmp, QmpError};
 use super::monitor::peripheral_path;
 use crate::Slots;
-use crate::device::{HostDevice, Reserve};
+use crate::device::{HostDevice, Reserve, id_of};
 
 /// A window that firmware gives a port without being asked (2 MiB of 32-bit
 /// memory: `PciHotPlugInitDxe` in OVMF, `src/fw/pciinit.c` in SeaBIOS).
@@ -51,6 +52,31 @@ pub fn free_ports(qmp: &mut Qmp) -> Result<Vec<FreePort>, QmpError> {
     }
     free.sort_by_key(|port| (port.reserve, number(&port.id)));
     Ok(free)
+}
+
+/// How many root ports a command line leaves empty; `None` where it has no
+/// root ports, as on machines where devices come to a bus.
+pub fn spare(args: &[String]) -> Option<usize> {
+    let ports = || devices(args).filter(|words| words[0] == "pcie-root-port");
+    let named = |words: &[&str], key: &str| -> Option<String> {
+        words.iter().find_map(|word| Some(word.strip_prefix(key)?.to_owned()))
+    };
+    ports().next()?;
+    let taken: Vec<String> = devices(args).filter_map(|words| named(&words, "bus=")).collect();
+    let ids = ports().filter_map(|words| named(&words, "id="));
+    Some(ids.filter(|id| !taken.contains(id)).count())
+}
+
+/// Whether a command line has a function of the host.
+pub fn has_function(args: &[String], bdf: Bdf) -> bool {
+    let id = format!("id={}", id_of(bdf));
+    devices(args).any(|words| words.contains(&&id[..]))
+}
+
+/// What stands behind each `-device`, at its commas.
+fn devices(args: &[String]) -> impl Iterator<Item = Vec<&str>> {
+    let behind = args.windows(2).filter(|pair| pair[0] == "-device");
+    behind.map(|pair| pair[1].split(',').collect())
 }
 
 /// These devices by the slots that they are in, each in order of function
@@ -141,4 +167,20 @@ pub(super) fn choose<'a>(
         );
         at(text, "start the guest with spare ports that are large enough, or with the device")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_that_a_command_line_leaves_empty() {
+        let line = "-machine q35 -device pcie-root-port,id=rp1,bus=pcie.0 \
+                    -device vfio-pci,id=pci-0000-03-00.0,bus=rp1 -device pcie-root-port,id=rp2,bus=pcie.0";
+        let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        assert_eq!(spare(&args), Some(1));
+        let has = |address: &str| has_function(&args, address.parse().unwrap());
+        assert!(has("0000:03:00.0") && !has("0000:03:00.1"));
+        assert_eq!(spare(&args[..2]), None);
+    }
 }

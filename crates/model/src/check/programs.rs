@@ -1,7 +1,7 @@
 //! Programs that run guests: QEMU, libvirt, their firmware and confinement.
 
 use super::{Check, Finding, Found, Run, Severity, Subject, known};
-use crate::setup::Version;
+use crate::setup::{Guest, Version};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -15,6 +15,12 @@ pub(super) const CHECKS: &[Check] = &[
         about: "Large memory ranges of devices are mapped quickly when a guest starts.",
         severity: Severity::Advised,
         run: Run::Host(large_bars),
+    },
+    Check {
+        name: "root_ports",
+        about: "Running guests of passthru have a root port free for one more device.",
+        severity: Severity::Advised,
+        run: Run::Host(root_ports),
     },
     Check {
         name: "uefi",
@@ -108,6 +114,27 @@ fn large_bars(subject: &Subject<'_>) -> Found {
                 slow.join(", ")
             ),
             "it works; a newer QEMU and kernel spare that time",
+        ),
+    })
+}
+
+/// A device that is attached needs a port that is there since the start (QEMU
+/// plugs no ports into `pcie.0` of a running guest).
+fn root_ports(subject: &Subject<'_>) -> Found {
+    let guests = known(&subject.setup.guests, "which guests run")?;
+    if guests.is_empty() {
+        return Ok(Finding::pass("no guest of passthru runs"));
+    }
+    let told = guests.iter().map(|guest| {
+        let Guest { name, spare, free } = guest;
+        format!("{name} has {free} of {spare} free")
+    });
+    let text = format!("root ports: {}", told.collect::<Vec<_>>().join(", "));
+    Ok(match guests.iter().all(|guest| guest.free > 0) {
+        true => Finding::pass(text),
+        false => Finding::warn(
+            text,
+            "a guest without a free one gets no further device while it runs: detach one, or start it anew with the device",
         ),
     })
 }

@@ -13,6 +13,7 @@ pub fn ready() -> Setup {
     let modules = ["vfio", "vfio_pci", "vfio_iommu_type1", "irqbypass", "iommufd"];
     let states = modules.map(|name| (name.to_owned(), ModuleState::Loaded.into()));
     Setup {
+        guests: Vec::new().into(),
         os: Fact::Unknown(Why::NotProvided),
         cmdline: "root=/dev/sda1 iommu=pt".to_owned().into(),
         processor: Processor { maker: Maker::Intel, virtualization: Some(true), hypervisor: false }
