@@ -14,6 +14,7 @@ mod measure;
 mod page;
 mod stats;
 mod times;
+mod turns;
 
 use std::process::Command;
 
@@ -39,7 +40,7 @@ pub struct Args {
 enum Part {
     /// `passthru list` against lspci, on made trees
     List,
-    /// `passthru check` against a bare read of the same files, on made trees
+    /// `passthru check` against a bare read of the same files, on made trees and a recorded server
     Check,
     /// `passthru bind` and `release` against bare writes and driverctl, in a lab host
     Bind,

@@ -95,10 +95,7 @@ fn exit_code(error: &Error) -> u8 {
         Error::Engine(error) | Error::Misnamed { error, .. } => match error {
             E::AmbiguousDevice { .. } | E::BadName(_) => 2,
             E::Refused(_)
-            | E::Unedited(_)
-            | E::NoHugepages(_)
-            | E::NoGroup(_)
-            | E::NoFolder(_)
+            | E::Unplanned(_)
             | E::UnknownDevice(_)
             | E::NameTaken(_)
             | E::AlreadyRegistered { .. }

@@ -84,12 +84,11 @@ impl Engine {
         if !matches!(row.state, StepState::Done | StepState::Already) {
             return None;
         }
-        let path = match &row.step {
-            Step::WriteFile { path, .. } | Step::SetGrubVariable { path, .. } => path,
-            Step::Make(made) => &made.path,
-            _ => return None,
-        };
-        let stands = match seen.insert(path.clone()) {
+        // The note of one that is kept stands with the step before it.
+        if matches!(row.step, Step::Restore(_) | Step::Remake(_)) {
+            return None;
+        }
+        let stands = match seen.insert(row.step.path()?.to_owned()) {
             true => stands(&self.root, &row.step)?,
             false => Stands::Superseded.into(),
         };

@@ -15,7 +15,7 @@ use host::apply::{ApplyError, Doubt};
 use hypervisors::ControlError;
 use model::boot::source::EditError;
 use model::plan::Refusal;
-use model::plan::prepare::{NoFolder, NoGroup, NoHugepages};
+use model::plan::prepare::Unplanned;
 use model::port::RunError;
 use model::{Bdf, Reason, Step};
 use thiserror::Error;
@@ -48,16 +48,9 @@ pub enum Error {
     #[error("{0} cannot be registered: its ids cannot be read")]
     NoIdentity(Bdf),
 
-    /// A file of the configuration that is not understood; nothing was changed.
+    /// A file is not understood, or what was asked for cannot be had; nothing was changed.
     #[error(transparent)]
-    Unedited(Box<EditError>),
-    /// What was asked for cannot be had; nothing was changed.
-    #[error(transparent)]
-    NoHugepages(Box<NoHugepages>),
-    #[error(transparent)]
-    NoGroup(Box<NoGroup>),
-    #[error(transparent)]
-    NoFolder(Box<NoFolder>),
+    Unplanned(Box<Unplanned>),
 
     #[error("another passthru is at work{}", holder(pid, verb))]
     Busy { path: PathBuf, pid: Option<u32>, verb: Option<String> },
@@ -126,6 +119,18 @@ pub enum Error {
     NoInstance(Name),
     #[error("instance {name} is {state}")]
     InstanceState { name: Name, state: InstanceState },
+}
+
+impl From<Unplanned> for Error {
+    fn from(error: Unplanned) -> Self {
+        Self::Unplanned(Box::new(error))
+    }
+}
+
+impl From<EditError> for Error {
+    fn from(error: EditError) -> Self {
+        Unplanned::from(error).into()
+    }
 }
 
 /// A step that failed, and what became of the rest of its plan.

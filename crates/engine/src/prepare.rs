@@ -9,12 +9,9 @@ mod undo;
 
 use std::collections::BTreeSet;
 
-use model::boot::source::EditError;
-use model::check::{self, Checked, Subject};
+use model::check::{self, Subject};
 use model::plan::Refusal;
-use model::plan::prepare::{
-    Asked, Group, Hugepages, Preparation, Unplanned, against, once, prepare,
-};
+use model::plan::prepare::{Asked, Group, Hugepages, Preparation, against, once, prepare};
 use model::reason::Code;
 use model::step::Made;
 use model::{Bdf, Step};
@@ -44,13 +41,6 @@ pub struct PrepareRequest {
     pub roms: Option<String>,
 }
 
-/// What a preparation would do, and the checks that it comes from.
-#[derive(Debug)]
-pub struct Planned {
-    pub checked: Vec<Checked>,
-    pub preparation: Preparation,
-}
-
 /// How long a preparation lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Lasting {
@@ -62,7 +52,7 @@ pub enum Lasting {
 
 impl Engine {
     /// What [`prepare`](Self::prepare) would do, for good or for one start.
-    pub fn plan_prepare(&mut self, request: &PrepareRequest) -> Result<Planned, Error> {
+    pub fn plan_prepare(&mut self, request: &PrepareRequest) -> Result<Preparation, Error> {
         let snapshot = self.observe();
         let addresses = || request.devices.iter().all(|text| Bdf::parse_typed(text).is_ok());
         let registered = match self.registered() {
@@ -70,8 +60,7 @@ impl Engine {
             Err(_) if addresses() => Vec::new(),
             registered => registered?,
         };
-        let named = request.devices.iter().map(|text| crate::resolve(text, &snapshot, &registered));
-        let devices = named.collect::<Result<Vec<_>, Error>>()?;
+        let devices = crate::target::resolve_all(&request.devices, &snapshot, &registered)?;
         let setup = self.setup(&snapshot, &devices);
         let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
         let reasons = against(&subject, &request.overrides);
@@ -90,11 +79,11 @@ impl Engine {
             roms: request.roms.clone(),
         };
         let mut preparation = match request.lasting {
-            Lasting::ForGood => prepare(&subject, &checked, &setup.boot, &asked)?,
-            Lasting::Once => once(&subject, &checked, &setup.boot, &asked)?,
+            Lasting::ForGood => prepare(&subject, &checked, &asked)?,
+            Lasting::Once => once(&subject, &checked, &asked)?,
         };
         self.stop_in_order(&mut preparation.steps);
-        Ok(Planned { checked, preparation })
+        Ok(preparation)
     }
 
     /// Does what was planned. Each step sees to it that its file still is what
@@ -109,6 +98,9 @@ impl Engine {
         verb: Verb,
         preparation: &Preparation,
     ) -> Result<Recovered, Error> {
+        if preparation.steps.is_empty() {
+            return Ok(Recovered::default());
+        }
         let mut turn = self.turn(verb.as_str())?;
         let earlier = turn.made_earlier()?;
         let steps = preparation.steps.iter().map(|step| (on_top(step, &earlier), None)).collect();
@@ -146,22 +138,5 @@ impl Turn<'_> {
             }));
         }
         Ok(paths)
-    }
-}
-
-impl From<Unplanned> for Error {
-    fn from(error: Unplanned) -> Self {
-        match error {
-            Unplanned::Edit(error) => error.into(),
-            Unplanned::Hugepages(error) => Self::NoHugepages(Box::new(error)),
-            Unplanned::Group(error) => Self::NoGroup(Box::new(error)),
-            Unplanned::Folder(error) => Self::NoFolder(Box::new(error)),
-        }
-    }
-}
-
-impl From<EditError> for Error {
-    fn from(error: EditError) -> Self {
-        Self::Unedited(Box::new(error))
     }
 }

@@ -136,6 +136,37 @@ impl Step {
         })
     }
 
+    /// The file that it changes.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::WriteFile { path, .. } | Self::SetGrubVariable { path, .. } => Some(path),
+            Self::Make(made) | Self::Restore(made) | Self::Remake(made) => Some(&made.path),
+            Self::LoadModule { .. }
+            | Self::StopUnit { .. }
+            | Self::StartUnit { .. }
+            | Self::Unbind { .. }
+            | Self::SetDriverOverride { .. }
+            | Self::Probe { .. }
+            | Self::ProbeAny { .. }
+            | Self::SetPowerControl { .. }
+            | Self::KeepAwake { .. }
+            | Self::SetD3cold { .. }
+            | Self::Reset { .. }
+            | Self::BootOnce { .. }
+            | Self::SetSmt { .. } => None,
+        }
+    }
+
+    /// Whether an image of the initramfs is another one after it.
+    pub fn makes_image(&self) -> bool {
+        match self {
+            Self::Make(made) | Self::Restore(made) | Self::Remake(made) => {
+                matches!(made.wanted, Wanted::Initramfs { .. })
+            }
+            _ => false,
+        }
+    }
+
     /// The function that it changes.
     pub fn bdf(&self) -> Option<Bdf> {
         match self {

@@ -16,7 +16,7 @@ use model::plan::prepare::{Asked, Preparation, Unplanned, prepare};
 use model::setup::Setup;
 use model::setup::boot::{Boot, Format, Generator, Loader, Menu};
 use model::{Bdf, Fact, Snapshot, Why};
-use shapes::setup::ready;
+use shapes::setup::{booted_by, ready};
 use shapes::{Shape, bdf, consumer_card};
 
 const SETTINGS: &str = "/etc/default/grub";
@@ -42,8 +42,9 @@ fn debian(settings: &str) -> Boot {
 }
 
 fn planned(snapshot: &Snapshot, setup: &Setup, devices: &[Bdf], boot: &Boot) -> Preparation {
+    let setup = &booted_by(setup, boot);
     let subject = Subject { snapshot, setup, devices };
-    prepare(&subject, &check::check(&subject), boot, &Asked::default()).unwrap()
+    prepare(&subject, &check::check(&subject), &Asked::default()).unwrap()
 }
 
 /// What is asked for beyond the checks, of a host that needs nothing else.
@@ -53,8 +54,9 @@ fn asked(
     boot: &Boot,
     asked: &Asked,
 ) -> Result<Preparation, Unplanned> {
+    let setup = &booted_by(setup, boot);
     let subject = Subject { snapshot, setup, devices: &[] };
-    prepare(&subject, &check::check(&subject), boot, asked)
+    prepare(&subject, &check::check(&subject), asked)
 }
 
 /// Steps with their diffs, and what is left to a person.
@@ -196,10 +198,10 @@ fn what_is_not_known_is_left_to_a_person() {
         assert!(plan.by_hand[0].contains("intel_iommu=on"), "{:?}", plan.by_hand);
     }
     // A file that is not understood is not edited.
-    let setup = Setup { cmdline: "amd_iommu=off".to_owned().into(), ..ready() };
-    let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &[] };
     let boot = debian("GRUB_CMDLINE_LINUX_DEFAULT=\"$(cat args)\"\n");
-    let error = prepare(&subject, &check::check(&subject), &boot, &Asked::default()).unwrap_err();
+    let setup = Setup { cmdline: "amd_iommu=off".to_owned().into(), boot, ..ready() };
+    let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &[] };
+    let error = prepare(&subject, &check::check(&subject), &Asked::default()).unwrap_err();
     assert!(error.to_string().starts_with("`/etc/default/grub`, line 1"), "{error}");
 }
 

@@ -15,7 +15,7 @@ use model::setup::boot::{Boot, Chooser, Format, Generator, Loader, Menu};
 use model::setup::{Setup, Smt};
 use model::step::Once;
 use model::{Bdf, Snapshot};
-use shapes::setup::ready;
+use shapes::setup::{booted_by, ready};
 use shapes::{Shape, bdf, consumer_card};
 
 const MENU: &str = "/boot/grub/grub.cfg";
@@ -62,8 +62,9 @@ fn petitboot(menu: &str) -> Boot {
 }
 
 fn planned(snapshot: &Snapshot, setup: &Setup, devices: &[Bdf], boot: &Boot) -> Preparation {
+    let setup = &booted_by(setup, boot);
     let subject = Subject { snapshot, setup, devices };
-    once(&subject, &check::check(&subject), boot, &Asked::default()).unwrap()
+    once(&subject, &check::check(&subject), &Asked::default()).unwrap()
 }
 
 fn shown(preparation: &Preparation) -> String {
@@ -178,9 +179,9 @@ fn an_entry_of_its_own_for_systemd_boot() {
     // For good, the image is made anew, and one entry has the old one.
     boot.images = [("6.12".to_owned(), "/boot/efi/debian/initrd.img-6.12".to_owned())].into();
     let card = consumer_card().driver("0000:01:00.0", "nouveau").0;
-    let (devices, setup) = ([bdf("0000:01:00.0")], ready());
+    let (devices, setup) = ([bdf("0000:01:00.0")], booted_by(&ready(), &boot));
     let subject = Subject { snapshot: &card, setup: &setup, devices: &devices };
-    let plan = prepare(&subject, &check::check(&subject), &boot, &Asked::default()).unwrap();
+    let plan = prepare(&subject, &check::check(&subject), &Asked::default()).unwrap();
     let old = plan.steps.iter().find(|step| step.to_string().contains("passthru-old-image"));
     assert!(
         old.unwrap().diff().contains("+initrd /debian/.initrd.img-6.12.passthru-old\n"),
@@ -196,9 +197,9 @@ fn the_old_image_is_offered_by_grub() {
     let mut boot = grub(DEBIAN);
     boot.images = [(release.clone(), format!("/boot/initrd.img-{release}"))].into();
     let card = consumer_card().driver("0000:01:00.0", "nouveau").0;
-    let (devices, setup) = ([bdf("0000:01:00.0")], ready());
+    let (devices, setup) = ([bdf("0000:01:00.0")], booted_by(&ready(), &boot));
     let subject = Subject { snapshot: &card, setup: &setup, devices: &devices };
-    let plan = prepare(&subject, &check::check(&subject), &boot, &Asked::default()).unwrap();
+    let plan = prepare(&subject, &check::check(&subject), &Asked::default()).unwrap();
     assert_snapshot!("old_image", shown(&plan));
 }
 

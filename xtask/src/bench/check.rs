@@ -1,4 +1,4 @@
-//! `passthru check` against a bare read of the same files, on made trees.
+//! `passthru check` against a bare read of the same files, on made trees and on a recorded server.
 //!
 //! Which files those are is asked of the program itself, by strace: every regular file below the tree that it
 //! opens, once each. `cat` reads them.
@@ -10,60 +10,69 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
+use host::record::Recording;
+use tempfile::TempDir;
 
 use super::list::tree;
-use super::measure::{Cost, cost};
-use super::stats::{median, spread};
+use super::turns::{self, Who};
 use crate::shell::cargo;
 
 /// Functions in a tree, and how often both sides read it.
 const SIZES: &[(usize, usize)] = &[(64, 31), (1_000, 21), (10_000, 11)];
+/// The largest of the recorded machines.
+const SERVER: (&str, usize) = ("server-8gpu-a100", 31);
 
 pub fn table(rounds: Option<usize>) -> anyhow::Result<String> {
     cargo(&["build", "--quiet", "--release", "-p", "cli", "--bin", "passthru"])?;
     cargo(&["build", "--quiet", "--release", "-p", "host", "--example", "many_functions"])?;
     let mut text = String::from(
-        "| functions | time | spread | passthru | cat | files |\n|---|---|---|---|---|---|\n",
+        "| machine | time | spread | passthru | cat | files |\n|---|---|---|---|---|---|\n",
     );
     for (count, usual) in SIZES {
-        row(*count, rounds.unwrap_or(*usual), &mut text)?;
+        eprintln!("bench: a tree of {count} functions");
+        let tree = tree(*count)?;
+        row(&format!("{count} functions"), tree.path(), rounds.unwrap_or(*usual), &mut text)?;
     }
+    let (name, usual) = SERVER;
+    eprintln!("bench: {name}");
+    let tree = unpacked(name)?;
+    row(name, tree.path(), rounds.unwrap_or(usual), &mut text)?;
     text.push_str("\n```sh\npassthru check --root TREE\nxargs -0 cat <FILES\n```\n");
     Ok(text)
 }
 
-fn row(count: usize, rounds: usize, text: &mut String) -> anyhow::Result<()> {
-    eprintln!("bench: a tree of {count} functions");
-    let tree = tree(count)?;
+/// A recorded machine as a tree.
+fn unpacked(name: &str) -> anyhow::Result<TempDir> {
+    let path = lab::places::repository().join("machines").join(name);
+    let recording = Recording::read_from(&path)?;
+    let tree = TempDir::with_prefix_in("recorded-", lab::places::target().join("bench"))
+        .context("temporary folder")?;
+    host::replay::unpack(&recording, tree.path())?;
+    Ok(tree)
+}
+
+fn row(name: &str, tree: &Path, rounds: usize, text: &mut String) -> anyhow::Result<()> {
     let passthru = lab::places::target().join("release/passthru");
-    // 3: this host is not ready, which made ones are not.
-    let check =
-        format!("{} check --root {}; test $? = 3", passthru.display(), tree.path().display());
-    let files = files(&check, tree.path())?;
-    let list = tree.path().join("files");
-    fs::write(&list, files.iter().fold(String::new(), |list, path| list + path + "\0"))
-        .context("list of files")?;
-    let bare = format!("xargs -0 cat <{}", list.display());
+    // 3: it was looked at, and is not ready.
+    let check = format!(
+        "{} check --root {}; test $? -eq 0 -o $? -eq 3",
+        passthru.display(),
+        tree.display()
+    );
+    let files = files(&check, tree)?;
+    let list = tempfile::NamedTempFile::new().context("list of files")?;
+    let names = files.iter().fold(String::new(), |list, path| list + path + "\0");
+    fs::write(list.path(), names).context("list of files")?;
+    let bare = format!("xargs -0 cat <{}", list.path().display());
     let command = |line: &str| ["sh", "-c", line].map(str::to_owned);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for round in 0..rounds {
-        let (first, second) = if round % 2 == 0 { (&check, &bare) } else { (&bare, &check) };
-        let both = [cost(&command(first))?, cost(&command(second))?];
-        let [mine, other] = if round % 2 == 0 { both } else { [both[1], both[0]] };
-        ours.push(mine);
-        theirs.push(other);
-    }
-    let seconds = |cost: &Cost| cost.wall.as_secs_f64();
-    let parts: Vec<f64> =
-        ours.iter().zip(&theirs).map(|(mine, other)| seconds(mine) / seconds(other)).collect();
-    let millis = |side: &[Cost]| median(side.iter().map(|cost| seconds(cost) * 1e3));
+    let turns = turns::take(&command(&check), &command(&bare), rounds)?;
     writeln!(
         text,
-        "| {count} | **{:.2}** | ±{:.0} % | {:.1} ms | {:.1} ms | {} |",
-        median(parts.iter().copied()),
-        spread(&parts) * 50.0,
-        millis(&ours),
-        millis(&theirs),
+        "| {name} | **{:.2}** | ±{:.0} % | {:.1} ms | {:.1} ms | {} |",
+        turns.time(),
+        turns.spread(),
+        turns.millis(Who::Ours),
+        turns.millis(Who::Theirs),
         files.len(),
     )
     .context("table")

@@ -9,8 +9,7 @@ use anyhow::{Context, ensure};
 use lab::{Archive, Image};
 use tempfile::TempDir;
 
-use super::measure::{Cost, cost};
-use super::stats::{median, spread};
+use super::turns::{self, Turns, Who};
 use crate::shell::cargo;
 
 const ROUNDS: usize = 11;
@@ -101,18 +100,9 @@ impl Tool {
         let unpack = self.unpack.iter().map(|word| (*word).to_owned());
         let theirs: Vec<String> = unpack.chain([image.display().to_string()]).collect();
         check(&ours, count)?;
-        let mut costs: Vec<(Cost, Cost)> = Vec::new();
-        for round in 0..rounds {
-            // Who comes first takes turns: the second may find warmer caches.
-            costs.push(if round % 2 == 0 {
-                (cost(&ours)?, cost(&theirs)?)
-            } else {
-                let theirs = cost(&theirs)?;
-                (cost(&ours)?, theirs)
-            });
-        }
+        let turns = turns::take(&ours, &theirs, rounds)?;
         let unpacked = size(&work.join("archive"))?;
-        let row = told(self.name, &costs, [size(&image)?, unpacked]);
+        let row = told(self.name, &turns, [size(&image)?, unpacked]);
         fs::remove_file(&image).context("image")?;
         Ok(row)
     }
@@ -140,25 +130,15 @@ fn size(path: &Path) -> anyhow::Result<f64> {
     Ok(fs::metadata(path).with_context(|| path.display().to_string())?.len() as f64 / 1e6)
 }
 
-fn told(name: &str, costs: &[(Cost, Cost)], [packed, unpacked]: [f64; 2]) -> String {
-    let ratios = |of: fn(&Cost) -> f64| -> Vec<f64> {
-        costs.iter().map(|(ours, theirs)| of(ours) / of(theirs)).collect()
-    };
-    let wall = ratios(|cost| cost.wall.as_secs_f64());
-    let cpu = median(ratios(|cost| cost.cpu.as_secs_f64()));
-    let millis = |of: fn(&(Cost, Cost)) -> Cost| {
-        median(costs.iter().map(|both| of(both).wall.as_secs_f64() * 1e3))
-    };
-    let peak = |of: fn(&(Cost, Cost)) -> Cost| {
-        costs.iter().map(|both| of(both).peak as f64 * 1024.0 / 1e6).fold(0.0, f64::max)
-    };
+fn told(name: &str, turns: &Turns, [packed, unpacked]: [f64; 2]) -> String {
     format!(
-        "| {name} | {packed:.0} MB | {unpacked:.0} MB | **{:.2}** | ±{:.0} % | {cpu:.2} | {:.0} ms | {:.0} ms | {:.0} / {:.0} MB |\n",
-        median(wall.iter().copied()),
-        spread(&wall) * 50.0,
-        millis(|both| both.0),
-        millis(|both| both.1),
-        peak(|both| both.0),
-        peak(|both| both.1),
+        "| {name} | {packed:.0} MB | {unpacked:.0} MB | **{:.2}** | ±{:.0} % | {:.2} | {:.0} ms | {:.0} ms | {:.0} / {:.0} MB |\n",
+        turns.time(),
+        turns.spread(),
+        turns.cpu(),
+        turns.millis(Who::Ours),
+        turns.millis(Who::Theirs),
+        turns.peak(Who::Ours),
+        turns.peak(Who::Theirs),
     )
 }

@@ -10,8 +10,8 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::measure::{Cost, cost, system_calls};
-use super::stats::{median, spread};
+use super::measure::system_calls;
+use super::turns::{self, Turns, Who};
 use crate::shell::cargo;
 
 /// Functions in a tree, and how often both sides list it.
@@ -28,17 +28,9 @@ struct Contest {
 /// What a tree of some size showed.
 struct Row {
     count: usize,
-    passthru: Side,
-    lspci: Side,
-    /// Time of each round, passthru's as a part of lspci's.
-    wall: Vec<f64>,
-    cpu: f64,
-}
-
-/// One side's share.
-struct Side {
-    calls: u64,
-    costs: Vec<Cost>,
+    /// System calls, ours and theirs.
+    calls: [u64; 2],
+    turns: Turns,
 }
 
 pub fn table(rounds: Option<usize>) -> anyhow::Result<String> {
@@ -67,25 +59,9 @@ fn row(count: usize, rounds: usize) -> anyhow::Result<Row> {
     let contest = Contest::on(tree.path(), &lab::places::target().join("release"));
     contest.check(count)?;
     let Contest { passthru, lspci } = &contest;
-    let calls = (system_calls(passthru)?, system_calls(lspci)?);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for round in 0..rounds {
-        // Who comes first takes turns: the second may find warmer caches.
-        if round % 2 == 0 {
-            ours.push(cost(passthru)?);
-            theirs.push(cost(lspci)?);
-        } else {
-            theirs.push(cost(lspci)?);
-            ours.push(cost(passthru)?);
-        }
-    }
-    let part = |of: fn(&Cost) -> f64| -> Vec<f64> {
-        ours.iter().zip(&theirs).map(|(ours, theirs)| of(ours) / of(theirs)).collect()
-    };
-    let wall = part(|cost| cost.wall.as_secs_f64());
-    let cpu = median(part(|cost| cost.cpu.as_secs_f64()));
-    let passthru = Side { calls: calls.0, costs: ours };
-    Ok(Row { count, passthru, lspci: Side { calls: calls.1, costs: theirs }, wall, cpu })
+    let calls = [system_calls(passthru)?, system_calls(lspci)?];
+    let turns = turns::take(passthru, lspci, rounds)?;
+    Ok(Row { count, calls, turns })
 }
 
 /// A made tree with the names beside it, so that both sides read the same file.
@@ -154,31 +130,19 @@ fn output(command: &[String]) -> anyhow::Result<String> {
 
 impl Row {
     fn line(&self, text: &mut String) {
-        let Self { count, passthru, lspci, wall, cpu } = self;
-        let per_function = |side: &Side| side.calls as f64 / *count as f64;
+        let Self { count, calls, turns } = self;
+        let [ours, theirs] = calls.map(|calls| calls as f64 / *count as f64);
         let _ = writeln!(
             text,
-            "| {count} | **{:.2}** | ±{:.0} % | {cpu:.2} | {:.1} ms | {:.1} ms | {:.1} / {:.1} | {:.0} / {:.0} MB |",
-            median(wall.iter().copied()),
-            spread(wall) * 50.0,
-            passthru.millis(),
-            lspci.millis(),
-            per_function(passthru),
-            per_function(lspci),
-            passthru.peak(),
-            lspci.peak(),
+            "| {count} | **{:.2}** | ±{:.0} % | {:.2} | {:.1} ms | {:.1} ms | {ours:.1} / {theirs:.1} | {:.0} / {:.0} MB |",
+            turns.time(),
+            turns.spread(),
+            turns.cpu(),
+            turns.millis(Who::Ours),
+            turns.millis(Who::Theirs),
+            turns.peak(Who::Ours),
+            turns.peak(Who::Theirs),
         );
-    }
-}
-
-impl Side {
-    fn millis(&self) -> f64 {
-        median(self.costs.iter().map(|cost| cost.wall.as_secs_f64() * 1e3))
-    }
-
-    /// In MB, of the worst round.
-    fn peak(&self) -> f64 {
-        self.costs.iter().map(|cost| cost.peak as f64 * 1024.0 / 1e6).fold(0.0, f64::max)
     }
 }
 
@@ -189,7 +153,7 @@ fn growth(before: &Row, last: &Row) -> String {
         before.count,
         last.count,
         last.count / before.count,
-        times(|row| row.passthru.millis()),
-        times(|row| row.lspci.millis()),
+        times(|row| row.turns.millis(Who::Ours)),
+        times(|row| row.turns.millis(Who::Theirs)),
     )
 }

@@ -87,6 +87,7 @@ impl Bind {
         files::agreed_to(cx, &written, self.yes)?;
         let mut engine = cx.changing_engine()?;
         let report = engine.bind(&request)?;
+        // Its turn found nothing that was cut off: `bind` settled that.
         engine.persist(&written)?;
         let driver = self.driver;
         let always = if self.persist { ", at every boot" } else { "" };

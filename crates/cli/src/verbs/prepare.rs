@@ -121,8 +121,7 @@ impl Prepare {
             overrides: self.overrides.iter().copied().collect(),
         };
         settled(cx, self.change.dry_run)?;
-        let planned = cx.engine().plan_prepare(&request)?;
-        let preparation = planned.preparation;
+        let preparation = cx.engine().plan_prepare(&request)?;
         if preparation.steps.is_empty() || self.change.dry_run {
             return show(cx, &preparation, self.change.dry_run);
         }

@@ -7,7 +7,6 @@ use std::io;
 
 use super::{Error, Failure};
 use hypervisors::ControlError;
-use model::plan::prepare::{NoGroup, NoHugepages};
 
 use crate::store::InstanceState;
 
@@ -48,10 +47,7 @@ impl Error {
             Self::Run(_) => "command_not_run",
             Self::Command { .. } => "command_failed",
             Self::NotQemu { .. } => "not_qemu",
-            Self::Unedited(_) => "not_understood",
-            Self::NoHugepages(_) => "no_hugepages",
-            Self::NoGroup(_) => "no_group",
-            Self::NoFolder(_) => "no_folder",
+            Self::Unplanned(error) => error.code(),
             Self::Image { .. } => "image",
             Self::SocketPath { .. } => "socket_path",
             Self::InstanceExists(_) => "instance_exists",
@@ -77,16 +73,7 @@ impl Error {
             Self::AmbiguousDevice { .. } => "say which one by its address",
             Self::NameTaken(_) | Self::NotRegistered(_) => "`passthru device list` shows the names",
             Self::NoIdentity(_) => "`passthru show` says why",
-            Self::NoHugepages(error) => match **error {
-                NoHugepages::NotWhole { .. } => "--hugepage-size names a smaller size",
-                NoHugepages::TooMuch { .. } => "ask for less: what is reserved is lost to the host",
-                NoHugepages::Unknown(_) | NoHugepages::Size { .. } => "",
-            },
-            Self::NoFolder(_) => "name a folder like /var/lib/libvirt/roms",
-            Self::NoGroup(error) => match **error {
-                NoGroup::Unknown(_) => "",
-                _ => "`groupadd --system NAME` makes one, `usermod -aG NAME USER` adds a user",
-            },
+            Self::Unplanned(error) => error.hint(),
             Self::InstanceState { state: InstanceState::Running, .. } => {
                 "`passthru instance stop` ends it"
             }
@@ -124,7 +111,6 @@ impl Error {
                 "they could have put anything there: see that they did not, then `chmod go-w` it"
             }
             Self::Failed(failure) => failure.hint(),
-            Self::Unedited(_) => "nothing was changed; mend that file, then prepare again",
             _ => "",
         }
     }

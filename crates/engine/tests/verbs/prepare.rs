@@ -34,12 +34,12 @@ fn a_service_is_stopped_kept_so_and_started_again() {
     let request = PrepareRequest { group: Some("kvm".to_owned()), ..wanted(&[GPU]) };
     let planned = given.engine().plan_prepare(&request).unwrap();
     assert_eq!(before.diff(&given.host.snapshot_tree()), [""; 0], "only looked at");
-    given.engine().prepare(&planned.preparation).unwrap();
+    given.engine().prepare(&planned).unwrap();
     assert_eq!(given.host.is_active(SERVICE), Some(false));
     let now = given.host.snapshot_tree();
     assert_eq!(files(&before.diff(&now)).len(), 5, "{:?}", files(&before.diff(&now)));
     // No boot loader is known here: what packages bring is not written to.
-    let by_hand = &planned.preparation.by_hand;
+    let by_hand = &planned.by_hand;
     assert!(by_hand.iter().any(|text| text.contains("/usr/share/X11/xorg.conf.d")), "{by_hand:?}");
     for path in [
         DROP_IN,
@@ -51,7 +51,7 @@ fn a_service_is_stopped_kept_so_and_started_again() {
     }
     // Nothing that is in effect is done once more.
     let again = given.engine().plan_prepare(&request).unwrap();
-    let texts: Vec<String> = again.preparation.steps.iter().map(ToString::to_string).collect();
+    let texts: Vec<String> = again.steps.iter().map(ToString::to_string).collect();
     assert!(
         !texts.iter().any(|text| text.starts_with("make") || text.contains("X11")),
         "{texts:?}"
@@ -59,7 +59,7 @@ fn a_service_is_stopped_kept_so_and_started_again() {
 
     let way = given.engine().plan_undo().unwrap();
     let texts: Vec<String> = way.steps.iter().map(ToString::to_string).collect();
-    assert_eq!(texts.len(), planned.preparation.steps.len(), "{texts:?}");
+    assert_eq!(texts.len(), planned.steps.len(), "{texts:?}");
     given.engine().undo_preparations(OnChanged::Keep).unwrap();
     assert_eq!(given.host.is_active(SERVICE), Some(true));
     assert_eq!(files(&before.diff(&given.host.snapshot_tree())), [""; 0]);
@@ -80,7 +80,7 @@ fn after_a_reboot_files_alone_are_put_back() {
     let given = given();
     let before = given.host.snapshot_tree();
     let planned = given.engine().plan_prepare(&wanted(&[GPU])).unwrap();
-    given.engine().prepare(&planned.preparation).unwrap();
+    given.engine().prepare(&planned).unwrap();
     given.boot_id("22222222-2222-4222-8222-222222222222");
     let started = |given: &Given| {
         given.host.log().iter().filter(|op| op.to_string().contains("systemctl start")).count()
@@ -97,7 +97,7 @@ fn units_that_go_down_too_are_planned() {
     let host = host().unit("dependent.service", true).requires("dependent.service", SERVICE);
     let given = Given { host, ..Given::new() };
     let planned = given.engine().plan_prepare(&wanted(&[GPU])).unwrap();
-    let steps: Vec<String> = planned.preparation.steps.iter().map(ToString::to_string).collect();
+    let steps: Vec<String> = planned.steps.iter().map(ToString::to_string).collect();
     let at = |text: &str| steps.iter().position(|step| step == text).unwrap();
     assert!(at("stop dependent.service") < at(&format!("stop {SERVICE}")), "{steps:?}");
 }

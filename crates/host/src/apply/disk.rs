@@ -2,17 +2,20 @@
 //!
 //! In: a path and what becomes of it. Out: whether it did. Everything that a
 //! step does to a file goes through here and past a [`FileGate`], so that a
-//! test can end the work, or refuse it, between any two calls.
+//! test can end the work, or refuse it, between any two calls; only what is
+//! left of work that failed is removed ungated.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use model::port::{FileChange, FileGate};
+use rustix::fs::{XattrFlags, fgetxattr, fsetxattr, getxattr};
+use rustix::io::Errno;
 
 use super::ApplyError;
-use super::file::failed;
+use super::error::failed;
 
 /// Of a file that was not there before, and of one that is a program.
 const MODES: [u32; 2] = [0o644, 0o755];
@@ -38,52 +41,74 @@ impl Disk {
         Self { gate, is_started_from, nameless: Vec::new() }
     }
 
-    pub fn make_folders(&mut self, path: &Path) -> io::Result<()> {
+    pub fn make_folders(&mut self, path: &Path) -> Result<(), ApplyError> {
         if path.is_dir() {
             return Ok(());
         }
-        self.gate.pass(FileChange::MakeFolder, path)?;
-        fs::create_dir_all(path)
+        let passed = self.gate.pass(FileChange::MakeFolder, path);
+        let made = passed.and_then(|()| fs::create_dir_all(path));
+        made.map_err(|error| failed("make", path, &error))
     }
 
-    /// A new file with these bytes, flushed, and with the owner and mode of another.
-    pub fn create(&mut self, path: &Path, bytes: &[u8], like: Option<&Metadata>) -> io::Result<()> {
-        self.gate.pass(FileChange::Create, path)?;
+    /// A new file with these bytes, flushed, and with the traits of another.
+    pub fn create(
+        &mut self,
+        path: &Path,
+        bytes: &[u8],
+        like: Option<&Path>,
+    ) -> Result<(), ApplyError> {
         let mode = MODES[usize::from(bytes.starts_with(b"#!"))];
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-        self.gate.pass(FileChange::Write, path)?;
-        file.write_all(bytes)?;
-        self.finish(path, &file, like)
+        let written = self.opened(path, mode).and_then(|mut file| {
+            file.write_all(bytes)?;
+            self.finish(path, &file, like)
+        });
+        written.map_err(|error| failed("write", path, &error))
     }
 
     /// A new file with the bytes of another, flushed.
-    pub fn copy(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        self.gate.pass(FileChange::Create, to)?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(MODES[0]).open(to)?;
-        self.gate.pass(FileChange::Write, to)?;
-        io::copy(&mut File::open(from)?, &mut &file)?;
-        self.finish(to, &file, fs::metadata(from).ok().as_ref())
+    pub fn copy(&mut self, from: &Path, to: &Path) -> Result<(), ApplyError> {
+        let copied = self.opened(to, MODES[0]).and_then(|file| {
+            io::copy(&mut File::open(from)?, &mut &file)?;
+            self.finish(to, &file, Some(from))
+        });
+        copied.map_err(|error| failed("keep a copy of", from, &error))
     }
 
-    /// Gives a file that is about to be put in place the owner and mode of
-    /// another, and makes it last.
-    pub fn finish(&mut self, path: &Path, file: &File, like: Option<&Metadata>) -> io::Result<()> {
+    /// Gives a file that is about to take the place of another its traits,
+    /// and makes it last.
+    pub fn take_after(&mut self, path: &Path, other: &Path) -> Result<(), ApplyError> {
+        let finished = File::open(path).and_then(|file| self.finish(path, &file, Some(other)));
+        finished.map_err(|error| failed("put in place", path, &error))
+    }
+
+    /// A new file that is about to be written.
+    fn opened(&mut self, path: &Path, mode: u32) -> io::Result<File> {
+        self.gate.pass(FileChange::Create, path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        self.gate.pass(FileChange::Write, path)?;
+        Ok(file)
+    }
+
+    fn finish(&mut self, path: &Path, file: &File, like: Option<&Path>) -> io::Result<()> {
         self.gate.pass(FileChange::Flush, path)?;
-        if let Some(like) = like {
+        if let Some(like) = like.filter(|like| like.exists()) {
             take_after(file, like)?;
         }
         file.sync_all()
     }
 
-    pub fn link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        self.gate.pass(FileChange::Link, to)?;
-        fs::hard_link(from, to)
+    /// Whether the file system has links.
+    pub fn link(&mut self, from: &Path, to: &Path) -> bool {
+        let passed = self.gate.pass(FileChange::Link, to);
+        passed.and_then(|()| fs::hard_link(from, to)).is_ok()
     }
 
-    pub fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        self.gate.pass(FileChange::Rename, to)?;
-        self.nameless.extend(File::open(to));
-        fs::rename(from, to)
+    pub fn rename(&mut self, from: &Path, to: &Path) -> Result<(), ApplyError> {
+        let renamed = self.gate.pass(FileChange::Rename, to).and_then(|()| {
+            self.nameless.extend(File::open(to));
+            fs::rename(from, to)
+        });
+        renamed.map_err(|error| failed("put in place", to, &error))
     }
 
     /// Removes a file that may be gone already.
@@ -101,6 +126,12 @@ impl Disk {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Removes what is left of work that failed: whoever comes next would, too,
+    /// so that nobody is told if it cannot be.
+    pub fn discard(&self, path: &Path) {
+        let _ = fs::remove_file(path);
     }
 
     /// Makes what happened to the names of a folder last, in the log and in
@@ -121,15 +152,36 @@ impl Disk {
     }
 }
 
-/// The owner and mode of another file. A file system without either (the EFI
-/// system partition's) has them alike for all of its files.
-fn take_after(file: &File, other: &Metadata) -> io::Result<()> {
-    let now = file.metadata()?;
-    if (now.uid(), now.gid()) != (other.uid(), other.gid()) {
-        fchown(file, Some(other.uid()), Some(other.gid()))?;
+/// What of a file is not in it: its label (SELinux) and its list of who may do
+/// what. Others say something about the bytes (IMA, EVM), which are new.
+const ATTRIBUTES: &[&str] = &["security.selinux", "system.posix_acl_access"];
+
+/// The longest value of an attribute (xattr(7)).
+const LONGEST: usize = 64 << 10;
+
+/// The owner, mode and label of another file. A file system without them (the
+/// EFI system partition's) has them alike for all of its files.
+fn take_after(file: &File, other: &Path) -> io::Result<()> {
+    let (now, wanted) = (file.metadata()?, fs::metadata(other)?);
+    if (now.uid(), now.gid()) != (wanted.uid(), wanted.gid()) {
+        fchown(file, Some(wanted.uid()), Some(wanted.gid()))?;
     }
-    if now.mode() != other.mode() {
-        file.set_permissions(fs::Permissions::from_mode(other.mode()))?;
+    if now.mode() != wanted.mode() {
+        file.set_permissions(fs::Permissions::from_mode(wanted.mode()))?;
+    }
+    for name in ATTRIBUTES {
+        let (mut own, mut value) = (vec![0; LONGEST], vec![0; LONGEST]);
+        let Ok(length) = getxattr(other, *name, &mut value) else { continue };
+        if fgetxattr(file, *name, &mut own)
+            .is_ok_and(|own_length| own_length == length && own == value)
+        {
+            continue;
+        }
+        match fsetxattr(file, *name, &value[..length], XattrFlags::empty()) {
+            // All files of that file system have the same.
+            Err(Errno::OPNOTSUPP) | Ok(()) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }

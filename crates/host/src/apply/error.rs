@@ -4,7 +4,8 @@
 //! the object and the path, and a hint. Values only, so that the journal and
 //! the reply can keep them.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use model::Bdf;
 use model::port::{Cmd, Output, RunError, Stuck};
@@ -121,6 +122,12 @@ impl ApplyError {
             | Self::Unit { .. } => None,
         }
     }
+}
+
+/// An error of a file, with its path and the kernel's words.
+pub(super) fn failed(doing: &'static str, path: &Path, error: &io::Error) -> ApplyError {
+    let errno = error.raw_os_error().unwrap_or_default();
+    ApplyError::File { doing, path: path.to_owned(), errno, text: model::port::errno_text(errno) }
 }
 
 /// What the kernel's usual refusals mean when a device is moved.

@@ -1,18 +1,17 @@
-//! Steps that change files: configuration, boot menus, initramfs images.
+//! Steps that change files of the configuration.
 //!
 //! A file is never half written: the new one is made beside it, flushed to
 //! the disk and renamed into its place, so that a power cut at any moment
-//! leaves the old or the new one. What a program makes goes the same way, and
-//! the file that it replaces is kept beside it under another name.
+//! leaves the old or the new one.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use model::file::Content;
 use model::step::Made;
-use sha2::{Digest, Sha256};
 
+use super::error::failed;
 use super::{Applier, ApplyError, Outcome, Stop};
 
 impl Applier {
@@ -43,20 +42,15 @@ impl Applier {
         }
     }
 
-    /// Puts bytes in the place of a file, with its owner and mode.
+    /// Puts bytes in the place of a file, with its owner, mode and label.
     pub(super) fn replace(&mut self, path: &Path, bytes: &[u8]) -> Result<(), ApplyError> {
         if let Some(folder) = path.parent() {
-            let made = self.disk.make_folders(folder);
-            made.map_err(|error| failed("make", folder, &error))?;
+            self.disk.make_folders(folder)?;
         }
-        let old = fs::metadata(path).ok();
         let new = beside(path, "new");
         self.disk.remove(&new)?;
-        let made = self.disk.create(&new, bytes, old.as_ref());
-        made.and_then(|()| self.disk.rename(&new, path)).map_err(|error| {
-            let _ = fs::remove_file(&new);
-            failed("write", path, &error)
-        })
+        let made = self.disk.create(&new, bytes, Some(path));
+        made.and_then(|()| self.disk.rename(&new, path)).inspect_err(|_| self.disk.discard(&new))
     }
 
     /// Where a file of the configuration is, behind links of other names for
@@ -95,25 +89,4 @@ pub(super) fn content(path: &Path) -> Result<Option<Vec<u8>>, ApplyError> {
 pub(super) fn beside(path: &Path, what: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(Made::beside(&name, what))
-}
-
-/// The SHA-256 of a file, read piece by piece.
-pub(super) fn hash(path: &Path) -> Result<[u8; 32], ApplyError> {
-    let read = |path: &Path| -> io::Result<[u8; 32]> {
-        let (mut file, mut hasher) = (File::open(path)?, Sha256::new());
-        let mut piece = vec![0; 64 << 10];
-        loop {
-            match file.read(&mut piece)? {
-                0 => return Ok(hasher.finalize().into()),
-                count => hasher.update(&piece[..count]),
-            }
-        }
-    };
-    read(path).map_err(|error| failed("read", path, &error))
-}
-
-/// An error with the path and the kernel's words.
-pub(super) fn failed(doing: &'static str, path: &Path, error: &io::Error) -> ApplyError {
-    let errno = error.raw_os_error().unwrap_or_default();
-    ApplyError::File { doing, path: path.to_owned(), errno, text: model::port::errno_text(errno) }
 }

@@ -12,7 +12,7 @@ use model::boot::grub_cfg::{self, Entry, Menu};
 use model::boot::initramfs::is_configuration;
 use model::boot::source::{EditError, Source};
 use model::file::Content;
-use model::plan::prepare;
+use model::ours;
 
 use super::file::content;
 use crate::initramfs;
@@ -26,7 +26,7 @@ pub(super) fn menu(path: &Path, arguments: &[Change]) -> Result<(), String> {
         Some(line) => format!("line {line}: {}", error.problem),
         None => error.problem.to_string(),
     })?;
-    match menu.lacks(arguments, prepare::OURS) {
+    match menu.lacks(arguments, ours::ENTRY) {
         _ if !starts_theirs(&menu) => Err("it starts no kernel".to_owned()),
         Some((line, change)) => Err(format!("`{change}` is not in `{line}`")),
         None => Ok(()),
@@ -35,7 +35,7 @@ pub(super) fn menu(path: &Path, arguments: &[Change]) -> Result<(), String> {
 
 /// Whether a menu starts a kernel by an entry that is none of ours.
 fn starts_theirs(menu: &Menu) -> bool {
-    let theirs = |entry: &Entry| !entry.id.starts_with(prepare::OURS) && !entry.kernels.is_empty();
+    let theirs = |entry: &Entry| !entry.id.starts_with(ours::ENTRY) && !entry.kernels.is_empty();
     menu.reads_bls || menu.entries.iter().any(theirs)
 }
 

@@ -14,17 +14,19 @@
 //! what was made: somebody may have installed a kernel since, and then the
 //! old menu names files that are gone. In that case it is made anew.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::port::Cmd;
 use model::step::{Made, Wanted};
+use sha2::{Digest, Sha256};
 
 use super::disk::Disk;
-use super::file::{beside, content, failed, hash};
+use super::error::failed;
+use super::file::{beside, content};
 use super::{Applier, ApplyError, Outcome, Stop, look};
 use crate::paths::Root;
 
@@ -61,24 +63,19 @@ impl Kept {
             return Ok(());
         }
         // A file system without links (FAT) gets a copy, in place at once as well.
-        if disk.link(&self.file, &self.old).is_err() {
+        if !disk.link(&self.file, &self.old) {
             disk.remove(&self.copy)?;
             let copied = disk.copy(&self.file, &self.copy);
-            copied.and_then(|()| disk.rename(&self.copy, &self.old)).map_err(|error| {
-                let _ = fs::remove_file(&self.copy);
-                failed("keep a copy of", &self.file, &error)
-            })?;
+            let kept = copied.and_then(|()| disk.rename(&self.copy, &self.old));
+            kept.inspect_err(|_| disk.discard(&self.copy))?;
         }
         disk.flush_folder(&self.file)
     }
 
     /// Puts the new one in the place of the one in use.
     fn set(&self, disk: &mut Disk) -> Result<(), ApplyError> {
-        let set = fs::File::open(&self.new).and_then(|made| {
-            disk.finish(&self.new, &made, fs::metadata(&self.file).ok().as_ref())?;
-            disk.rename(&self.new, &self.file)
-        });
-        set.map_err(|error| failed("put in place", &self.file, &error))?;
+        disk.take_after(&self.new, &self.file)?;
+        disk.rename(&self.new, &self.file)?;
         disk.flush_folder(&self.file)
     }
 
@@ -87,8 +84,7 @@ impl Kept {
     fn note(&self, disk: &mut Disk) -> Result<(), ApplyError> {
         let hash = hash(&self.new)?;
         disk.remove(&self.made)?;
-        disk.create(&self.made, &hash, None)
-            .map_err(|error| failed("write", &self.made, &error))?;
+        disk.create(&self.made, &hash, None)?;
         disk.flush_folder(&self.file)
     }
 
@@ -105,8 +101,7 @@ impl Kept {
 
     /// Puts the old one back.
     fn put_back(&self, disk: &mut Disk) -> Result<(), ApplyError> {
-        disk.rename(&self.old, &self.file)
-            .map_err(|error| failed("put back", &self.file, &error))?;
+        disk.rename(&self.old, &self.file)?;
         // Of two names of one file neither goes (rename(2)): then nothing was in its place yet.
         self.forget(disk)?;
         disk.flush_folder(&self.file)
@@ -122,7 +117,7 @@ impl Kept {
 impl Applier {
     pub(super) fn make(&mut self, made: &Made) -> Result<Outcome, Stop> {
         let kept = Kept::of(self.place(&made.path)?, made.layer);
-        let result = self.make_new(made, &kept, Some(&made.wanted)).and_then(|()| {
+        let result = self.make_new(made, &kept).and_then(|()| {
             kept.note(&mut self.disk)?;
             kept.keep(&mut self.disk)?;
             Ok(kept.set(&mut self.disk)?)
@@ -133,9 +128,7 @@ impl Applier {
 
     pub(super) fn remake(&mut self, made: &Made) -> Result<Outcome, Stop> {
         let kept = Kept::of(self.place(&made.path)?, made.layer);
-        let result = self
-            .make_new(made, &kept, Some(&made.wanted))
-            .and_then(|()| Ok(kept.set(&mut self.disk)?));
+        let result = self.make_new(made, &kept).and_then(|()| Ok(kept.set(&mut self.disk)?));
         self.leave_none(&kept, result)?;
         Ok(Outcome::Done)
     }
@@ -153,8 +146,9 @@ impl Applier {
             // Of a kernel that was removed meanwhile there is none to be made.
             false if !kept.file.exists() => kept.forget(&mut self.disk)?,
             false => {
+                let made = made.back();
                 let result =
-                    self.make_new(made, &kept, None).and_then(|()| Ok(kept.set(&mut self.disk)?));
+                    self.make_new(&made, &kept).and_then(|()| Ok(kept.set(&mut self.disk)?));
                 self.leave_none(&kept, result)?;
                 kept.forget(&mut self.disk)?;
             }
@@ -163,13 +157,13 @@ impl Applier {
     }
 
     /// Makes a file beside the one in use, and looks through it.
-    fn make_new(&mut self, made: &Made, kept: &Kept, wanted: Option<&Wanted>) -> Result<(), Stop> {
+    fn make_new(&mut self, made: &Made, kept: &Kept) -> Result<(), Stop> {
         self.disk.remove(&kept.new)?;
         let out = kept.new.display().to_string();
         let words: Vec<String> =
             made.command.iter().map(|word| word.replace(Made::OUT, &out)).collect();
         self.run_to_make(&words)?;
-        self.look_through(made, &kept.new, wanted)
+        self.look_through(made, &kept.new)
     }
 
     /// What was not put in place is not left, either.
@@ -180,7 +174,7 @@ impl Applier {
             let folder = kept.new.parent().unwrap_or(Path::new("/"));
             for left in fs::read_dir(folder).into_iter().flatten().flatten() {
                 if left.file_name().to_string_lossy().starts_with(&*name) {
-                    let _ = fs::remove_file(left.path());
+                    self.disk.discard(&left.path());
                 }
             }
         }
@@ -198,7 +192,7 @@ impl Applier {
     }
 
     /// Whether what was made is what was wanted.
-    fn look_through(&self, made: &Made, new: &Path, wanted: Option<&Wanted>) -> Result<(), Stop> {
+    fn look_through(&self, made: &Made, new: &Path) -> Result<(), Stop> {
         let wrong =
             |reason: String| ApplyError::NotMade { program: made.program().to_owned(), reason };
         let size = match fs::metadata(new) {
@@ -210,14 +204,13 @@ impl Applier {
         if size == 0 {
             return Err(wrong("it is empty".to_owned()).into());
         }
-        match wanted {
-            Some(Wanted::Menu { arguments }) => look::menu(new, arguments).map_err(wrong)?,
-            Some(Wanted::Initramfs { with, without, files }) => {
-                look::initramfs(new, (with, without), files).map_err(wrong)?;
+        let looked = match &made.wanted {
+            Wanted::Menu { arguments } => look::menu(new, arguments),
+            Wanted::Initramfs { with, without, files } => {
+                look::initramfs(new, (with, without), files)
             }
-            None => {}
-        }
-        Ok(())
+        };
+        Ok(looked.map_err(wrong)?)
     }
 
     /// Whether a file that was kept may be booted by: what a menu names must
@@ -240,4 +233,19 @@ impl Applier {
             }
         }
     }
+}
+
+/// The SHA-256 of a file, read piece by piece.
+fn hash(path: &Path) -> Result<[u8; 32], ApplyError> {
+    let read = |path: &Path| -> io::Result<[u8; 32]> {
+        let (mut file, mut hasher) = (File::open(path)?, Sha256::new());
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match file.read(&mut piece)? {
+                0 => return Ok(hasher.finalize().into()),
+                count => hasher.update(&piece[..count]),
+            }
+        }
+    };
+    read(path).map_err(|error| failed("read", path, &error))
 }

@@ -87,7 +87,24 @@ impl Root {
         ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"]
     }
 
-    /// What systemd-boot tells about itself, where it started the machine.
+    /// Where each system on the partition that the firmware reads has its
+    /// folder: Red Hat 8 has GRUB's menu there.
+    pub(crate) fn esp_systems() -> &'static str {
+        "/boot/efi/EFI"
+    }
+
+    /// Unified kernel images, on such a partition.
+    pub(crate) fn unified_images(esp: &str) -> String {
+        format!("{esp}/EFI/Linux")
+    }
+
+    /// Which installation this is (machine-id(5)).
+    pub(crate) fn machine_id(&self) -> PathBuf {
+        self.at("/etc/machine-id")
+    }
+
+    /// What the boot loader says that it is, where it says so: systemd-boot,
+    /// and GRUB from 2.12 on (the Boot Loader Interface).
     pub(crate) fn loader_info(&self) -> PathBuf {
         self.efi().join("efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
     }
@@ -145,26 +162,46 @@ impl Root {
         ("/etc/default/u-boot", ["/usr/share/u-boot-menu/conf.d", "/etc/u-boot-menu/conf.d"])
     }
 
-    /// Signs of systems that change boot arguments by a program of their own,
-    /// what it is, and whether it makes the rest of the configuration, too.
-    pub(crate) fn own_ways() -> &'static [(&'static str, &'static str, bool)] {
+    /// Systems that change boot arguments by a program of their own.
+    pub(crate) fn own_ways() -> &'static [OwnWay] {
         &[
-            ("/run/ostree-booted", "rpm-ostree (`rpm-ostree kargs`)", false),
-            (
-                "/etc/NIXOS",
-                "NixOS (boot.kernelParams and boot.extraModprobeConfig in its configuration)",
-                true,
-            ),
-            (
-                "/etc/synoinfo.conf",
-                "Synology DSM (its boot arguments are in the loader's partition)",
-                true,
-            ),
-            (
-                "/etc/kernel/proxmox-boot-uuids",
-                "proxmox-boot-tool (the file cmdline in the folder of the kernel's configuration, then `proxmox-boot-tool refresh`)",
-                false,
-            ),
+            OwnWay {
+                sign: "/run/ostree-booted",
+                name: "rpm-ostree (`rpm-ostree kargs`)",
+                makes_all: false,
+                then: Some(
+                    "let rpm-ostree make the initramfs on this machine (`rpm-ostree initramfs`), so that it has what was changed",
+                ),
+            },
+            OwnWay {
+                sign: "/etc/NIXOS",
+                name: "NixOS (boot.kernelParams and boot.extraModprobeConfig in its configuration)",
+                makes_all: true,
+                then: None,
+            },
+            OwnWay {
+                sign: "/etc/synoinfo.conf",
+                name: "Synology DSM (its boot arguments are in the loader's partition)",
+                makes_all: true,
+                then: None,
+            },
+            OwnWay {
+                sign: "/etc/kernel/proxmox-boot-uuids",
+                name: "proxmox-boot-tool (the file cmdline in the folder of the kernel's configuration where systemd-boot starts it, GRUB's settings where GRUB does; then `proxmox-boot-tool refresh`)",
+                makes_all: false,
+                then: Some("`proxmox-boot-tool refresh` copies the image to where it is booted"),
+            },
         ]
     }
+}
+
+/// A system with a way of its own to change boot arguments.
+pub(crate) struct OwnWay {
+    /// What is there on such a system.
+    pub sign: &'static str,
+    pub name: &'static str,
+    /// Whether it makes the rest of the configuration, too.
+    pub makes_all: bool,
+    /// What has to be done once an image was made anew.
+    pub then: Option<&'static str>,
 }

@@ -9,13 +9,14 @@ mod images;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use model::boot::bls;
 use model::boot::cmdline::is_recovery;
 use model::boot::grubenv::Environment;
 use model::boot::source::Source;
 use model::file::Content;
-use model::plan::{persist, prepare};
+use model::ours;
 use model::setup::boot::{Boot, Chooser, Format, Generator, Loader};
 use model::step::Once;
 use model::{Fact, Why};
@@ -40,11 +41,11 @@ pub fn boot(root: &Root) -> Boot {
     }
     let mut files = BTreeMap::new();
     let loader = loader(root, &mut files);
-    for name in prepare::FILES.iter().chain(persist::FILES) {
+    for name in ours::FILES {
         file(root, &format!("{configuration}/{name}"), &mut files);
     }
     for unit in super::SCREEN_UNITS {
-        file(root, &format!("{configuration}/{}", prepare::drop_in(unit)), &mut files);
+        file(root, &format!("{configuration}/{}", ours::drop_in(unit)), &mut files);
     }
     for path in super::xorg(root).known().into_iter().flatten() {
         file(root, path, &mut files);
@@ -77,19 +78,35 @@ fn file(root: &Root, path: &str, files: &mut BTreeMap<String, Content>) -> bool 
 
 /// The first that is found, those that leave certain signs before others.
 fn loader(root: &Root, files: &mut BTreeMap<String, Content>) -> Fact<Loader> {
-    let mut own = Root::own_ways().iter().filter(|(sign, ..)| root.at(sign).exists());
-    if let Some((_, name, makes_all)) = own.next() {
-        let (name, makes_all) = ((*name).to_owned(), *makes_all);
-        return Loader { name, makes_all, ..Loader::default() }.into();
+    if let Some(own) = Root::own_ways().iter().find(|own| root.at(own.sign).exists()) {
+        let (name, then) = (own.name.to_owned(), own.then.map(str::to_owned));
+        return Loader { name, makes_all: own.makes_all, then, ..Loader::default() }.into();
     }
-    let found = match root.loader_info().exists() {
-        true => systemd_boot(root, files),
-        false => grub(root, files)
-            .or_else(|| extlinux(root, files))
-            .or_else(|| systemd_boot(root, files)),
+    let others = |files: &mut _| grub(root, files).or_else(|| extlinux(root, files));
+    let found = match started_by(root) {
+        Some(name) if name.starts_with(SYSTEMD_BOOT) => systemd_boot(root, files),
+        Some(_) => others(files),
+        None => others(files).or_else(|| systemd_boot(root, files)),
     };
     let none = || Fact::Unknown(Why::Failed("none that passthru knows is here".to_owned()));
     found.map_or_else(none, Fact::Known)
+}
+
+/// How systemd-boot begins what it says of itself.
+const SYSTEMD_BOOT: &str = "systemd-boot";
+
+/// What the boot loader that started the machine says that it is.
+fn started_by(root: &Root) -> Option<String> {
+    efi_text(&root.loader_info())
+}
+
+/// A variable of the Boot Loader Interface: four bytes of attributes, then
+/// UTF-16 with a zero behind it (Documentation/filesystems/efivarfs.rst).
+fn efi_text(path: &Path) -> Option<String> {
+    let bytes = read::bytes(path, 1024).ok()?;
+    let units = bytes.get(4..)?.chunks_exact(2);
+    let units = units.map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+    char::decode_utf16(units.take_while(|unit| *unit != 0)).collect::<Result<_, _>>().ok()
 }
 
 /// Entries on the partition that the firmware reads, and what new ones are
@@ -113,61 +130,65 @@ fn systemd_boot(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Lo
         true => {
             "systemd-boot, whose kernels are unified images (the kernel's command line, then `kernel-install add-all`)"
         }
-        false => "systemd-boot",
+        false => SYSTEMD_BOOT,
     };
+    let images = read::names(&root.at(Root::unified_images(partition))).unwrap_or_default();
+    let has_unified = images.iter().any(|name| name.ends_with(".efi"));
+    let then = (unified || has_unified).then(|| UNIFIED.to_owned());
     let chosen = chosen_once(root, &Once::SystemdBoot);
     // Only where it is what started the machine.
-    let is_it = root.loader_info().exists();
+    let is_it = started_by(root).is_some_and(|name| name.starts_with(SYSTEMD_BOOT));
     let chooser = is_it.then_some(Chooser { by: Once::SystemdBoot, chosen });
-    Some(Loader { name: name.to_owned(), files: found, chooser, ..Loader::default() })
+    Some(Loader { name: name.to_owned(), files: found, chooser, then, ..Loader::default() })
 }
+
+/// What has to be done with unified images, which have an initramfs and the
+/// arguments inside.
+const UNIFIED: &str = "the unified kernel images have to be made anew (`kernel-install add-all`, `mkinitcpio -P`): they have the initramfs and the arguments inside";
 
 /// The entry that is started next, and once.
 pub(crate) fn chosen_once(root: &Root, by: &Once) -> Option<String> {
     let chosen = match by {
-        Once::Grub { environment, .. } => {
-            let block = Environment::parse(&content(root, environment)?.0).ok()?;
-            block.get("next_entry")?.to_owned()
-        }
-        Once::SystemdBoot => {
-            // Four bytes of attributes, then UTF-16 with a zero behind it
-            // (Documentation/filesystems/efivarfs.rst, the Boot Loader Interface).
-            let bytes = read::bytes(&root.loader_once(), 1024).ok()?;
-            let units = bytes.get(4..)?.chunks_exact(2);
-            let units = units.map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
-            char::decode_utf16(units.take_while(|unit| *unit != 0))
-                .collect::<Result<_, _>>()
-                .ok()?
-        }
+        Once::Grub { environment, .. } => grub_variable(root, environment, "next_entry"),
+        Once::SystemdBoot => efi_text(&root.loader_once()),
     };
-    Some(chosen).filter(|chosen| !chosen.is_empty())
+    chosen.filter(|chosen| !chosen.is_empty())
 }
 
-/// The entries of a folder that start a kernel, but for recovery, and those
-/// of ours.
+/// The entries of a folder that start a kernel of this system, but for
+/// recovery, and those of ours. Programs of EFI are none: they have arguments
+/// of their own inside, or are another system.
 fn entries(
     root: &Root,
     folder: &str,
     files: &mut BTreeMap<String, Content>,
 ) -> Vec<(String, Format)> {
-    let mut names = read::names(&root.at(folder)).unwrap_or_default();
-    names.sort();
-    let paths = names.iter().filter(|name| name.ends_with(".conf"));
+    let this = read::text(&root.machine_id()).unwrap_or_default();
     let mut found = Vec::new();
-    for path in paths.map(|name| format!("{folder}/{name}")) {
+    for path in listed(root, folder, ".conf") {
         let Some(content) = content(root, &path) else { continue };
         let entry = bls::parse(Source::new(&path, &content.text()));
         // Red Hat's entry of last resort (`0-rescue-…`) has the arguments of all others.
         let is_rescue =
             entry.version.as_ref().is_some_and(|version| version.starts_with("0-rescue"));
-        if entry.kernel.is_some() && !is_rescue && !is_recovery(&entry.options) {
-            if !prepare::is_ours(&entry.id) {
+        let is_other = entry.machine_id.as_ref().is_some_and(|id| id != this.trim());
+        let is_other = is_other && !this.trim().is_empty();
+        if entry.kernel.is_some() && !is_rescue && !is_other && !is_recovery(&entry.options) {
+            if !ours::is_entry(&entry.id) {
                 found.push((path.clone(), Format::Entry));
             }
             files.insert(path, content);
         }
     }
     found
+}
+
+/// The files of a folder whose names end so, in order.
+fn listed(root: &Root, folder: &str, ending: &str) -> Vec<String> {
+    let mut names = read::names(&root.at(folder)).unwrap_or_default();
+    names.sort();
+    let named = names.iter().filter(|name| name.ends_with(ending));
+    named.map(|name| format!("{folder}/{name}")).collect()
 }
 
 fn extlinux(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
@@ -181,10 +202,7 @@ fn extlinux(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader
         file(root, settings, files);
         found.push((settings.to_owned(), Format::UBoot));
         for folder in folders {
-            let mut names = read::names(&root.at(folder)).unwrap_or_default();
-            names.sort();
-            let named = names.iter().filter(|name| name.ends_with(".conf"));
-            for path in named.map(|name| format!("{folder}/{name}")) {
+            for path in listed(root, folder, ".conf") {
                 file(root, &path, files);
                 found.push((path, Format::UBoot));
             }

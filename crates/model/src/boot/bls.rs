@@ -41,6 +41,8 @@ struct Field<'a> {
     key: &'a str,
     key_span: Range<usize>,
     value: Range<usize>,
+    /// With the end of the line.
+    line: Range<usize>,
 }
 
 /// All lines that have a key, in order.
@@ -61,6 +63,7 @@ fn fields(text: &str) -> impl Iterator<Item = Field<'_>> {
             key: &line[..length],
             key_span: begin..begin + length,
             value: end - value.len()..end,
+            line: start..next,
         })
     })
 }
@@ -76,13 +79,24 @@ pub fn parse(source: Source<'_>) -> Entry {
             "version" => entry.version = Some(value()),
             "machine-id" => entry.machine_id = Some(value()),
             "sort-key" => entry.sort_key = Some(value()),
-            "linux" | "efi" => entry.kernel = Some(value()),
-            "initrd" => entry.initrds.push(value()),
+            "linux" => entry.kernel = Some(value()),
+            // GRUB allows several in a line, and variables of its own (Red Hat's `$tuned_initrd`).
+            "initrd" => {
+                let paths = source.text[field.value.clone()].split_whitespace();
+                let paths = paths.filter(|path| !path.contains('$'));
+                entry.initrds.extend(paths.map(str::to_owned));
+            }
             _ => {}
         }
     }
     entry.options = pieces::line(source.text, &options(source.text));
     entry
+}
+
+/// Whether an entry has arguments from a variable of GRUB's environment block.
+pub fn refers(source: Source<'_>, variable: &str) -> bool {
+    let options = parse(source).options;
+    options.split_whitespace().any(|word| word.strip_prefix('$') == Some(variable))
 }
 
 /// The file with changes of its arguments.
@@ -108,7 +122,8 @@ pub fn edit(source: Source<'_>, changes: &[Change]) -> Result<String, EditError>
     })
 }
 
-/// The file of another entry, which has another title and other arguments.
+/// The file of another entry, which has another title and other arguments, and
+/// no key to sort by: it comes behind those with one.
 ///
 /// # Errors
 ///
@@ -130,7 +145,12 @@ pub fn copy(source: Source<'_>, title: &str, changes: &[Change]) -> Result<Strin
     if found.is_empty() {
         text.insert_str(0, &format!("title {title}{}", end_of_lines(source.text)));
     }
-    edit(Source::new(source.name, &text), changes)
+    let keys: Vec<_> = fields(&text).filter(|field| field.key == "sort-key").collect();
+    let mut without = text.clone();
+    for key in keys.iter().rev() {
+        without.replace_range(key.line.clone(), "");
+    }
+    edit(Source::new(source.name, &without), changes)
 }
 
 /// In the order in which systemd-boot shows them (`boot_entry_compare()` in

@@ -63,6 +63,14 @@ pub enum Rule {
     },
 }
 
+/// What is loaded before a module, and behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Softdep<'a> {
+    pub pre: &'a [String],
+    pub post: &'a [String],
+    pub place: &'a Place,
+}
+
 /// All rules that count, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -144,12 +152,12 @@ impl Settings {
         })
     }
 
-    /// The modules that are loaded before a module: the first rule counts.
-    pub fn loaded_before(&self, module: &str) -> Option<(&[String], &Place)> {
+    /// What is loaded along with a module: the first rule counts.
+    pub fn softdep(&self, module: &str) -> Option<Softdep<'_>> {
         let module = underscores(module);
         self.rules().find_map(|(rule, place)| match rule {
-            Rule::Softdep { pattern, pre, .. } if matches(&module, pattern) => {
-                Some((pre.as_slice(), place))
+            Rule::Softdep { pattern, pre, post } if matches(&module, pattern) => {
+                Some(Softdep { pre, post, place })
             }
             _ => None,
         })
@@ -257,7 +265,7 @@ mod tests {
         let options: Vec<_> = settings.options("vfio_pci").map(|(o, at)| (o, at.line)).collect();
         let first = "ids=10de:2204,10de:1aef   disable_vga=1";
         assert_eq!(options, [(first, 6), ("x=1", 10)]);
-        let (pre, place) = settings.loaded_before("nvidia").unwrap();
+        let Softdep { pre, place, .. } = settings.softdep("nvidia").unwrap();
         assert_eq!((pre, place.line), (&["vfio_pci".to_owned(), "a".to_owned()][..], 11));
         assert_eq!(settings.rules().count(), 11);
     }
@@ -308,7 +316,7 @@ mod tests {
                 prop_assert!(settings.rules().all(|(_, place)| (1..=lines).contains(&place.line)));
                 for module in ["a", "b-c"] {
                     let _ = (settings.blacklisted(module), settings.aliased_off(module));
-                    let _ = (settings.disabled(module), settings.loaded_before(module));
+                    let _ = (settings.disabled(module), settings.softdep(module));
                     prop_assert!(settings.options(module).all(|(options, _)| !options.is_empty()));
                 }
             }

@@ -7,6 +7,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::file::Content;
+
 /// A file as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source<'a> {
@@ -31,6 +33,22 @@ impl<'a> Source<'a> {
     pub(super) fn error(self, problem: Problem) -> EditError {
         EditError { file: self.name.to_owned(), line: None, problem }
     }
+}
+
+/// A file's text, of which every byte is kept. After a power cut a file may
+/// have the length that it was to have, and zeros in it.
+pub fn whole(path: &str, content: &Content) -> Result<String, EditError> {
+    let wrong = |line, problem| EditError {
+        file: path.to_owned(),
+        line,
+        problem: Problem::Format(problem),
+    };
+    if let Some(at) = content.0.iter().position(|byte| *byte == 0) {
+        let line = content.0[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        return Err(wrong(Some(line), "there are zeros in it: it was not written to its end"));
+    }
+    let text = String::from_utf8(content.0.clone());
+    text.map_err(|_| wrong(None, "it is no UTF-8, so it is not changed here"))
 }
 
 /// A file of a list with its new text.

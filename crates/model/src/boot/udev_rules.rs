@@ -15,6 +15,7 @@ use super::source::{EditError, Problem, Source};
 use crate::bdf::Bdf;
 use crate::function::{Function, module_of};
 use crate::ids::{DeviceId, VendorId};
+use crate::ours::PERSISTED;
 
 /// A function that is handed to a driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,8 +144,5 @@ fn rule(line: &str) -> Option<Rule> {
 /// A file of ours with these rules; `None` is no file.
 pub fn file(rules: &[Rule]) -> Option<String> {
     let lines: String = rules.iter().map(|rule| format!("{rule}\n")).collect();
-    (!rules.is_empty()).then(|| format!("{HEADING}{lines}"))
+    (!rules.is_empty()).then(|| format!("{PERSISTED}{lines}"))
 }
-
-const HEADING: &str =
-    "# Made by `passthru bind --persist`; `passthru release --forget` takes devices out.\n";

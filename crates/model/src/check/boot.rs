@@ -4,7 +4,8 @@ use super::early::remake;
 use super::{Check, Finding, Found, Run, Severity, Status, Subject, known};
 use crate::boot::cmdline::Change;
 use crate::fact::{Fact, Why};
-use crate::plan::prepare::{LOAD, MODPROBE};
+use crate::ours::{LOAD, MODPROBE};
+use crate::plan::add;
 use crate::setup::boot::{Generator, Loader};
 use crate::setup::planned::{Planned, Stands};
 use crate::snapshot::ModuleState;
@@ -42,7 +43,7 @@ fn boot_loader(subject: &Subject<'_>) -> Found {
         }
         Fact::Unknown(_) => known(&boot.loader, "the boot loader")?,
     };
-    let by_hand = loader.settings.is_empty() && loader.files.is_empty();
+    let by_hand = !loader.is_changed_here();
     let name = &loader.name;
     Ok(match (by_hand, generator) {
         (true, _) => Finding::warn(
@@ -105,7 +106,7 @@ struct Amiss {
 impl Amiss {
     fn files(&mut self, planned: &Planned) {
         for (step, stands) in &planned.steps {
-            let Some(path) = path(step) else { continue };
+            let Some(path) = step.path() else { continue };
             let image = matches!(step, Step::Make(Made { wanted: Wanted::Initramfs { .. }, .. }));
             match stands {
                 Fact::Unknown(why) => self.unknown.push(format!("{path}: {why}")),
@@ -210,21 +211,6 @@ impl Amiss {
                 Finding::pass(format!("what was prepared is in effect (the last on {})", date(at)))
             }
         }
-    }
-}
-
-fn add(list: &mut Vec<String>, text: String) {
-    if !list.contains(&text) {
-        list.push(text);
-    }
-}
-
-/// The file that a step left behind.
-fn path(step: &Step) -> Option<&str> {
-    match step {
-        Step::WriteFile { path, .. } => Some(path),
-        Step::Make(made) => Some(&made.path),
-        _ => None,
     }
 }
 

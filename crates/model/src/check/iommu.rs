@@ -126,8 +126,20 @@ fn kernel_is_off(subject: &Subject<'_>) -> Finding {
         finding = finding.remedy(Remedy::Argument(Change::Remove((*word).to_owned())));
     }
     match intel {
-        true => finding.argument("intel_iommu=on"),
+        true => finding.argument(&switched_on(subject, "intel_iommu", "on")),
         false => finding,
+    }
+}
+
+/// An argument that is a list, with this in it, and what else it says now
+/// (`intel_iommu=on,igfx_off`, `iommu=force,pt`).
+fn switched_on(subject: &Subject<'_>, name: &str, value: &str) -> String {
+    let cmdline = subject.cmdline();
+    let others = cmdline.list(name).filter(|word| ![value, "on", "off", "nopt"].contains(word));
+    let others: Vec<&str> = others.collect();
+    match others.is_empty() {
+        true => format!("{name}={value}"),
+        false => format!("{name}={value},{}", others.join(",")),
     }
 }
 
@@ -228,7 +240,8 @@ fn identity(subject: &Subject<'_>) -> Found {
         return Ok(Finding::pass("devices of the host use a window of their own on POWER"));
     }
     let cmdline = subject.cmdline();
-    if cmdline.has("iommu=pt") || cmdline.has("iommu.passthrough=1") {
+    let is_pt = cmdline.list("iommu").any(|value| value == "pt");
+    if is_pt || cmdline.has("iommu.passthrough=1") {
         return Ok(Finding::pass(format!("{pass} (iommu=pt)")));
     }
     let domains = || subject.snapshot.groups.values().map(|group| &group.domain);
@@ -240,13 +253,13 @@ fn identity(subject: &Subject<'_>) -> Found {
         return Ok(Finding::pass(pass));
     }
     let cmdline = known(&subject.setup.cmdline, "what the kernel was started with")?;
-    let word = if cmdline.contains("iommu.passthrough=") || !subject.is_x86() {
-        "iommu.passthrough=1"
-    } else {
-        "iommu=pt"
+    let by_number = cmdline.contains("iommu.passthrough=") || !subject.is_x86();
+    let word = match by_number {
+        true => "iommu.passthrough=1".to_owned(),
+        false => switched_on(subject, "iommu", "pt"),
     };
     let text = "devices of the host go through the IOMMU's translation, which costs fast network cards and drives some of their speed";
-    Ok(Finding::warn(text, format!("add {word} to the boot arguments")).argument(word))
+    Ok(Finding::warn(text, format!("add {word} to the boot arguments")).argument(&word))
 }
 
 fn acs_override(subject: &Subject<'_>) -> Found {

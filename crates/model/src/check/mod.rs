@@ -174,11 +174,23 @@ impl Check {
 impl<'a> Subject<'a> {
     /// The functions that are meant, and those that go with them.
     pub(crate) fn functions(&self) -> impl Iterator<Item = &'a Function> {
-        let mut all: Vec<&Function> =
-            self.devices.iter().flat_map(|bdf| self.snapshot.movers(*bdf)).collect();
+        let movers = |bdf: &Bdf| self.snapshot.movers(*bdf).into_iter().chain(self.of_card(*bdf));
+        let mut all: Vec<&Function> = self.devices.iter().flat_map(movers).collect();
         all.sort_by_key(|function| function.bdf);
         all.dedup_by_key(|function| function.bdf);
         all.into_iter()
+    }
+
+    /// The other functions of a graphics card (sound, USB), where there are no
+    /// groups to say what goes with it: no IOMMU is on.
+    fn of_card(&self, bdf: Bdf) -> Vec<&'a Function> {
+        let is_display = |one: &Function| one.class.known().is_some_and(|class| class.is_display());
+        let card = self.snapshot.get(bdf).filter(|one| is_display(one));
+        if card.is_none() || !self.snapshot.groups.is_empty() {
+            return Vec::new();
+        }
+        let same = |one: &&Function| one.bdf.same_slot(bdf) && !one.stays();
+        self.snapshot.on_bus(bdf).filter(same).collect()
     }
 
     /// A function that stays with the host, of those for which this holds.
@@ -196,7 +208,7 @@ impl<'a> Subject<'a> {
     }
 
     /// POWER's own way of everything: no ACPI, no x86 interrupts.
-    fn is_power(&self) -> bool {
+    pub(crate) fn is_power(&self) -> bool {
         self.snapshot.machine.arch.known().is_some_and(|arch| arch.starts_with("ppc"))
     }
 

@@ -12,8 +12,10 @@ mod release;
 
 use std::fmt;
 
+use crate::file::Content;
 use crate::intent::Intent;
 use crate::reason::Reason;
+use crate::setup::boot::Boot;
 use crate::snapshot::Snapshot;
 use crate::step::Step;
 
@@ -39,6 +41,21 @@ pub fn plan(snapshot: &Snapshot, intent: &Intent) -> Result<Plan, Refusal> {
     match intent {
         Intent::Bind(intent) => bind::plan(snapshot, intent),
         Intent::Release(intent) => Ok(release::plan(snapshot, intent)),
+    }
+}
+
+/// The step that gives a file another content, if it has not got it; `None` is
+/// no file.
+fn write(boot: &Boot, path: &str, to: Option<&str>) -> Option<Step> {
+    let from = boot.files.get(path).cloned();
+    let to = to.map(Content::from);
+    (from != to).then(|| Step::WriteFile { path: path.to_owned(), from, to })
+}
+
+/// Each thing once, in the order in which it was found.
+pub(crate) fn add<T: PartialEq>(list: &mut Vec<T>, thing: T) {
+    if !list.contains(&thing) {
+        list.push(thing);
     }
 }
 

@@ -14,31 +14,18 @@ use std::fmt::Write as _;
 
 use super::image::{self, Contents};
 use super::prepare::Preparation;
+use super::{add, write};
 use crate::bdf::Bdf;
-use crate::boot::source::{EditError, Source};
+use crate::boot::source::{EditError, Source, whole};
 use crate::boot::udev_rules::{self, Rule};
 use crate::file::Content;
 use crate::function::{Function, module_of};
+use crate::ours::{
+    BINDINGS_DRACUT, BINDINGS_HOOK, BINDINGS_MKINITCPIO, PERSISTED, RULES, UNIT, WANTS,
+};
 use crate::setup::boot::{Boot, Generator};
 use crate::snapshot::{ModuleState, Snapshot};
 use crate::step::Step;
-
-/// The rules, in the folder of the configuration. They come before those that
-/// load drivers (`80-drivers.rules`).
-pub const RULES: &str = "udev/rules.d/10-passthru.rules";
-/// The unit that binds what a driver was faster to take.
-pub const UNIT: &str = "systemd/system/passthru-bindings.service";
-/// What has it started at boot.
-pub const WANTS: &str = "systemd/system/multi-user.target.d/passthru-bindings.conf";
-/// What initramfs-tools runs for each image.
-pub const HOOK: &str = "initramfs-tools/hooks/passthru";
-/// What dracut puts into images.
-pub const DRACUT: &str = "dracut.conf.d/passthru-bindings.conf";
-/// What mkinitcpio puts into images.
-pub const MKINITCPIO: &str = "mkinitcpio.conf.d/passthru-bindings.conf";
-
-/// Every file that may have to be changed.
-pub const FILES: &[&str] = &[RULES, UNIT, WANTS, HOOK, DRACUT, MKINITCPIO];
 
 /// What changes in what persists.
 #[derive(Clone, Copy, Debug)]
@@ -55,9 +42,9 @@ pub enum Change<'a> {
 ///
 /// Where somebody else wrote into the file.
 pub fn rules(boot: &Boot) -> Result<Vec<Rule>, EditError> {
-    let path = path(boot, RULES);
-    let text = boot.files.get(&path).map(Content::text).unwrap_or_default();
-    udev_rules::parse(Source::new(&path, &text))
+    let path = boot.path(RULES);
+    let Some(file) = boot.files.get(&path) else { return Ok(Vec::new()) };
+    udev_rules::parse(Source::new(&path, &whole(&path, file)?))
 }
 
 /// The steps to what is wanted. `program` is what the unit runs: this very
@@ -79,39 +66,31 @@ pub fn persist(
         return Ok(preparation);
     }
     let text = udev_rules::file(&after);
-    let mut write = |name: &str, to: Option<String>| {
-        let path = path(boot, name);
-        let from = boot.files.get(&path).cloned();
-        let to = to.map(|text| Content::from(&text[..]));
-        if from != to {
-            preparation.steps.push(Step::WriteFile { path, from, to });
-        }
-    };
     let modules = modules(snapshot, &after);
-    let some = |text: String| (!after.is_empty()).then_some(text);
-    write(RULES, text.clone());
     let generator = image::generator(boot);
-    if let Some((name, text)) = generator.and_then(|known| of_generator(known, boot, &modules)) {
-        write(name, some(text));
+    let others = generator
+        .and_then(|known| of_generator(known, boot, &modules))
+        .into_iter()
+        .chain([(UNIT, unit(boot, program)), (WANTS, wants())]);
+    preparation.steps.extend(write(boot, &boot.path(RULES), text.as_deref()));
+    for (name, text) in others {
+        // Without a rule there is nothing for them to do.
+        let to = (!after.is_empty()).then_some(&text[..]);
+        preparation.steps.extend(write(boot, &boot.path(name), to));
     }
-    write(UNIT, some(unit(boot, program)));
-    write(WANTS, some(wants()));
-    let files = text.map(|text| (path(boot, RULES), Content::from(&text[..])));
+    let files = text.map(|text| (boot.path(RULES), Content::from(&text[..])));
     let contents =
         Contents { with: modules, files: files.into_iter().collect(), ..Contents::default() };
     let images = image::images(snapshot, boot, &contents);
     preparation.steps.extend(images.into_iter().map(Step::Remake));
-    if generator.is_none() {
+    if generator.is_none() || !preparation.steps.iter().any(Step::makes_image) {
         preparation.by_hand.push(format!(
             "put {} and vfio-pci into the initramfs, if there is one: what drives a device there is faster than a rule that comes later, and has to be unbound again",
-            path(boot, RULES)
+            boot.path(RULES)
         ));
     }
+    preparation.see_to_ways_of_the_system(boot);
     Ok(preparation)
-}
-
-fn path(boot: &Boot, name: &str) -> String {
-    format!("{}/{name}", boot.configuration)
 }
 
 fn changed(snapshot: &Snapshot, before: &[Rule], change: Change<'_>) -> Vec<Rule> {
@@ -145,8 +124,8 @@ fn modules(snapshot: &Snapshot, rules: &[Rule]) -> Vec<String> {
     for rule in rules {
         let module = module_of(&rule.driver).replace('-', "_");
         let built_in = snapshot.machine.guest_driver(&rule.driver).is(&ModuleState::BuiltIn);
-        if !built_in && !modules.contains(&module) {
-            modules.push(module);
+        if !built_in {
+            add(&mut modules, module);
         }
     }
     modules
@@ -158,8 +137,8 @@ fn of_generator(
     boot: &Boot,
     modules: &[String],
 ) -> Option<(&'static str, String)> {
-    let (rules, modules) = (path(boot, RULES), modules.join(" "));
-    let mut text = String::from("# Made by `passthru bind --persist`.\n");
+    let (rules, modules) = (boot.path(RULES), modules.join(" "));
+    let mut text = PERSISTED.to_owned();
     let name = match generator {
         Generator::InitramfsTools => {
             text.insert_str(0, "#!/bin/sh\n");
@@ -170,21 +149,21 @@ fn of_generator(
             if !modules.is_empty() {
                 let _ = writeln!(text, "manual_add_modules {modules}");
             }
-            HOOK
+            BINDINGS_HOOK
         }
         Generator::Dracut => {
             let _ = writeln!(text, "install_items+=\" {rules} \"");
             if !modules.is_empty() {
                 let _ = writeln!(text, "add_drivers+=\" {modules} \"");
             }
-            DRACUT
+            BINDINGS_DRACUT
         }
         Generator::Mkinitcpio => {
             let _ = writeln!(text, "FILES+=({rules})");
             if !modules.is_empty() {
                 let _ = writeln!(text, "MODULES+=({modules})");
             }
-            MKINITCPIO
+            BINDINGS_MKINITCPIO
         }
         Generator::Booster => return None,
     };
@@ -194,8 +173,7 @@ fn of_generator(
 /// Before whoever might want the devices, and after the modules are loaded.
 fn unit(boot: &Boot, program: &str) -> String {
     format!(
-        "# Made by `passthru bind --persist`.
-[Unit]
+        "{PERSISTED}[Unit]
 Description=Devices that are kept for guests
 Documentation=man:passthru-bind(1)
 After=systemd-modules-load.service systemd-udev-settle.service
@@ -207,10 +185,10 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart={program} bind --persisted
 ",
-        path(boot, RULES)
+        boot.path(RULES)
     )
 }
 
 fn wants() -> String {
-    "# Made by `passthru bind --persist`.\n[Unit]\nWants=passthru-bindings.service\n".to_owned()
+    format!("{PERSISTED}[Unit]\nWants=passthru-bindings.service\n")
 }

@@ -38,17 +38,31 @@ pub struct Loader {
     pub chooser: Option<Chooser>,
     /// Other files with arguments.
     pub files: Vec<(String, Format)>,
+    /// What a person does once an image was made anew, so that it is booted.
+    pub then: Option<String>,
     /// The system makes the rest of its configuration as well, from a source
     /// of its own: no file of it is changed, a person is told.
     pub makes_all: bool,
 }
 
 impl Boot {
-    /// Whether the system is changed file by file. Others (images, a NAS) have
-    /// ways of their own, and what packages bring may not be written to there.
+    /// The path of a file of the host's configuration.
+    pub fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.configuration)
+    }
+}
+
+impl Loader {
+    /// Whether it has files that say how the kernel is started. Systems
+    /// without any (images, a NAS) have ways of their own.
     pub fn is_by_files(&self) -> bool {
-        let has_files = |loader: &Loader| !loader.settings.is_empty() || !loader.files.is_empty();
-        self.loader.known().is_some_and(has_files)
+        !self.settings.is_empty() || !self.files.is_empty()
+    }
+
+    /// Whether passthru changes its arguments. A menu that is read and not
+    /// made here has no settings that come to anything.
+    pub fn is_changed_here(&self) -> bool {
+        self.is_by_files() && self.menu.as_ref().is_none_or(|menu| menu.program.is_some())
     }
 }
 

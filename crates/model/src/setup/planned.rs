@@ -5,7 +5,7 @@ use crate::boot::source::Source;
 use crate::boot::{bls, extlinux, kernel_cmdline, kernelstub};
 use crate::fact::Fact;
 use crate::file::Content;
-use crate::plan::prepare::is_ours;
+use crate::ours;
 use crate::setup::boot::{Format, Loader};
 use crate::step::{Step, Wanted};
 
@@ -52,7 +52,7 @@ impl Planned {
             Step::WriteFile { path, .. } => {
                 let entry = path.rsplit('/').next().and_then(|name| name.strip_suffix(".conf"));
                 menu == Some(path)
-                    || entry.is_some_and(is_ours)
+                    || entry.is_some_and(ours::is_entry)
                     || loader.files.iter().any(|(file, _)| file == path)
             }
             _ => false,

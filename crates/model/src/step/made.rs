@@ -74,7 +74,7 @@ impl Made {
 
     /// The same file from what was there before, of which nothing is asked
     /// but that it is whole.
-    pub(super) fn back(&self) -> Self {
+    pub fn back(&self) -> Self {
         let wanted = match &self.wanted {
             Wanted::Menu { .. } => Wanted::Menu { arguments: Vec::new() },
             Wanted::Initramfs { .. } => {

@@ -93,13 +93,13 @@ fn for_one_start() {
     let card = consumer_card().driver("0000:01:00.0", "nouveau").0;
     (snapshot.functions, snapshot.groups) = (card.functions, card.groups);
     setup.modules.states.insert("nouveau".to_owned(), ModuleState::BuiltIn.into());
-    let boot = Boot { loader: Fact::Unknown(Why::NotProvided), ..debian("") };
+    setup.boot = Boot { loader: Fact::Unknown(Why::NotProvided), ..debian("") };
     let devices = [bdf("0000:01:00.0")];
     let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
-    let plan = once(&subject, &check::check(&subject), &boot, &pages(4 * GIB, None)).unwrap();
+    let plan = once(&subject, &check::check(&subject), &pages(4 * GIB, None)).unwrap();
     let text = shown(&plan);
     assert!(text.contains("default_hugepagesz=1G, hugepages=4, nouveau.modeset=0"), "{text}");
-    let refused = once(&subject, &[], &boot, &pages(64 * GIB, None)).unwrap_err();
+    let refused = once(&subject, &[], &pages(64 * GIB, None)).unwrap_err();
     assert!(matches!(refused, Unplanned::Hugepages(NoHugepages::TooMuch { .. })), "{refused}");
 }
 
@@ -179,10 +179,11 @@ fn libvirts_guests_may_read_rom_files() {
     let mut boot = debian("");
     boot.files.insert(path.to_owned(), Content::from("/mine r,\n"));
     let confined = |module: &str, folder: &str| {
-        let setup = Setup { security: vec![module.to_owned()].into(), ..ready() };
+        let security = vec![module.to_owned()].into();
+        let setup = Setup { security, boot: boot.clone(), ..ready() };
         let snapshot = Shape::new().0;
         let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &[] };
-        prepare(&subject, &check::check(&subject), &boot, &asked(folder))
+        prepare(&subject, &check::check(&subject), &asked(folder))
     };
     let plan = confined("apparmor", "/srv/roms").unwrap();
     let text = shown(&plan);

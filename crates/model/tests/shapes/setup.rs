@@ -57,3 +57,8 @@ pub fn grub() -> Boot {
         files: [].into(),
     }
 }
+
+/// The same host, booted by something else.
+pub fn booted_by(setup: &Setup, boot: &Boot) -> Setup {
+    Setup { boot: boot.clone(), ..setup.clone() }
+}

@@ -51,7 +51,7 @@ impl Stacked {
     }
 
     fn steps(&self) -> Vec<Step> {
-        self.engine().plan_prepare(&request(&devices())).unwrap().preparation.steps
+        self.engine().plan_prepare(&request(&devices())).unwrap().steps
     }
 
     fn prepare(&self) -> Result<(), Error> {
@@ -60,7 +60,7 @@ impl Stacked {
 
     fn prepare_for(&self, devices: &[String]) -> Result<(), Error> {
         let planned = self.engine().plan_prepare(&request(devices))?;
-        self.engine().prepare(&planned.preparation).map(drop)
+        self.engine().prepare(&planned).map(drop)
     }
 
     fn undo(&self) -> Result<(), Error> {

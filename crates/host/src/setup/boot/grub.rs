@@ -15,7 +15,7 @@ use model::parse::mounts::{Mount, mounts};
 use model::setup::boot::{Chooser, Format, Loader, Menu};
 use model::step::Once;
 
-use super::{chosen_once, entries, file, has, program};
+use super::{chosen_once, entries, file, has, listed, program};
 use crate::paths::Root;
 use crate::read;
 
@@ -23,7 +23,7 @@ use crate::read;
 /// entries of its own (Red Hat), those are what is changed.
 pub(super) fn grub(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader> {
     let (settings, folder) = Root::grub_settings();
-    let menu = Root::grub_menus().into_iter().find(|menu| root.at(menu).exists())?;
+    let menu = &menu(root)?;
     let petitboot = root.opal().exists();
     let made_by = ["grub-mkconfig", "grub2-mkconfig"].into_iter().find(|name| has(root, name));
     // Without it, something else than GRUB must be there to read the menu.
@@ -33,10 +33,7 @@ pub(super) fn grub(root: &Root, files: &mut BTreeMap<String, Content>) -> Option
     let mut paths = vec![settings.to_owned()];
     // Only where the program reads them: Debian's does.
     if made_by.is_some_and(|program| sources_more(root, program, folder)) {
-        let mut names = read::names(&root.at(folder)).unwrap_or_default();
-        names.sort();
-        let named = names.iter().filter(|name| name.ends_with(".cfg"));
-        paths.extend(named.map(|name| format!("{folder}/{name}")));
+        paths.extend(listed(root, folder, ".cfg"));
     }
     paths.retain(|path| file(root, path, files));
     file(root, menu, files);
@@ -68,16 +65,33 @@ pub(super) fn grub(root: &Root, files: &mut BTreeMap<String, Content>) -> Option
         environment,
         chooser,
         files: found,
-        makes_all: false,
+        ..Loader::default()
     })
+}
+
+/// The menu. On the partition that the firmware reads, other systems may have
+/// theirs, and most have no more there than a pointer to the one in `/boot`:
+/// so it counts where it starts kernels, and is the only one.
+fn menu(root: &Root) -> Option<String> {
+    if let Some(menu) = Root::grub_menus().into_iter().find(|menu| root.at(menu).exists()) {
+        return Some(menu.to_owned());
+    }
+    let folder = Root::esp_systems();
+    let systems = read::names(&root.at(folder)).unwrap_or_default();
+    let menus = systems.iter().map(|name| format!("{folder}/{name}/grub.cfg"));
+    let starts = |path: &String| {
+        let text = read::text(&root.at(path)).unwrap_or_default();
+        grub_cfg::parse(Source::new(path, &text)).is_ok_and(|menu| menu.starts_kernels())
+    };
+    let mut menus = menus.filter(starts);
+    menus.next().filter(|_| menus.next().is_none())
 }
 
 /// Whether an entry has its arguments from GRUB's environment block (Red Hat 8).
 fn refers_to_environment(path: &str, files: &BTreeMap<String, Content>) -> bool {
-    let word = format!("${}", grubenv::KERNELOPTS);
-    files.get(path).is_some_and(|content| {
-        bls::parse(Source::new(path, &content.text())).options.contains(&word)
-    })
+    let refers =
+        |content: &Content| bls::refers(Source::new(path, &content.text()), grubenv::KERNELOPTS);
+    files.get(path).is_some_and(refers)
 }
 
 /// The program that tells GRUB of an entry to start once.

@@ -66,9 +66,13 @@ impl Kernel {
 impl Menu {
     /// The first kernel that is not started as it should be, and the change
     /// that its line lacks. Entries for recovery are left as they are, and so
-    /// are those of which the id begins with `apart`.
+    /// are those of which the id begins with `apart`. Where `grub-mkconfig`
+    /// found kernels of this system, theirs are the entries that its settings
+    /// are for; other systems and programs (memtest) have arguments of their own.
     pub fn lacks<'c>(&self, changes: &'c [Change], apart: &str) -> Option<(String, &'c Change)> {
+        let own = self.entries.iter().any(Entry::is_of_settings);
         let entries = self.entries.iter().filter(|entry| !entry.id.starts_with(apart));
+        let entries = entries.filter(|entry| !own || entry.is_of_settings());
         let kernels = entries.flat_map(|entry| &entry.kernels);
         let mut lines = kernels.map(Kernel::line).filter(|line| !is_recovery(line));
         lines.find_map(|line| {
@@ -80,6 +84,13 @@ impl Menu {
     /// Whether it starts any kernel, as far as it says itself.
     pub fn starts_kernels(&self) -> bool {
         self.reads_bls || self.entries.iter().any(|entry| !entry.kernels.is_empty())
+    }
+}
+
+impl Entry {
+    /// Whether `10_linux` made it, from GRUB's settings: by its id.
+    fn is_of_settings(&self) -> bool {
+        !self.kernels.is_empty() && self.id.starts_with("gnulinux-")
     }
 }
 

@@ -1,6 +1,6 @@
 //! A module and a device that it would take: what becomes of the two at boot.
 
-use crate::boot::modprobe::Settings;
+use crate::boot::modprobe::{Settings, Softdep};
 use crate::check::Subject;
 use crate::fact::{Fact, Why};
 use crate::function::{Function, is_vfio_driver};
@@ -75,12 +75,14 @@ impl Taker<'_> {
         if let Some(place) = settings.blacklisted(module) {
             return always(format!("{module} is blacklisted in {place}"));
         }
-        let (first, place) = names(module).find_map(|name| settings.loaded_before(name))?;
+        let Softdep { pre, place, .. } = names(module).find_map(|name| settings.softdep(name))?;
         let lines = settings.options("vfio_pci").map(|(line, _)| line);
-        let mut ids =
+        let ids =
             lines.flat_map(str::split_whitespace).filter_map(|word| word.strip_prefix("ids="));
-        let has_ids = ids.any(|ids| self.is_among(ids)) || self.is_among_arguments();
-        let waits = has_ids && first.iter().any(|name| name == "vfio_pci");
+        // The last one that says it is heard, and the kernel's arguments come behind the files.
+        let ids = self.subject.cmdline().value("vfio-pci.ids").or(ids.last());
+        let has_ids = ids.is_some_and(|ids| self.is_among(ids));
+        let waits = has_ids && pre.iter().any(|name| name == "vfio_pci");
         let text = format!("{module} waits for vfio-pci, which takes its ids ({place})");
         waits.then_some(Kept { text, by_vfio: true })
     }
@@ -109,7 +111,7 @@ impl Taker<'_> {
     }
 
     fn is_among_arguments(&self) -> bool {
-        self.subject.cmdline().values("vfio-pci.ids").any(|ids| self.is_among(ids))
+        self.subject.cmdline().value("vfio-pci.ids").is_some_and(|ids| self.is_among(ids))
     }
 
     /// Whether it is among ids for vfio-pci: `vendor:device`, and more behind

@@ -6,8 +6,10 @@
 
 use thiserror::Error;
 
-use super::{ACCESS, HEADING, LIMITS, Preparation, write};
+use super::Preparation;
 use crate::fact::{Fact, Why};
+use crate::ours::{ACCESS, LIMITS, PREPARED};
+use crate::plan::write;
 use crate::setup::boot::Boot;
 
 /// A group, as it was asked for.
@@ -44,9 +46,8 @@ pub(super) fn plan(
     let files = [(ACCESS, rules(group)), (LIMITS, limits(group))];
     let before = preparation.steps.len();
     for (name, text) in files {
-        let path = format!("{}/{name}", boot.configuration);
-        let text = HEADING.to_owned() + &text;
-        preparation.steps.extend(write(boot, &path, Some(&text)));
+        let text = PREPARED.to_owned() + &text;
+        preparation.steps.extend(write(boot, &boot.path(name), Some(&text)));
     }
     if preparation.steps.len() > before {
         preparation.by_hand.push(format!(

@@ -1,13 +1,14 @@
 //! Boot arguments: into the settings of the boot loader, and its menu anew.
 
-use super::entry::{OURS, SCRIPT};
-use super::sources::{environment, of_its_own, refers, u_boot, whole};
-use super::{Preparation, Wanted, write};
+use super::sources::{environment, of_its_own, u_boot};
+use super::{Preparation, Wanted, told};
 use crate::boot::cmdline::{Change, is_recovery};
-use crate::boot::source::{EditError, Source};
-use crate::boot::{bls, extlinux, grub_cfg, grub_default, kernel_cmdline, kernelstub};
+use crate::boot::source::{EditError, Source, whole};
+use crate::boot::{bls, extlinux, grub_cfg, grub_default, grubenv, kernel_cmdline, kernelstub};
 use crate::check::Subject;
 use crate::fact::Fact;
+use crate::ours::{ENTRY, SCRIPT};
+use crate::plan::{add, write};
 use crate::setup::boot::{Boot, Format, Loader, Menu};
 use crate::step::{Made, Step, Wanted as InFile};
 
@@ -17,13 +18,12 @@ pub(super) fn smt(subject: &Subject<'_>, wanted: &mut Wanted, preparation: &mut 
         let (from, to) = (smt.control.clone(), "off".to_owned());
         preparation.steps.push(Step::SetSmt { from, to });
     }
-    super::add(&mut wanted.arguments, smt_off(subject));
+    add(&mut wanted.arguments, smt_off(subject));
 }
 
 /// `early_smt_enabled()` in arch/powerpc/kernel/setup_64.c; `nosmt` elsewhere.
 pub(super) fn smt_off(subject: &Subject<'_>) -> Change {
-    let power = subject.snapshot.machine.arch.known().is_some_and(|arch| arch.starts_with("ppc"));
-    Change::Set(if power { "smt-enabled=off" } else { "nosmt" }.to_owned())
+    Change::Set(if subject.is_power() { "smt-enabled=off" } else { "nosmt" }.to_owned())
 }
 
 pub(super) fn plan(
@@ -37,7 +37,7 @@ pub(super) fn plan(
     }
     preparation.reboot = true;
     let loader = match &boot.loader {
-        Fact::Known(loader) if is_changed_here(loader) => loader,
+        Fact::Known(loader) if loader.is_changed_here() => loader,
         Fact::Known(loader) => {
             preparation.by_hand.push(by_hand(&loader.name, changes));
             return Ok(());
@@ -56,7 +56,7 @@ pub(super) fn plan(
         let own;
         let changes = match format {
             Format::Environment | Format::UBoot => continue,
-            Format::Entry if in_environment && refers(source) => {
+            Format::Entry if in_environment && bls::refers(source, grubenv::KERNELOPTS) => {
                 own = of_its_own(source, changes);
                 &own
             }
@@ -71,15 +71,8 @@ pub(super) fn plan(
     }
 }
 
-/// A menu that is read and not made here has no settings that come to anything.
-fn is_changed_here(loader: &Loader) -> bool {
-    let made = loader.menu.as_ref().is_none_or(|menu| menu.program.is_some());
-    made && (!loader.settings.is_empty() || !loader.files.is_empty())
-}
-
 fn by_hand(loader: &str, changes: &[Change]) -> String {
-    let told: Vec<String> = changes.iter().map(ToString::to_string).collect();
-    format!("tell {loader} to start the kernel with other arguments: {}", told.join(", "))
+    format!("tell {loader} to start the kernel with other arguments: {}", told(changes))
 }
 
 /// A file with other arguments, in its own format.
@@ -138,7 +131,7 @@ fn made(menu: &Menu, changes: &[Change]) -> Option<Step> {
 
 /// Whether the menu gets an entry of ours by this preparation.
 fn has_new_script(boot: &Boot, preparation: &Preparation) -> bool {
-    let script = format!("{}/{SCRIPT}", boot.configuration);
+    let script = boot.path(SCRIPT);
     let is_new = |step: &Step| matches!(step, Step::WriteFile { path, .. } if *path == script);
     preparation.steps.iter().any(is_new)
 }
@@ -154,5 +147,5 @@ fn menu_with_new_script(boot: &Boot, preparation: &mut Preparation) {
 fn menu_has(menu: &Menu, changes: &[Change], boot: &Boot) -> bool {
     let Some(content) = boot.files.get(&menu.path) else { return false };
     let read = grub_cfg::parse(Source::new(&menu.path, &content.text()));
-    read.is_ok_and(|read| read.starts_kernels() && read.lacks(changes, OURS).is_none())
+    read.is_ok_and(|read| read.starts_kernels() && read.lacks(changes, ENTRY).is_none())
 }

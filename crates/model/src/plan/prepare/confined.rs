@@ -5,9 +5,11 @@
 
 use thiserror::Error;
 
-use super::{APPARMOR, Preparation, write};
+use super::{Preparation, Unplanned};
+use crate::boot::source::whole;
 use crate::check::Subject;
-use crate::setup::boot::Boot;
+use crate::ours::APPARMOR;
+use crate::plan::write;
 
 /// Why no rule can be written for a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -22,9 +24,8 @@ pub enum NoFolder {
 pub(super) fn plan(
     folder: &str,
     subject: &Subject<'_>,
-    boot: &Boot,
     preparation: &mut Preparation,
-) -> Result<(), NoFolder> {
+) -> Result<(), Unplanned> {
     let folder = plain(folder)?;
     let Some(modules) = subject.setup.security.known() else {
         preparation.by_hand.push(format!(
@@ -39,8 +40,9 @@ pub(super) fn plan(
         ));
     }
     if has("apparmor") {
-        let path = format!("{}/{APPARMOR}", boot.configuration);
-        let text = boot.files.get(&path).map(|file| file.text().into_owned());
+        let boot = &subject.setup.boot;
+        let path = boot.path(APPARMOR);
+        let text = boot.files.get(&path).map(|file| whole(&path, file)).transpose()?;
         let new = with_rule(text.as_deref().unwrap_or_default(), folder);
         preparation.steps.extend(write(boot, &path, Some(&new)));
     }

@@ -12,7 +12,6 @@ use super::{Preparation, Wanted, add};
 use crate::boot::cmdline::{Change, Cmdline};
 use crate::check::{Subject, size};
 use crate::fact::Why;
-use crate::setup::boot::Boot;
 
 /// Hugepages to reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +52,6 @@ const PAIRED: &str = "hugepagesz";
 pub(super) fn plan(
     asked: Option<Hugepages>,
     subject: &Subject<'_>,
-    boot: &Boot,
     wanted: &mut Wanted,
     preparation: &mut Preparation,
 ) -> Result<(), NoHugepages> {
@@ -61,7 +59,7 @@ pub(super) fn plan(
     let page = page(asked, subject)?;
     let count = asked.bytes / page;
     let unit = unit(page);
-    if has_pools(subject, boot) {
+    if has_pools(subject) {
         preparation.by_hand.push(format!(
             "boot arguments reserve hugepages already, size by size: add {PAIRED}={unit} hugepages={count} to them, or put this count behind the {PAIRED}={unit} that is there"
         ));
@@ -105,7 +103,8 @@ fn page(asked: Hugepages, subject: &Subject<'_>) -> Result<u64, NoHugepages> {
 
 /// Whether somebody reserves hugepages size by size: by what runs, or by a
 /// file that the next boot goes by.
-fn has_pools(subject: &Subject<'_>, boot: &Boot) -> bool {
+fn has_pools(subject: &Subject<'_>) -> bool {
+    let boot = &subject.setup.boot;
     let runs = subject.setup.cmdline.known().map_or("", String::as_str);
     let is_pool = |text: &str| {
         let words = text.split(['"', '\'', ' ', '\t', '\n', '=']);

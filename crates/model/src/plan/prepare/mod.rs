@@ -20,21 +20,18 @@ mod refused;
 mod screens;
 mod services;
 mod sources;
+mod unplanned;
 
 pub use access::{Group, NoGroup};
 pub use confined::NoFolder;
-pub use entry::{OURS, is_ours};
 pub use memory::{Hugepages, NoHugepages};
 pub use refused::against;
-pub use services::drop_in;
-
-use thiserror::Error;
+pub use unplanned::Unplanned;
 
 use self::modules::Way;
+use super::add;
 use crate::boot::cmdline::Change;
-use crate::boot::source::EditError;
 use crate::check::{Checked, Remedy, Status, Subject};
-use crate::file::Content;
 use crate::setup::boot::Boot;
 use crate::step::Step;
 
@@ -48,26 +45,6 @@ pub struct Preparation {
     pub reboot: bool,
 }
 
-/// Options and aliases of modules.
-pub const MODPROBE: &str = "modprobe.d/passthru.conf";
-/// What dracut puts into images, and what not.
-const DRACUT: &str = "dracut.conf.d/passthru.conf";
-/// What mkinitcpio puts into images.
-const MKINITCPIO: &str = "mkinitcpio.conf.d/passthru.conf";
-/// Modules that are loaded at every boot.
-pub const LOAD: &str = "modules-load.d/passthru.conf";
-/// Whose the nodes of VFIO are; behind those of systemd (50).
-const ACCESS: &str = "udev/rules.d/70-passthru-access.rules";
-/// Limits of those who log in (pam_limits(8)).
-const LIMITS: &str = "security/limits.d/70-passthru.conf";
-/// What the administrator lets libvirt's guests do (AppArmor).
-const APPARMOR: &str = "apparmor.d/local/abstractions/libvirt-qemu";
-
-/// Files of our own or with lines of our own, below the folder of the host's
-/// configuration; there is one more for each unit ([`drop_in`]).
-pub const FILES: &[&str] =
-    &[MODPROBE, DRACUT, MKINITCPIO, LOAD, entry::SCRIPT, ACCESS, LIMITS, APPARMOR];
-
 /// What is asked for beyond what the checks find.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Asked {
@@ -78,19 +55,6 @@ pub struct Asked {
     pub arguments: Vec<String>,
     /// A folder with ROM files, which libvirt's guests may read.
     pub roms: Option<String>,
-}
-
-/// Why nothing can be planned.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Unplanned {
-    #[error(transparent)]
-    Edit(#[from] EditError),
-    #[error(transparent)]
-    Hugepages(#[from] NoHugepages),
-    #[error(transparent)]
-    Group(#[from] NoGroup),
-    #[error(transparent)]
-    Folder(#[from] NoFolder),
 }
 
 /// What is to be changed, gathered from the checks.
@@ -118,9 +82,9 @@ struct Wanted {
 pub fn prepare(
     subject: &Subject<'_>,
     checked: &[Checked],
-    boot: &Boot,
     asked: &Asked,
 ) -> Result<Preparation, Unplanned> {
+    let boot = &subject.setup.boot;
     let mut wanted = Wanted::of(checked);
     let mut preparation = Preparation::default();
     screens::set_aside(&wanted.aside, boot, &mut preparation);
@@ -128,11 +92,11 @@ pub fn prepare(
         access::plan(group, boot, &mut preparation)?;
     }
     if let Some(folder) = &asked.roms {
-        confined::plan(folder, subject, boot, &mut preparation)?;
+        confined::plan(folder, subject, &mut preparation)?;
     }
-    modules::plan(subject, &mut wanted, boot, &mut preparation);
+    modules::plan(subject, &mut wanted, &mut preparation);
     entry::old_image(boot, &mut preparation);
-    memory::plan(asked.hugepages, subject, boot, &mut wanted, &mut preparation)?;
+    memory::plan(asked.hugepages, subject, &mut wanted, &mut preparation)?;
     wanted.take(&asked.arguments);
     if wanted.smt_off {
         arguments::smt(subject, &mut wanted, &mut preparation);
@@ -144,9 +108,7 @@ pub fn prepare(
     }
     services::plan(&wanted.stop, boot, &mut preparation);
     preparation.by_hand.extend(wanted.by_hand);
-    if let Some(loader) = boot.loader.known().filter(|loader| loader.makes_all) {
-        preparation.leave_to_a_person(&loader.name);
-    }
+    preparation.see_to_ways_of_the_system(boot);
     Ok(preparation)
 }
 
@@ -159,12 +121,11 @@ pub fn prepare(
 pub fn once(
     subject: &Subject<'_>,
     checked: &[Checked],
-    boot: &Boot,
     asked: &Asked,
 ) -> Result<Preparation, Unplanned> {
     let mut wanted = Wanted::of(checked);
     let mut preparation = Preparation::default();
-    memory::plan(asked.hugepages, subject, boot, &mut wanted, &mut preparation)?;
+    memory::plan(asked.hugepages, subject, &mut wanted, &mut preparation)?;
     wanted.take(&asked.arguments);
     let mut changes = wanted.arguments;
     if wanted.smt_off {
@@ -174,19 +135,34 @@ pub fn once(
     changes.extend(wanted.load.iter().map(|name| Change::Add(format!("modules_load={name}"))));
     for module in &wanted.keep {
         match modules::way(subject, module) {
-            Way::Out => changes.push(Change::Add(format!("modprobe.blacklist={module}"))),
+            Way::Out => {
+                let names = modules::out(subject, module);
+                changes.extend(modules::refused(&names));
+                let blacklist = |name| Change::Add(format!("modprobe.blacklist={name}"));
+                changes.extend(names.into_iter().map(blacklist));
+            }
             Way::Modeset => changes.push(modules::modeset_off(module)),
             Way::Behind | Way::None => preparation.by_hand.push(format!(
                 "{module} will have its devices at that start: `passthru bind` takes those that are meant"
             )),
         }
     }
-    entry::testing(&changes, boot, &mut preparation)?;
+    entry::testing(&changes, &subject.setup.boot, &mut preparation)?;
     preparation.by_hand.extend(wanted.by_hand);
     Ok(preparation)
 }
 
 impl Preparation {
+    /// What a system with ways of its own has a person do.
+    pub(super) fn see_to_ways_of_the_system(&mut self, boot: &Boot) {
+        let Some(loader) = boot.loader.known() else { return };
+        if loader.makes_all {
+            self.leave_to_a_person(&loader.name);
+        }
+        let makes_images = self.steps.iter().any(Step::makes_image);
+        self.by_hand.extend(loader.then.clone().filter(|_| makes_images));
+    }
+
     /// What would be changed in files, said: the system makes them itself.
     fn leave_to_a_person(&mut self, system: &str) {
         let (files, others) =
@@ -237,19 +213,7 @@ fn is_started_with(subject: &Subject<'_>, changes: &[Change]) -> bool {
     cmdline.is_some_and(|line| changes.iter().all(|change| change.is_in(line)))
 }
 
-/// Each thing once, in the order in which it was found.
-fn add<T: PartialEq>(list: &mut Vec<T>, thing: T) {
-    if !list.contains(&thing) {
-        list.push(thing);
-    }
+/// Changes of arguments, said.
+fn told(changes: &[Change]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
-
-/// The step that gives a file another content, if it has not got it.
-fn write(boot: &Boot, path: &str, to: Option<&str>) -> Option<Step> {
-    let from = boot.files.get(path).cloned();
-    let to = to.map(Content::from);
-    (from != to).then(|| Step::WriteFile { path: path.to_owned(), from, to })
-}
-
-/// The first line of a file of ours.
-const HEADING: &str = "# Made by `passthru prepare`; `passthru prepare --undo` takes it back.\n";

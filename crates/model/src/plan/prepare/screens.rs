@@ -5,19 +5,22 @@
 //! file that is about such cards alone is emptied, wherever it is, as a
 //! person would do it; one in which more is said is left to a person.
 
-use super::{Preparation, write};
+use super::Preparation;
 use crate::check::NVIDIA;
 use crate::parse::setup::xorg_is_only;
-use crate::setup::boot::Boot;
+use crate::plan::write;
+use crate::setup::boot::{Boot, Loader};
 
 /// What is left of a file that was set aside.
 const ASIDE: &str = "# Set aside by `passthru prepare`: it made the X server take NVIDIA's cards.\n# `passthru prepare --undo` puts it back.\n";
 
 pub(super) fn set_aside(paths: &[String], boot: &Boot, preparation: &mut Preparation) {
-    let is_ours = |path: &str| path.starts_with(&format!("{}/", boot.configuration));
+    // What packages bring may not be written to where a system has ways of its own.
+    let by_files = boot.loader.known().is_some_and(Loader::is_by_files);
+    let is_configuration = |path: &str| path.starts_with(&boot.path(""));
     for path in paths {
         let only = boot.files.get(path).is_some_and(|file| xorg_is_only(&file.text(), NVIDIA));
-        if only && (is_ours(path) || boot.is_by_files()) {
+        if only && (is_configuration(path) || by_files) {
             preparation.steps.extend(write(boot, path, Some(ASIDE)));
             continue;
         }

@@ -5,15 +5,12 @@
 //! one that nobody feels is stopped now, too. A desktop ends with the reboot:
 //! whoever prepares the host may sit at it (docs/decisions/0017).
 
-use super::{HEADING, Preparation, write};
+use super::Preparation;
 use crate::check::Purpose;
+use crate::ours::{PREPARED, drop_in};
+use crate::plan::write;
 use crate::setup::boot::Boot;
 use crate::step::Step;
-
-/// Where a unit is told not to start, below the folder of the host's configuration.
-pub fn drop_in(unit: &str) -> String {
-    format!("systemd/system/{unit}.d/passthru.conf")
-}
 
 pub(super) fn plan(units: &[String], boot: &Boot, preparation: &mut Preparation) {
     let is_felt = |unit: &&String| Purpose::of(unit) != Purpose::Nvidia;
@@ -23,8 +20,8 @@ pub(super) fn plan(units: &[String], boot: &Boot, preparation: &mut Preparation)
     preparation.steps.extend(unfelt.into_iter().map(stop));
     // Behind the stops, so that on the way back they are gone before the starts.
     for unit in units {
-        let path = format!("{}/{}", boot.configuration, drop_in(unit));
-        let text = HEADING.to_owned() + &condition(&path);
+        let path = boot.path(&drop_in(unit));
+        let text = PREPARED.to_owned() + &condition(&path);
         preparation.steps.extend(write(boot, &path, Some(&text)));
     }
 }

@@ -5,11 +5,11 @@
 //! which changes an entry needs beside them. Never: a file that was not
 //! written to its end.
 
-use super::{Preparation, write};
+use super::Preparation;
 use crate::boot::cmdline::{Change, Cmdline};
-use crate::boot::source::{EditError, Problem, Source};
+use crate::boot::source::{EditError, Source, whole};
 use crate::boot::{bls, grubenv, u_boot_menu};
-use crate::file::Content;
+use crate::plan::write;
 use crate::setup::boot::{Boot, Format, Loader};
 use crate::step::Step;
 
@@ -31,12 +31,6 @@ pub(super) fn environment(
         to: Some(to),
     }));
     Ok(true)
-}
-
-/// Whether an entry has its arguments from the environment block.
-pub(super) fn refers(entry: Source<'_>) -> bool {
-    let word = format!("${}", grubenv::KERNELOPTS);
-    bls::parse(entry).options.split_whitespace().any(|found| found == word)
 }
 
 /// The changes of what an entry says beside the arguments of all.
@@ -74,20 +68,4 @@ pub(super) fn u_boot(
         preparation.steps.extend(write(boot, path, Some(&edited.text)));
     }
     Ok(())
-}
-
-/// A file's text, of which every byte is kept. After a power cut a file may
-/// have the length that it was to have, and zeros in it.
-pub(super) fn whole(path: &str, content: &Content) -> Result<String, EditError> {
-    let wrong = |line, problem| EditError {
-        file: path.to_owned(),
-        line,
-        problem: Problem::Format(problem),
-    };
-    if let Some(at) = content.0.iter().position(|byte| *byte == 0) {
-        let line = content.0[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        return Err(wrong(Some(line), "there are zeros in it: it was not written to its end"));
-    }
-    let text = String::from_utf8(content.0.clone());
-    text.map_err(|_| wrong(None, "it is no UTF-8, so it is not changed here"))
 }
