@@ -131,12 +131,12 @@ impl Machine {
                 names.iter().filter(|name| name.contains(release) && name.starts_with("init"));
             let initrd = images.next().map(|name| format!("\tinitrd\t/boot/{name}\n"));
             let initrd = initrd.unwrap_or_default();
-            for (title, arguments) in [
-                (format!("Linux {release}"), format!("{all} {default}")),
-                (format!("Linux {release} (recovery mode)"), format!("single {all}")),
+            for (title, kind, arguments) in [
+                (format!("Linux {release}"), "advanced", format!("{all} {default}")),
+                (format!("Linux {release} (recovery mode)"), "recovery", format!("single {all}")),
             ] {
                 menu += &format!(
-                    "menuentry '{title}' --class gnu-linux $menuentry_id_option '{title}' {{\n\
+                    "menuentry '{title}' --class gnu-linux $menuentry_id_option 'gnulinux-{release}-{kind}-4d574a87' {{\n\
                      \tlinux\t/boot/{kernel} root=UUID=4d574a87 ro {arguments}\n{initrd}}}\n"
                 );
             }

@@ -10,6 +10,7 @@
 //! === image boot/initrd.img     an initramfs by the program that the tree has
 //! === menu boot/grub/grub.cfg   a menu of GRUB's from what stands before it
 //! === block boot/grub/grubenv   a file, filled up to 1024 bytes as GRUB does
+//! === variable LoaderInfo       one of the Boot Loader Interface, a line
 //! === copy boot/efi/a < boot/a  a file with another one's bytes
 //! === remove proc/x             what every pretended machine has, and this not
 //! ```
@@ -37,9 +38,11 @@ macro_rules! stacks {
 /// All of them.
 pub const STACKS: &[Stack] = stacks![
     "debian-grub",
+    "debian-grub-uefi",
     "ubuntu-grub",
     "fedora-bls",
     "rhel8-grubenv",
+    "rhel8-uefi",
     "opensuse-grub",
     "arch-grub",
     "arch-systemd-boot",
@@ -56,6 +59,9 @@ pub const STACKS: &[Stack] = stacks![
     "proxmox",
     "unknown",
 ];
+
+/// Whose variables those of the Boot Loader Interface are.
+const LOADER: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 /// The graphics card that is meant for guests on each of them.
 pub const CARD: &str = "0000:65:00.0";
@@ -120,6 +126,13 @@ impl FakeHost {
                 let mut block = content.as_bytes().to_vec();
                 block.resize(1024, b'#');
                 machine.tree.put(rest, block);
+            }
+            "variable" => {
+                let path = format!("sys/firmware/efi/efivars/{rest}-{LOADER}");
+                let units = content.trim_end().encode_utf16().chain([0]);
+                let text = units.flat_map(u16::to_le_bytes);
+                // Attributes: it lasts no longer than until the next start.
+                machine.tree.put(&path, [6, 0, 0, 0].into_iter().chain(text).collect::<Vec<u8>>());
             }
             "copy" => {
                 let (to, from) = two(" < ");

@@ -173,6 +173,7 @@ fn refusals() {
         ("menuentry 'a", 1, unterminated("a quoted text")),
         ("\nmenuentry \"a {\n}\n", 2, unterminated("a quoted text")),
         ("menuentry a {\n", 1, unterminated("a block")),
+        ("menuentry a --class b\n", 1, unterminated("an entry")),
         ("if a; then\n", 1, unterminated("a condition")),
         ("menuentry a {\nif b; then\n}\n", 2, unterminated("a condition")),
         ("menuentry a {\nfi\n}\n", 2, Problem::Unbalanced("fi".to_owned())),

@@ -4,6 +4,8 @@
 
 #[path = "prepare/asked.rs"]
 mod asked;
+#[path = "prepare/modules.rs"]
+mod modules;
 #[path = "prepare/screens.rs"]
 mod screens;
 mod shapes;

@@ -121,6 +121,36 @@ fn a_file_is_changed_and_put_back_whole() {
     assert_eq!(tree.all(), before);
 }
 
+/// A list of who may do what (acl(5)), as the kernel keeps it: owner, user 1,
+/// group, mask and others (include/uapi/linux/posix_acl_xattr.h).
+fn access_list() -> Vec<u8> {
+    const NONE: u32 = u32::MAX;
+    let entries = [(1u16, 6u16, NONE), (2, 4, 1), (4, 4, NONE), (0x10, 4, NONE), (0x20, 4, NONE)];
+    let entries = entries.into_iter().flat_map(|(tag, may, id)| {
+        [&tag.to_le_bytes()[..], &may.to_le_bytes(), &id.to_le_bytes()].concat()
+    });
+    2u32.to_le_bytes().into_iter().chain(entries).collect()
+}
+
+/// What a file has beside its bytes is kept (SELinux's label goes the same way).
+#[test]
+fn who_may_do_what_stays_with_the_file() {
+    const NAME: &str = "system.posix_acl_access";
+    let mut tree = Tree::new();
+    tree.put(GRUB, "A=1\n");
+    let path = tree.path(GRUB);
+    let list = access_list();
+    rustix::fs::setxattr(&path, NAME, &list, rustix::fs::XattrFlags::empty()).unwrap();
+    let step = write(GRUB, Some("A=1\n"), Some("A=2\n"));
+    for apply in [Tree::undo, |tree: &mut Tree, step: &Step| tree.applier.apply(step)].iter().rev()
+    {
+        assert_eq!(apply(&mut tree, &step), Outcome::Done);
+        let mut found = vec![0; 1024];
+        let length = rustix::fs::getxattr(&path, NAME, &mut found).unwrap();
+        assert_eq!(found[..length], list);
+    }
+}
+
 #[test]
 fn what_somebody_changed_is_left_alone() {
     let mut tree = Tree::new();
@@ -183,6 +213,26 @@ fn a_menu_that_is_not_ours_any_more_is_made_anew() {
     assert_eq!(tree.undo(&step), Outcome::Done);
     assert!(tree.read(CFG).contains("iommu=pt"), "its kernels are not there: {}", tree.read(CFG));
     assert_eq!(fs::read_dir(tree.path("/boot/grub")).unwrap().count(), 1, "nothing is left over");
+}
+
+/// What is made anew on the way back is looked through as well.
+#[test]
+fn a_menu_that_is_made_wrong_on_the_way_back_is_not_set() {
+    let mut tree = Tree::new();
+    tree.put(CFG, MENU);
+    tree.put("/boot/menu", MENU);
+    let step = menu(&makes(&tree));
+    assert_eq!(tree.applier.apply(&step), Outcome::Done);
+    let another = MENU.replace("Linux", "Another");
+    tree.put(CFG, &another);
+    tree.put("/boot/menu", "menuentry 'Linux' --class");
+    let Outcome::Failed(error) = tree.undo(&step) else { panic!("half a menu is set") };
+    assert!(error.to_string().contains("an entry has no end"), "{error}");
+    assert_eq!(tree.read(CFG), another);
+    // The kept one is there for when the program works again.
+    tree.put("/boot/menu", MENU);
+    assert_eq!(tree.undo(&step), Outcome::Done);
+    assert!(tree.read(CFG).starts_with("menuentry 'Linux'"), "{}", tree.read(CFG));
 }
 
 /// Something else has the menu made anew in between: the one that was kept

@@ -55,7 +55,7 @@ fn a_source_that_somebody_changed_since() {
 /// What GRUB itself remembers is no change of what was prepared.
 #[test]
 fn the_environment_block_is_written_at_each_boot() {
-    let machine = Stacked::named("rhel8-grubenv");
+    let machine = Stacked::named("rhel8-uefi");
     let block = "boot/efi/EFI/redhat/grubenv";
     machine.prepare().unwrap();
     let prepared = machine.text(block);

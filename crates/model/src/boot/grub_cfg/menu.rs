@@ -116,18 +116,20 @@ pub fn parse(source: Source<'_>) -> Result<Menu, EditError> {
         match token {
             Token::Word(word) if command.is_empty() && reader.keyword(word).map_err(at)? => {}
             Token::Word(word) => command.push(word),
-            Token::Break | Token::Sign => reader.command(&std::mem::take(&mut command)),
+            Token::Break | Token::Sign => {
+                reader.command(&std::mem::take(&mut command)).map_err(at)?;
+            }
             Token::Open(open) => {
                 let begun = reader.open(&std::mem::take(&mut command), *open);
                 begun.map_err(at)?;
             }
             Token::Close(close) => {
-                reader.command(&std::mem::take(&mut command));
+                reader.command(&std::mem::take(&mut command)).map_err(at)?;
                 reader.close(*close).map_err(at)?;
             }
         }
     }
-    reader.command(&command);
+    reader.command(&command).map_err(at)?;
     match (reader.open.last(), reader.conditions.last()) {
         (Some(block), _) => Err(at((block.at, Problem::Unterminated("a block")))),
         (None, Some(&from)) => Err(at((from, Problem::Unterminated("a condition")))),
@@ -177,8 +179,8 @@ impl Reader {
         Ok(true)
     }
 
-    fn command(&mut self, words: &[&Word]) {
-        let Some((first, arguments)) = words.split_first() else { return };
+    fn command(&mut self, words: &[&Word]) -> Result<(), (usize, Problem)> {
+        let Some((first, arguments)) = words.split_first() else { return Ok(()) };
         match first.value.as_str() {
             "set" => {
                 let value = |word: &&Word| word.value.strip_prefix("default=").map(str::to_owned);
@@ -188,7 +190,7 @@ impl Reader {
             "linux" | "linux16" | "linuxefi" => {
                 let (Some(entry), Some((path, rest))) = (self.entry(), arguments.split_first())
                 else {
-                    return;
+                    return Ok(());
                 };
                 let arguments = rest.iter().map(|word| (*word).clone()).collect();
                 let (path, path_span) = (path.value.clone(), path.span.clone());
@@ -199,11 +201,16 @@ impl Reader {
                     entry.initrds.extend(arguments.iter().map(|word| word.value.clone()));
                 }
             }
+            // Cut off before its block.
+            "menuentry" | "submenu" => {
+                return Err((first.span.start, Problem::Unterminated("an entry")));
+            }
             name => {
                 let value = name.strip_prefix("default=").map(str::to_owned);
                 self.menu.defaults.extend(value);
             }
         }
+        Ok(())
     }
 
     /// The entry whose block is open.

@@ -289,7 +289,7 @@ pub(super) fn out(subject: &Subject<'_>, driver: &str) -> Vec<String> {
     let of = subject.functions().filter(|function| function.driver_name() == Some(driver));
     let claims = of.filter_map(|function| modules.claims.get(&function.bdf)?.known()).flatten();
     let rivals = claims.map(|name| name.replace('-', "_")).filter(|name| {
-        !is_vfio_driver(name)
+        !is_vfio_driver(&name.replace('_', "-"))
             && !modules.state(name).is(&ModuleState::BuiltIn)
             && is_for_guests_alone(subject, name)
     });
