@@ -84,23 +84,22 @@ impl Machine {
 
     /// An image for a release, which is made by this program.
     pub(crate) fn image(&self, program: &str, release: &str, bare: bool) -> Vec<u8> {
-        let texts = |folder: &str| -> Vec<(String, String)> {
-            let names = self.tree.names(folder).into_iter().filter(|name| name.ends_with(".conf"));
+        let texts = |folder: &str, ending: &str| -> Vec<(String, String)> {
+            let names = self.tree.names(folder).into_iter().filter(|name| name.ends_with(ending));
             let paths = names.map(|name| format!("{folder}/{name}"));
             paths.filter_map(|path| Some((path.clone(), self.tree.text(&path)? + "\n"))).collect()
         };
-        let modprobe = texts("etc/modprobe.d");
+        let modprobe = texts("etc/modprobe.d", ".conf");
         let own = match program {
-            "dracut" => texts("etc/dracut.conf.d"),
-            "mkinitcpio" => texts("etc/mkinitcpio.conf.d"),
-            // It takes along what a soft dependency names.
-            _ => modprobe.clone(),
+            "dracut" => texts("etc/dracut.conf.d", ".conf"),
+            "mkinitcpio" => texts("etc/mkinitcpio.conf.d", ".conf"),
+            _ => texts("etc/initramfs-tools/hooks", ""),
         };
         let says = |what: &str| own.iter().any(|(_, text)| text.contains(what));
-        let takes_vfio = match program {
-            "mkinitramfs" => says("pre: vfio-pci"),
-            _ => says("vfio_pci"),
-        };
+        // initramfs-tools takes along what a soft dependency names.
+        let softdep = |(_, text): &(String, String)| text.contains("pre: vfio-pci");
+        let by_softdep = program == "mkinitramfs" && modprobe.iter().any(softdep);
+        let takes_vfio = by_softdep || says("vfio_pci");
         let omits = program == "dracut" && says("omit_drivers") && says("nouveau");
         let kernel = format!("usr/lib/modules/{release}/kernel/drivers");
         let mut files = vec![("init".to_owned(), b"#!/bin/sh\n".to_vec())];
@@ -114,7 +113,9 @@ impl Machine {
             let named = || says("install_items") && says(&format!("/{path}"));
             !bare && (program != "dracut" || named())
         });
-        files.extend(taken.map(|(path, text)| (path, text.into_bytes())));
+        let rules = texts("etc/udev/rules.d", ".rules").into_iter();
+        let rules = rules.filter(|(path, _)| !bare && says(&format!("/{path}")));
+        files.extend(taken.chain(rules).map(|(path, text)| (path, text.into_bytes())));
         archive(&files)
     }
 

@@ -3,11 +3,15 @@
 //! Configuration is text, but nobody promises UTF-8: it is kept as bytes, so
 //! that what is put back is what was there.
 
+mod merged;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
+
+pub use merged::merged;
 
 /// What is in a file. In JSON it is a string, or an array of bytes where it
 /// is no UTF-8.

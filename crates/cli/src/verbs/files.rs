@@ -110,10 +110,7 @@ pub fn show(cx: &Context, preparation: &Preparation, dry_run: bool) -> Result<()
             return writeln!(out, "nothing to do");
         }
         write_steps(all, cx.look, out)?;
-        if !by_hand.is_empty() {
-            writeln!(out, "{}", cx.look.paint(HEADING, "by hand"))?;
-        }
-        by_hand.iter().try_for_each(|text| writeln!(out, "  - {text}"))?;
+        write_by_hand(by_hand, cx.look, out)?;
         if *reboot { writeln!(out, "a reboot is needed") } else { Ok(()) }
     })
 }
@@ -124,6 +121,13 @@ pub fn write_steps(steps: &[Step], look: Look, out: &mut impl Write) -> io::Resu
         write_diff(&step.diff(), look, out)?;
     }
     Ok(())
+}
+
+pub fn write_by_hand(by_hand: &[String], look: Look, out: &mut impl Write) -> io::Result<()> {
+    if !by_hand.is_empty() {
+        writeln!(out, "{}", look.paint(HEADING, "by hand"))?;
+    }
+    by_hand.iter().try_for_each(|text| writeln!(out, "  - {text}"))
 }
 
 pub fn write_diff(diff: &str, look: Look, out: &mut impl Write) -> io::Result<()> {

@@ -10,7 +10,9 @@ use model::file;
 use model::plan::prepare::Hugepages;
 use serde::Serialize;
 
-use super::files::{StepJson, agreed, settled, show, steps, write_diff, write_steps};
+use super::files::{
+    StepJson, agreed, settled, show, steps, write_by_hand, write_diff, write_steps,
+};
 use crate::args::{Change, override_code};
 use crate::context::Context;
 use crate::device;
@@ -95,7 +97,8 @@ fn argument(text: &str) -> Result<String, &'static str> {
 /// What becomes of files that somebody changed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ChangedFiles {
-    /// They stay as they are
+    /// They keep the changes and lose what was prepared; where both are about the same lines, they
+    /// stay as they are
     Keep,
     /// They get back what they had before the preparation; the changes are lost
     PutBack,
@@ -146,19 +149,20 @@ impl Prepare {
 
     fn take_back(&self, cx: &Context) -> Result<(), Error> {
         settled(cx, self.change.dry_run)?;
-        let mut way = cx.engine().plan_undo()?;
-        if self.changed == Some(ChangedFiles::Keep) {
-            way = way.keeping_changed();
-        }
-        if way.steps.is_empty() || self.change.dry_run {
+        let on_changed = self.changed.map(|changed| match changed {
+            ChangedFiles::Keep => OnChanged::Keep,
+            ChangedFiles::PutBack => OnChanged::PutBack,
+        });
+        let way = cx.engine().plan_undo(on_changed)?;
+        if (way.steps.is_empty() && way.changed.is_empty()) || self.change.dry_run {
             return show_way_back(cx, &way, self.change.dry_run);
         }
         if !cx.json || !self.yes {
             show_way_back(cx, &way, true)?;
         }
-        let on_changed = match (way.changed.is_empty(), self.changed) {
-            (true, _) | (false, Some(ChangedFiles::Keep)) => OnChanged::Keep,
-            (false, Some(ChangedFiles::PutBack)) => OnChanged::PutBack,
+        let on_changed = match (way.changed.is_empty(), on_changed) {
+            (_, Some(on_changed)) => on_changed,
+            (true, None) => OnChanged::Keep,
             (false, None) => {
                 let paths = way.changed.into_iter().map(|changed| changed.path);
                 return Err(Error::ChangedSince(paths.collect()));
@@ -171,7 +175,7 @@ impl Prepare {
             return show_way_back(cx, &way, false);
         }
         super::recover::tell(&recovered);
-        way.changed.iter().filter(|_| on_changed == OnChanged::Keep).for_each(|changed| {
+        way.changed.iter().filter(|changed| changed.stays).for_each(|changed| {
             note(format!("{} stays as it is, with what was prepared in it", changed.path));
         });
         print(|out| writeln!(out, "taken back; reboot to run without it"))
@@ -180,11 +184,13 @@ impl Prepare {
 
 /// What taking back would do, or did.
 #[derive(Serialize)]
-struct WayBackJson {
+struct WayBackJson<'a> {
     dry_run: bool,
     steps: Vec<StepJson>,
     /// Files that somebody changed since.
     changed: Vec<StepJson>,
+    /// What only a person can do.
+    by_hand: &'a [String],
 }
 
 fn show_way_back(cx: &Context, way: &WayBack, dry_run: bool) -> Result<(), Error> {
@@ -198,10 +204,11 @@ fn show_way_back(cx: &Context, way: &WayBack, dry_run: bool) -> Result<(), Error
     };
     if cx.json {
         let changed = changed().collect();
-        return json::print(&WayBackJson { dry_run, steps: steps(&way.steps), changed });
+        let steps = steps(&way.steps);
+        return json::print(&WayBackJson { dry_run, steps, changed, by_hand: &way.by_hand });
     }
     print(|out| {
-        if way.steps.is_empty() {
+        if way.steps.is_empty() && way.changed.is_empty() {
             return writeln!(out, "nothing to do: no preparation is in effect");
         }
         write_steps(&way.steps, cx.look, out)?;
@@ -209,6 +216,6 @@ fn show_way_back(cx: &Context, way: &WayBack, dry_run: bool) -> Result<(), Error
             writeln!(out, "{}", cx.look.paint(HEADING, text))?;
             write_diff(&diff, cx.look, out)?;
         }
-        Ok(())
+        write_by_hand(&way.by_hand, cx.look, out)
     })
 }

@@ -6,14 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use host::apply::Outcome;
 use host::paths::Root;
 use model::Step;
-use model::file::Content;
+use model::file::{Content, merged};
 use model::step::Undo;
 
 use crate::Engine;
-use crate::error::{Error, Failure, StepError};
+use crate::error::Error;
 use crate::recover::Recovered;
 use crate::store::{Mark, PlanRow, StepRow, StepState, Store};
 use crate::transaction::back;
@@ -26,6 +25,8 @@ pub struct WayBack {
     pub steps: Vec<Step>,
     /// Files that somebody changed since.
     pub changed: Vec<Changed>,
+    /// What only a person can do.
+    pub by_hand: Vec<String>,
 }
 
 /// A file that is not as it was left.
@@ -35,33 +36,25 @@ pub struct Changed {
     /// What was there before the preparation.
     pub before: Option<Content>,
     pub found: Option<Content>,
+    /// Somebody changed what would have to be changed again: it stays as it is.
+    pub stays: bool,
 }
 
 /// What becomes of files that somebody changed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnChanged {
-    /// They stay as they are, and are forgotten.
+    /// They keep the changes, and lose what was prepared. Where both are about
+    /// the same lines, they stay as they are and are forgotten.
     Keep,
     /// They get back what they had before, and the changes are lost.
     PutBack,
 }
 
-impl WayBack {
-    /// The same, when files that somebody changed stay as they are.
-    #[must_use]
-    pub fn keeping_changed(mut self) -> Self {
-        let kept = |path: &String| self.changed.iter().any(|changed| changed.path == *path);
-        self.steps.retain(|step| match step {
-            Step::WriteFile { path, .. } | Step::SetGrubVariable { path, .. } => !kept(path),
-            _ => true,
-        });
-        self
-    }
-}
-
 impl Engine {
-    /// What [`undo_preparations`](Self::undo_preparations) would do.
-    pub fn plan_undo(&self) -> Result<WayBack, Error> {
+    /// What [`undo_preparations`](Self::undo_preparations) would do; with files
+    /// that somebody changed since as they are, where it is not said what
+    /// becomes of them.
+    pub fn plan_undo(&self, on_changed: Option<OnChanged>) -> Result<WayBack, Error> {
         let Some(store) = Store::open_reading(&self.state)? else { return Ok(WayBack::default()) };
         let mut way = WayBack::default();
         // Of a file that several preparations changed, only the last one's
@@ -81,21 +74,38 @@ impl Engine {
                 match &step {
                     Step::Restore(made) => drop(restored.insert(made.path.clone())),
                     Step::WriteFile { path, .. } if restored.contains(path) => {}
-                    _ => way.changed.extend(changed(&self.root, &mut files, &step)),
+                    _ => {
+                        let found = files.remove(&key(&step)).or_else(|| look(&self.root, &step));
+                        let resolved = found.and_then(|found| resolved(&step, &found, on_changed));
+                        if let Some((changed, instead)) = resolved {
+                            files.insert(
+                                key(&step),
+                                instead.as_ref().map_or(changed.found.clone(), |step| to(step)),
+                            );
+                            way.changed.push(changed);
+                            way.steps.extend(instead);
+                            continue;
+                        }
+                        files.insert(key(&step), to(&step));
+                    }
                 }
                 way.steps.push(step);
             }
+        }
+        if way.steps.iter().any(Step::makes_image) {
+            let boot = host::setup::boot(&self.root);
+            way.by_hand.extend(boot.loader.known().and_then(|loader| loader.then.clone()));
         }
         Ok(way)
     }
 
     /// Takes every preparation back that is in effect, the latest first.
-    pub fn undo_preparations(&mut self, changed: OnChanged) -> Result<Recovered, Error> {
+    pub fn undo_preparations(&mut self, on_changed: OnChanged) -> Result<Recovered, Error> {
         let mut turn = self.turn("prepare")?;
         turn.store.make_durable()?;
         for plan in turn.store.preparations()? {
             let mut rows = turn.store.steps(plan.id)?;
-            turn.pass_over_changed(&plan, &mut rows, changed)?;
+            turn.see_to_changed(&plan, &mut rows, on_changed)?;
             turn.undo_preparation(&plan, rows)?;
         }
         Ok(std::mem::take(&mut turn.recovered))
@@ -110,46 +120,86 @@ fn way_back(row: &StepRow) -> Option<Step> {
     }
 }
 
-/// The file that a step back would put back, if it is not as it was left.
-/// `files` has what earlier steps back will have put there.
-fn changed(
-    root: &Root,
-    files: &mut BTreeMap<String, Option<Content>>,
-    step: &Step,
-) -> Option<Changed> {
-    let text = |value: &Option<String>| value.as_deref().map(Content::from);
-    let (path, key, from, to, look) = match step {
-        Step::WriteFile { path, from, to } => {
-            (path, path.clone(), from.clone(), to.clone(), host::setup::content(root, path))
-        }
-        Step::SetGrubVariable { path, name, from, to } => {
-            let found = host::setup::grub_variable(root, path, name);
-            (path, format!("{path}:{name}"), text(from), text(to), text(&found))
-        }
-        _ => return None,
-    };
-    let found = files.remove(&key).unwrap_or(look);
-    let as_left = found == from || found == to;
-    files.insert(key, to.clone());
-    (!as_left).then(|| Changed { path: path.clone(), before: to, found })
+/// What a step back would change: a file, or a variable in one.
+fn key(step: &Step) -> String {
+    let path = step.path().unwrap_or_default();
+    match step {
+        Step::SetGrubVariable { name, .. } => format!("{path}:{name}"),
+        _ => path.to_owned(),
+    }
 }
 
-/// The step back, from what somebody made of a file since.
-fn from_found(step: &Step, found: Option<Content>) -> Step {
+/// What it has now; nothing for a step that is about neither.
+fn look(root: &Root, step: &Step) -> Option<Option<Content>> {
+    match step {
+        Step::WriteFile { path, .. } => Some(host::setup::content(root, path)),
+        Step::SetGrubVariable { path, name, .. } => {
+            Some(text(&host::setup::grub_variable(root, path, name)))
+        }
+        _ => None,
+    }
+}
+
+fn text(value: &Option<String>) -> Option<Content> {
+    value.as_deref().map(Content::from)
+}
+
+/// What it had when it was left, and what it is to have.
+fn ends(step: &Step) -> [Option<Content>; 2] {
+    match step {
+        Step::WriteFile { from, to, .. } => [from.clone(), to.clone()],
+        Step::SetGrubVariable { from, to, .. } => [text(from), text(to)],
+        _ => [None, None],
+    }
+}
+
+fn to(step: &Step) -> Option<Content> {
+    let [_, to] = ends(step);
+    to
+}
+
+/// Where somebody changed since what a step back would change: that, and the
+/// step in place of it, if there is any. Nothing where it is as it was left,
+/// or as it was before.
+fn resolved(
+    step: &Step,
+    found: &Option<Content>,
+    on_changed: Option<OnChanged>,
+) -> Option<(Changed, Option<Step>)> {
+    let [left, before] = ends(step);
+    if *found == left || *found == before {
+        return None;
+    }
+    let instead = match on_changed {
+        None => Some(step.clone()),
+        Some(OnChanged::PutBack) => Some(between(step, found.clone(), before.clone())),
+        Some(OnChanged::Keep) => {
+            let merged = merged(left.as_ref(), found.as_ref(), before.as_ref());
+            let is_file = matches!(step, Step::WriteFile { .. });
+            merged.filter(|_| is_file).map(|merged| between(step, found.clone(), merged))
+        }
+    };
+    let path = step.path().unwrap_or_default().to_owned();
+    let stays = instead.is_none();
+    Some((Changed { path, before, found: found.clone(), stays }, instead))
+}
+
+/// The same step from one end to another.
+fn between(step: &Step, from: Option<Content>, to: Option<Content>) -> Step {
     match step.clone() {
-        Step::WriteFile { path, to, .. } => Step::WriteFile { path, from: found, to },
-        Step::SetGrubVariable { path, name, to, .. } => {
-            let from = found.map(|found| found.text().into_owned());
-            Step::SetGrubVariable { path, name, from, to }
+        Step::WriteFile { path, .. } => Step::WriteFile { path, from, to },
+        Step::SetGrubVariable { path, name, .. } => {
+            let value = |content: Option<Content>| content.map(|one| one.text().into_owned());
+            Step::SetGrubVariable { path, name, from: value(from), to: value(to) }
         }
         step => step,
     }
 }
 
 impl Turn<'_> {
-    /// Sees to the files that somebody changed since: they are put back all
-    /// the same, or forgotten.
-    fn pass_over_changed(
+    /// Sees to the files that somebody changed since: the journal is told of
+    /// another way back, or of none. Nothing is changed by it yet.
+    fn see_to_changed(
         &mut self,
         plan: &PlanRow,
         rows: &mut [StepRow],
@@ -157,21 +207,19 @@ impl Turn<'_> {
     ) -> Result<(), Error> {
         for row in rows.iter_mut().rev() {
             let Some(step) = way_back(row) else { continue };
-            let Some(Changed { found, .. }) =
-                changed(&self.engine.root, &mut BTreeMap::new(), &step)
-            else {
-                continue;
-            };
-            if on_changed == OnChanged::PutBack {
-                let step = from_found(&step, found);
-                if let Outcome::Failed(error) = self.engine.applier.apply(&step) {
-                    let undo_errors = vec![StepError { step, error }];
-                    let failure = Failure { undo_errors, ..Failure::default() };
-                    return Err(Error::Failed(Box::new(failure)));
+            let Some(found) = look(&self.engine.root, &step) else { continue };
+            match resolved(&step, &found, Some(on_changed)) {
+                None => {}
+                Some((_, Some(instead))) => {
+                    let Undo::Step(done) = instead.undo() else { continue };
+                    self.store.set_step(plan.id, row.seq, &done)?;
+                    row.step = done;
+                }
+                Some((_, None)) => {
+                    self.store.mark(plan.id, row.seq, &Mark::Undone)?;
+                    row.state = StepState::Undone;
                 }
             }
-            self.store.mark(plan.id, row.seq, &Mark::Undone)?;
-            row.state = StepState::Undone;
         }
         Ok(())
     }

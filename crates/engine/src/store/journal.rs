@@ -152,6 +152,16 @@ impl Store {
         })
     }
 
+    /// Puts another step in the place of one that was done, whose way back is
+    /// another one now.
+    pub fn set_step(&mut self, plan: PlanId, seq: i64, step: &Step) -> Result<(), Error> {
+        self.read(|db| {
+            db.prepare_cached("UPDATE steps SET step = ?3, text = ?4 WHERE plan = ?1 AND seq = ?2")?
+                .execute(params![plan.0, seq, json(step)?, step.to_string()])
+                .map(drop)
+        })
+    }
+
     /// Says how far a plan came.
     pub fn set_plan(&mut self, plan: PlanId, state: PlanState) -> Result<(), Error> {
         self.read(|db| {

@@ -57,7 +57,7 @@ fn a_service_is_stopped_kept_so_and_started_again() {
         "{texts:?}"
     );
 
-    let way = given.engine().plan_undo().unwrap();
+    let way = given.engine().plan_undo(None).unwrap();
     let texts: Vec<String> = way.steps.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), planned.steps.len(), "{texts:?}");
     given.engine().undo_preparations(OnChanged::Keep).unwrap();

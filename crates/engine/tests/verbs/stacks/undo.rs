@@ -28,27 +28,66 @@ pub fn makes_menu(machine: &Stacked) {
     makes(machine, "grub-mkconfig", &["-o", &out]);
 }
 
+const GRUB: &str = "etc/default/grub";
+
+/// Somebody writes a line of theirs, or another one into ours.
 #[test]
 fn a_source_that_somebody_changed_since() {
-    for (on_changed, want) in [(OnChanged::Keep, "theirs\n"), (OnChanged::PutBack, "")] {
+    for on_changed in [OnChanged::Keep, OnChanged::PutBack] {
         let machine = Stacked::named("debian-grub");
+        let before = machine.text(GRUB);
         machine.prepare().unwrap();
-        let grub = "etc/default/grub";
-        let theirs = machine.text(grub) + "# theirs\n";
-        machine.put(grub, &theirs);
-        let way = machine.engine().plan_undo().unwrap();
+        let theirs = machine.text(GRUB) + "# theirs\n";
+        machine.put(GRUB, &theirs);
+        let way = machine.engine().plan_undo(None).unwrap();
         let [changed] = &way.changed[..] else { panic!("{way:?}") };
         assert_eq!(changed.path, "/etc/default/grub");
         assert_eq!(changed.found.as_ref().unwrap().text(), theirs);
+        assert!(!changed.stays);
         machine.engine().undo_preparations(on_changed).unwrap();
-        assert_eq!(machine.text(grub).ends_with("theirs\n"), !want.is_empty());
-        assert_eq!(
-            machine.differs().len(),
-            usize::from(!want.is_empty()),
-            "{:?}",
-            machine.differs()
-        );
-        assert!(machine.engine().plan_undo().unwrap().steps.is_empty());
+        let want = match on_changed {
+            OnChanged::Keep => before.clone() + "# theirs\n",
+            OnChanged::PutBack => before,
+        };
+        assert_eq!(machine.text(GRUB), want);
+        let others = machine.differs().into_iter().filter(|line| !line.contains(GRUB));
+        assert_eq!(others.count(), 0, "{:?}", machine.differs());
+        assert!(machine.engine().plan_undo(None).unwrap().steps.is_empty());
+    }
+}
+
+/// In the very line in which something was prepared: it stays as it is.
+#[test]
+fn a_line_that_somebody_changed_since() {
+    let machine = Stacked::named("debian-grub");
+    machine.prepare().unwrap();
+    let theirs = machine.text(GRUB).replace("intel_iommu=on", "intel_iommu=on debug");
+    machine.put(GRUB, &theirs);
+    let way = machine.engine().plan_undo(Some(OnChanged::Keep)).unwrap();
+    assert!(way.changed[0].stays, "{way:?}");
+    machine.engine().undo_preparations(OnChanged::Keep).unwrap();
+    assert_eq!(machine.text(GRUB), theirs);
+    assert!(machine.engine().plan_undo(None).unwrap().steps.is_empty());
+}
+
+/// Cut off on such a way back, whoever comes next goes on with it.
+#[test]
+fn cut_off_while_a_changed_file_is_put_back() {
+    let changed = || {
+        let machine = Stacked::named("debian-grub");
+        machine.prepare().unwrap();
+        machine.put(GRUB, &(machine.text(GRUB) + "# theirs\n"));
+        machine
+    };
+    let want = Stacked::named("debian-grub").text(GRUB) + "# theirs\n";
+    let log = changed().operations(|machine| machine.undo().unwrap());
+    for moment in moments(&log) {
+        let machine = changed();
+        machine.die(moment, Stacked::undo);
+        machine.recover(&format!("{moment:?}"));
+        assert_eq!(machine.text(GRUB), want, "{moment:?}");
+        let others = machine.differs().into_iter().filter(|line| !line.contains(GRUB));
+        assert_eq!(others.count(), 0, "{moment:?}: {:?}", machine.differs());
     }
 }
 
@@ -62,7 +101,7 @@ fn the_environment_block_is_written_at_each_boot() {
     assert!(prepared.contains("kernelopts=root=/dev/mapper/rhel-root ro"), "{prepared}");
     assert!(prepared.contains("iommu=pt") && prepared.len() == 1024, "{prepared}");
     machine.put(block, &prepared.replace("boot_success=0", "boot_success=1"));
-    assert!(machine.engine().plan_undo().unwrap().changed.is_empty());
+    assert!(machine.engine().plan_undo(None).unwrap().changed.is_empty());
     machine.undo().unwrap();
     let [line] = &machine.differs()[..] else { panic!("{:?}", machine.differs()) };
     assert!(line.contains("grubenv"), "{line}");
@@ -71,7 +110,7 @@ fn the_environment_block_is_written_at_each_boot() {
     // Somebody gave the kernel other arguments.
     machine.prepare().unwrap();
     machine.put(block, &machine.text(block).replace("crashkernel=auto", "crashkernel=512M"));
-    assert_eq!(machine.engine().plan_undo().unwrap().changed.len(), 1);
+    assert_eq!(machine.engine().plan_undo(None).unwrap().changed.len(), 1);
     machine.engine().undo_preparations(OnChanged::PutBack).unwrap();
     assert!(machine.text(block).contains("crashkernel=auto rd.lvm.lv=rhel/root rhgb quiet \n"));
 }
