@@ -7,7 +7,7 @@ use engine::{BindRequest, HandOver, Name};
 use model::Bdf;
 use model::plan::Plan;
 
-use super::told;
+use super::told::{self, Beside};
 use crate::args::{Change, Consent};
 use crate::context::Context;
 use crate::device;
@@ -66,13 +66,13 @@ impl Attach {
         };
         if self.change.dry_run {
             let HandOver { plan, functions } = cx.engine().plan_attach(&request, &name)?;
-            return told::plan_and(cx, &plan, attached(&functions, &name));
+            return told::plan_and(cx, &plan, Beside::after(attached(&functions, &name)));
         }
         let mut engine = cx.changing_engine()?;
         cx.waiting(format_args!("giving {} to {name}", request.devices.join(" ")));
         let report = engine.attach(&request, &name)?;
         let last = attached(&report.functions, &name);
-        told::report_with(cx, &report, [Vec::new(), last], |bdf| {
+        told::report_with(cx, &report, Beside::after(last), |bdf| {
             format!("{bdf} is attached to {name}")
         })
     }
@@ -93,7 +93,7 @@ impl Detach {
             let HandOver { plan, functions } = cx.engine().plan_detach(&self.devices, name)?;
             let mut steps = detached(&functions, name);
             steps.extend(plan.steps.iter().map(ToString::to_string));
-            return told::plan_and(cx, &Plan { steps: Vec::new(), ..plan }, steps);
+            return told::plan_and(cx, &Plan { steps: Vec::new(), ..plan }, Beside::after(steps));
         }
         let wait = Duration::from_secs(self.wait);
         let mut engine = cx.changing_engine()?;
@@ -103,9 +103,11 @@ impl Detach {
         let report = engine.detach(&self.devices, name, wait)?;
         let first = detached(&report.functions, name);
         let moved = |bdf| report.steps.iter().any(|step| step.bdf() == Some(bdf));
-        told::report_with(cx, &report, [first, Vec::new()], |bdf| match moved(bdf) {
-            true => format!("{bdf} is back with the host"),
-            false => format!("{bdf} has left {name}, and keeps the driver that it has"),
+        told::report_with(cx, &report, Beside { before: first, ..Beside::default() }, |bdf| {
+            match moved(bdf) {
+                true => format!("{bdf} is back with the host"),
+                false => format!("{bdf} has left {name}, and keeps the driver that it has"),
+            }
         })
     }
 }

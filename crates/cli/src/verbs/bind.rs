@@ -73,12 +73,7 @@ impl Bind {
         };
         if self.change.dry_run {
             let plan = cx.engine().plan_bind(&request)?;
-            return told::plan_and(cx, &plan, files::texts(&written)).and_then(|()| {
-                match written.steps.is_empty() || cx.json {
-                    true => Ok(()),
-                    false => files::show(cx, &written, true),
-                }
-            });
+            return files::plan_with(cx, &plan, &written);
         }
         if self.persist {
             // Who would be refused is not asked first.
@@ -90,8 +85,10 @@ impl Bind {
         // Its turn found nothing that was cut off: `bind` settled that.
         engine.persist(&written)?;
         let driver = self.driver;
-        let always = if self.persist { ", at every boot" } else { "" };
-        told::report_with(cx, &report, [Vec::new(), files::texts(&written)], |bdf| {
+        // Where nothing could be written, a person makes it so.
+        let is_written = self.persist && (!written.steps.is_empty() || written.by_hand.is_empty());
+        let always = if is_written { ", at every boot" } else { "" };
+        told::report_with(cx, &report, files::beside(&written), |bdf| {
             format!("{bdf} is bound to {driver}{always}")
         })
     }

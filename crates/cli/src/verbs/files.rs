@@ -5,9 +5,11 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use model::Step;
+use model::plan::Plan;
 use model::plan::prepare::Preparation;
 use serde::Serialize;
 
+use super::told::{self, Beside};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::{HEADING, Look, NO, YES, json, note, print};
@@ -59,7 +61,10 @@ pub fn settled(cx: &Context, dry_run: bool) -> Result<(), Error> {
 /// Shows changes and asks; where there are none, there is nothing to agree to.
 pub fn agreed_to(cx: &Context, preparation: &Preparation, yes: bool) -> Result<(), Error> {
     if preparation.steps.is_empty() {
-        return Ok(());
+        return match preparation.by_hand.is_empty() || cx.json {
+            true => Ok(()),
+            false => show(cx, preparation, true),
+        };
     }
     if !cx.json || !yes {
         show(cx, preparation, true)?;
@@ -67,10 +72,19 @@ pub fn agreed_to(cx: &Context, preparation: &Preparation, yes: bool) -> Result<(
     agreed(yes)
 }
 
-/// The text of every step, and what is left to a person.
-pub fn texts(preparation: &Preparation) -> Vec<String> {
-    let by_hand = preparation.by_hand.iter().map(|text| format!("by hand: {text}"));
-    preparation.steps.iter().map(ToString::to_string).chain(by_hand).collect()
+/// Changes of files, beside those of devices.
+pub fn beside(preparation: &Preparation) -> Beside {
+    let after = preparation.steps.iter().map(ToString::to_string).collect();
+    Beside { by_hand: preparation.by_hand.clone(), ..Beside::after(after) }
+}
+
+/// Tells what would be done to devices, and to files.
+pub fn plan_with(cx: &Context, plan: &Plan, preparation: &Preparation) -> Result<(), Error> {
+    told::plan_and(cx, plan, beside(preparation))?;
+    match *preparation == Preparation::default() || cx.json {
+        true => Ok(()),
+        false => show(cx, preparation, true),
+    }
 }
 
 /// What would be done, or was.

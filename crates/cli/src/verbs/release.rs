@@ -47,12 +47,7 @@ impl Release {
         };
         if self.change.dry_run {
             let plan = cx.engine().plan_release(&devices)?;
-            return told::plan_and(cx, &plan, files::texts(&forgotten)).and_then(
-                |()| match forgotten.steps.is_empty() || cx.json {
-                    true => Ok(()),
-                    false => files::show(cx, &forgotten, true),
-                },
-            );
+            return files::plan_with(cx, &plan, &forgotten);
         }
         files::agreed_to(cx, &forgotten, self.yes)?;
         let mut engine = cx.changing_engine()?;
@@ -65,8 +60,7 @@ impl Release {
         if devices.is_empty() && forgotten.steps.is_empty() && !cx.json {
             return print(|out| writeln!(out, "nothing to do"));
         }
-        let written = [Vec::new(), files::texts(&forgotten)];
-        told::report_with(cx, &report, written, |bdf| match stayed(bdf) {
+        told::report_with(cx, &report, files::beside(&forgotten), |bdf| match stayed(bdf) {
             true => format!("{bdf} is with the host"),
             false => format!("{bdf} is back with the host"),
         })

@@ -22,6 +22,17 @@ pub struct PlanJson<'a> {
     dry_run: bool,
     steps: Vec<String>,
     notes: Vec<ReasonJson<'a>>,
+    /// What only a person can do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    by_hand: Vec<String>,
+}
+
+/// What happens beside a plan of the engine's.
+#[derive(Default)]
+pub struct Beside {
+    pub before: Vec<String>,
+    pub after: Vec<String>,
+    pub by_hand: Vec<String>,
 }
 
 /// What was done, and to what.
@@ -33,15 +44,21 @@ pub struct ReportJson<'a> {
     recovered: RecoveredJson,
 }
 
-/// Tells what would be done.
-pub fn plan(cx: &Context, plan: &Plan) -> Result<(), Error> {
-    plan_and(cx, plan, Vec::new())
+impl Beside {
+    pub fn after(steps: Vec<String>) -> Self {
+        Self { after: steps, ..Self::default() }
+    }
 }
 
-/// Tells what would be done, and what further after that.
-pub fn plan_and(cx: &Context, plan: &Plan, further: Vec<String>) -> Result<(), Error> {
+/// Tells what would be done.
+pub fn plan(cx: &Context, plan: &Plan) -> Result<(), Error> {
+    plan_and(cx, plan, Beside::default())
+}
+
+/// Tells what would be done, and what beside that.
+pub fn plan_and(cx: &Context, plan: &Plan, beside: Beside) -> Result<(), Error> {
     let mut json = PlanJson::of(true, &plan.steps, &plan.notes);
-    json.steps.extend(further);
+    json.add(beside);
     if cx.json {
         return json::print(&json);
     }
@@ -55,20 +72,19 @@ pub fn plan_and(cx: &Context, plan: &Plan, further: Vec<String>) -> Result<(), E
 
 /// Tells what was done: `done` names it for one function.
 pub fn report(cx: &Context, report: &Report, done: impl Fn(Bdf) -> String) -> Result<(), Error> {
-    report_with(cx, report, [Vec::new(), Vec::new()], done)
+    report_with(cx, report, Beside::default(), done)
 }
 
-/// Tells what was done, and what the guest did before and after that.
+/// Tells what was done, and what beside that.
 pub fn report_with(
     cx: &Context,
     report: &Report,
-    [before, after]: [Vec<String>; 2],
+    beside: Beside,
     done: impl Fn(Bdf) -> String,
 ) -> Result<(), Error> {
     if cx.json {
         let mut json = ReportJson::of(report);
-        json.plan.steps.splice(..0, before);
-        json.plan.steps.extend(after);
+        json.plan.add(beside);
         return json::print(&json);
     }
     super::recover::tell(&report.recovered);
@@ -87,7 +103,14 @@ impl<'a> PlanJson<'a> {
             dry_run,
             steps: steps.iter().map(ToString::to_string).collect(),
             notes: notes.iter().map(ReasonJson::of).collect(),
+            by_hand: Vec::new(),
         }
+    }
+
+    fn add(&mut self, Beside { before, after, by_hand }: Beside) {
+        self.steps.splice(..0, before);
+        self.steps.extend(after);
+        self.by_hand = by_hand;
     }
 }
 

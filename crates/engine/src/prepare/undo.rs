@@ -80,7 +80,7 @@ impl Engine {
                         if let Some((changed, instead)) = resolved {
                             files.insert(
                                 key(&step),
-                                instead.as_ref().map_or(changed.found.clone(), |step| to(step)),
+                                instead.as_ref().map_or(changed.found.clone(), to),
                             );
                             way.changed.push(changed);
                             way.steps.extend(instead);
