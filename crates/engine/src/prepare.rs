@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use model::check::{self, Subject};
 use model::plan::Refusal;
-use model::plan::prepare::{Asked, Group, Hugepages, Preparation, against, once, prepare};
+use model::plan::prepare::{Asked, Hugepages, Preparation, UserGroup, against, once, prepare};
 use model::reason::Code;
 use model::step::Made;
 use model::{Bdf, Step};
@@ -69,8 +69,8 @@ impl Engine {
         }
         let checked = check::check(&subject);
         let group = request.group.clone().map(|name| {
-            let number = host::setup::group(&self.root, &name).into();
-            Group { name, number }
+            let number = host::setup::user_group(&self.root, &name).into();
+            UserGroup { name, number }
         });
         let asked = Asked {
             hugepages: request.hugepages,

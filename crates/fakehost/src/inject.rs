@@ -1,7 +1,7 @@
 //! Faults to order: refusals, hangs, death.
 //!
-//! Writes and commands are counted together, from 1, in the order in which
-//! they reach the machine.
+//! Writes, commands and changes of files are counted together, from 1, in the
+//! order in which they reach the machine.
 
 use std::fmt;
 

@@ -16,6 +16,7 @@ use model::parse::machine::processor_arch;
 use model::parse::setup::{
     chosen, group as group_number, os_release, processor, remapped, xorg_names,
 };
+use model::setup::services::SERVICES;
 use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup, Smt};
 use model::{Bdf, Fact, Snapshot, Why};
 
@@ -24,27 +25,6 @@ pub use self::boot::{boot, content, grub_variable};
 use crate::paths::Root;
 use crate::{guests, memory, process, read};
 
-/// Units that draw on a screen, share one, or keep a vendor's cards in use.
-pub(crate) const SCREEN_UNITS: &[&str] = &[
-    "dcgm-exporter.service",
-    "dcgm.service",
-    "display-manager.service",
-    "gdm.service",
-    "gdm3.service",
-    "gnome-remote-desktop.service",
-    "greetd.service",
-    "lightdm.service",
-    "lxdm.service",
-    "ly.service",
-    "nvidia-dcgm.service",
-    "nvidia-fabricmanager.service",
-    "nvidia-persistenced.service",
-    "nvidia-powerd.service",
-    "sddm.service",
-    "sunshine.service",
-    "xdm.service",
-    "xrdp.service",
-];
 /// Look at how the host is set up. What only programs can say of themselves,
 /// or the journal, is [`NotObserved`](Why::NotObserved).
 pub fn setup(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Setup {
@@ -91,7 +71,7 @@ pub fn setup(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Setup {
 /// # Errors
 ///
 /// Where the groups cannot be read.
-pub fn group(root: &Root, name: &str) -> Result<Option<u32>, Why> {
+pub fn user_group(root: &Root, name: &str) -> Result<Option<u32>, Why> {
     text(root, &root.groups()).map(|text| group_number(&text, name))
 }
 
@@ -202,8 +182,9 @@ fn services(root: &Root) -> Fact<Vec<String>> {
     let Some(folder) = folders.iter().find(|folder| folder.is_dir()) else {
         return Fact::Unknown(Why::NotProvided);
     };
-    let active = SCREEN_UNITS.iter().filter(|unit| folder.join(unit).is_dir());
-    active.map(|unit| (*unit).to_owned()).collect::<Vec<_>>().into()
+    let units = SERVICES.iter().map(|(unit, _)| *unit);
+    let active = units.filter(|unit| folder.join(unit).is_dir());
+    active.map(str::to_owned).collect::<Vec<_>>().into()
 }
 
 /// Files of the X server's configuration, by their path on that machine.

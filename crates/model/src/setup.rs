@@ -1,13 +1,14 @@
 //! How the host is set up for guests with devices: what decides beside the
 //! devices themselves.
 //!
-//! Filled by `host::setup`, judged by [`crate::check`]. Only facts: no opinion
-//! about them is kept here. It is read for `check` and `prepare` alone, as a
+//! Filled by `host::setup`, and by the engine with what only programs or the
+//! journal say; judged by [`crate::check`]. No opinion about it is kept here. It is read for `check` and `prepare` alone, as a
 //! listing has no use for it.
 
 pub mod boot;
 pub mod early;
 pub mod planned;
+pub mod services;
 
 use std::collections::BTreeMap;
 

@@ -13,6 +13,7 @@ use model::plan::prepare::Preparation;
 use model::setup::boot::{Boot, Generator};
 use model::{Bdf, Fact, Snapshot, Step, Why};
 use proptest::prelude::*;
+use shapes::setup::shown;
 use shapes::{Shape, bdf};
 
 const RELEASE: &str = "6.12.43+deb13-amd64";
@@ -55,12 +56,6 @@ fn after(boot: &Boot, preparation: &Preparation) -> Boot {
         };
     }
     boot
-}
-
-fn shown(preparation: &Preparation) -> String {
-    let steps = preparation.steps.iter().map(|step| format!("{step}\n{}", step.diff()));
-    let by_hand = preparation.by_hand.iter().map(|text| format!("by hand: {text}\n"));
-    steps.chain(by_hand).collect()
 }
 
 #[test]

@@ -18,7 +18,7 @@ use model::plan::prepare::{Asked, Preparation, Unplanned, prepare};
 use model::setup::Setup;
 use model::setup::boot::{Boot, Format, Generator, Loader, Menu};
 use model::{Bdf, Fact, Snapshot, Why};
-use shapes::setup::{booted_by, ready};
+use shapes::setup::{booted_by, ready, shown};
 use shapes::{Shape, bdf, consumer_card};
 
 const SETTINGS: &str = "/etc/default/grub";
@@ -59,13 +59,6 @@ fn asked(
     let setup = &booted_by(setup, boot);
     let subject = Subject { snapshot, setup, devices: &[] };
     prepare(&subject, &check::check(&subject), asked)
-}
-
-/// Steps with their diffs, and what is left to a person.
-fn shown(preparation: &Preparation) -> String {
-    let steps = preparation.steps.iter().map(|step| format!("{step}\n{}", step.diff()));
-    let by_hand = preparation.by_hand.iter().map(|text| format!("by hand: {text}\n"));
-    steps.chain(by_hand).collect()
 }
 
 /// The firmware offers an IOMMU, and the kernel does not use it.

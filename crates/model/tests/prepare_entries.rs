@@ -15,7 +15,7 @@ use model::setup::boot::{Boot, Chooser, Format, Generator, Loader, Menu};
 use model::setup::{Setup, Smt};
 use model::step::Once;
 use model::{Bdf, Snapshot};
-use shapes::setup::{booted_by, ready};
+use shapes::setup::{booted_by, ready, shown};
 use shapes::{Shape, bdf, consumer_card};
 
 const MENU: &str = "/boot/grub/grub.cfg";
@@ -65,12 +65,6 @@ fn planned(snapshot: &Snapshot, setup: &Setup, devices: &[Bdf], boot: &Boot) -> 
     let setup = &booted_by(setup, boot);
     let subject = Subject { snapshot, setup, devices };
     once(&subject, &check::check(&subject), &Asked::default()).unwrap()
-}
-
-fn shown(preparation: &Preparation) -> String {
-    let steps = preparation.steps.iter().map(|step| format!("{step}\n{}", step.diff()));
-    let by_hand = preparation.by_hand.iter().map(|text| format!("by hand: {text}\n"));
-    steps.chain(by_hand).collect()
 }
 
 /// The POWER guide's machine: its cards are to be passed, and its threads are on.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use model::setup::early::MODPROBE;
+
 use super::Root;
 
 impl Root {
@@ -62,14 +64,8 @@ impl Root {
 
     /// Folders of modprobe's configuration, as text: a file in the first hides
     /// those of its name in the others (modprobe.d(5)).
-    pub(crate) fn modprobe_texts() -> [&'static str; 5] {
-        [
-            "/etc/modprobe.d",
-            "/run/modprobe.d",
-            "/usr/local/lib/modprobe.d",
-            "/usr/lib/modprobe.d",
-            "/lib/modprobe.d",
-        ]
+    pub(crate) fn modprobe_texts() -> [String; 5] {
+        MODPROBE.map(|folder| format!("/{folder}"))
     }
 
     /// The folder of the host's configuration, as text: files are named by it in plans.

@@ -12,7 +12,7 @@ use model::parse::modalias;
 use super::host::Taker;
 use super::source::Found;
 use crate::paths::Root;
-use crate::setup::SCREEN_UNITS;
+use model::setup::services::SERVICES;
 
 impl Taker<'_> {
     pub(super) fn setup(&mut self) {
@@ -42,7 +42,7 @@ impl Taker<'_> {
     fn modprobe(&mut self) {
         let mut seen = BTreeSet::new();
         for folder in Root::modprobe_texts() {
-            let names = self.names(folder);
+            let names = self.names(&folder);
             for name in names.into_iter().filter(|name| Settings::is_read(name)) {
                 let path = format!("{folder}/{name}");
                 let place = self.source.root().at(&path);
@@ -85,7 +85,8 @@ impl Taker<'_> {
             let Some(folder) = self.source.name(&folder) else { continue };
             let Found::Here(names) = self.source.names(&folder) else { continue };
             self.folder(&folder);
-            for unit in SCREEN_UNITS.iter().filter(|unit| names.iter().any(|name| name == *unit)) {
+            let units = SERVICES.iter().map(|(unit, _)| *unit);
+            for unit in units.filter(|unit| names.iter().any(|name| name == unit)) {
                 self.folder(&format!("{folder}/{unit}"));
             }
         }

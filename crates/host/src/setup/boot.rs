@@ -18,6 +18,7 @@ use model::boot::source::Source;
 use model::file::Content;
 use model::ours;
 use model::setup::boot::{Boot, Chooser, Format, Generator, Loader};
+use model::setup::services::SERVICES;
 use model::step::Once;
 use model::{Fact, Why};
 
@@ -44,7 +45,7 @@ pub fn boot(root: &Root) -> Boot {
     for name in ours::FILES {
         file(root, &format!("{configuration}/{name}"), &mut files);
     }
-    for unit in super::SCREEN_UNITS {
+    for (unit, _) in SERVICES {
         file(root, &format!("{configuration}/{}", ours::drop_in(unit)), &mut files);
     }
     for path in super::xorg(root).known().into_iter().flatten() {

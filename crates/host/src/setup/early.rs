@@ -23,10 +23,10 @@ use crate::read;
 /// What modprobe is told. Where distributions made two of its folders one,
 /// each file is read once.
 pub(super) fn modprobe(root: &Root) -> Fact<Settings> {
-    let mut texts: BTreeMap<String, (&str, String)> = BTreeMap::new();
+    let mut texts: BTreeMap<String, (String, String)> = BTreeMap::new();
     let mut found = false;
     for folder in Root::modprobe_texts() {
-        let names = match read::names(&root.at(folder)) {
+        let names = match read::names(&root.at(&folder)) {
             Ok(names) => names,
             Err(Why::NotProvided) => continue,
             Err(why) => return Fact::Unknown(why),
@@ -36,8 +36,8 @@ pub(super) fn modprobe(root: &Root) -> Fact<Settings> {
             if !Settings::is_read(&name) || texts.contains_key(&name) {
                 continue;
             }
-            match text(root, &root.at(folder).join(&name)) {
-                Ok(Some(text)) => drop(texts.insert(name, (folder, text))),
+            match text(root, &root.at(&folder).join(&name)) {
+                Ok(Some(text)) => drop(texts.insert(name, (folder.clone(), text))),
                 Ok(None) => {}
                 Err(why) => return Fact::Unknown(why),
             }

@@ -24,6 +24,8 @@ pub mod kernel_cmdline;
 pub mod kernelstub;
 pub mod u_boot_menu;
 
+pub mod format;
+
 pub mod modprobe;
 pub mod udev_rules;
 

@@ -17,7 +17,7 @@ mod screens;
 use std::collections::BTreeSet;
 use std::fmt;
 
-pub use screens::{NVIDIA, Purpose};
+pub use screens::NVIDIA;
 
 use crate::bdf::Bdf;
 use crate::boot::cmdline::Change;

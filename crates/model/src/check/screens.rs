@@ -5,6 +5,7 @@ use super::{Check, Finding, Found, Remedy, Run, Severity, Subject, known};
 use crate::boot::cmdline::Change;
 use crate::function::{Function, is_vfio_driver};
 use crate::ids::VendorId;
+use crate::setup::services::Purpose;
 use crate::usage::Use;
 
 /// The driver whose configuration makes the X server take cards of the host.
@@ -39,29 +40,7 @@ fn is_display(function: &Function) -> bool {
 /// is the kernel's own, for a card's USB port).
 const MAKERS_DRIVERS: &[&str] = &["nvidia", "nvidia-nvswitch"];
 
-/// What a service is there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// NVIDIA's cards, and nothing else.
-    Nvidia,
-    /// A desktop on the host's screens.
-    Desktop,
-    /// A desktop over the network: often the way to the host, and without a
-    /// card it draws by the processor.
-    Remote,
-}
-
 impl Purpose {
-    /// What a unit is there for that draws on screens, or keeps a vendor's cards in use.
-    pub fn of(unit: &str) -> Self {
-        const REMOTE: &[&str] = &["gnome-remote-desktop", "sunshine", "xrdp"];
-        match unit.trim_end_matches(".service") {
-            name if name.starts_with("nvidia") || name.contains("dcgm") => Self::Nvidia,
-            name if REMOTE.contains(&name) => Self::Remote,
-            _ => Self::Desktop,
-        }
-    }
-
     /// Whether it would take this device.
     fn is_about(self, function: &Function) -> bool {
         match self {

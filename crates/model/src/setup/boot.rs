@@ -6,6 +6,8 @@ use crate::fact::Fact;
 use crate::file::Content;
 use crate::step::Once;
 
+pub use crate::boot::format::Format;
+
 /// What the host boots by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Boot {
@@ -81,24 +83,6 @@ pub struct Chooser {
     pub by: Once,
     /// What it was told before.
     pub chosen: Option<String>,
-}
-
-/// How a file has the arguments of a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// An entry by the Boot Loader Specification.
-    Entry,
-    /// `kernel-install`'s line, of which new entries are made.
-    Line,
-    /// kernelstub's configuration (Pop!_OS).
-    Kernelstub,
-    /// `extlinux.conf`, of syslinux and of U-Boot.
-    Extlinux,
-    /// Settings that `u-boot-update` makes it from, in the order in which
-    /// they are sourced.
-    UBoot,
-    /// GRUB's environment block, where entries refer to a variable in it.
-    Environment,
 }
 
 /// The program that makes the initramfs.

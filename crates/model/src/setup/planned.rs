@@ -2,7 +2,6 @@
 
 use crate::boot::cmdline::{Change, Cmdline};
 use crate::boot::source::Source;
-use crate::boot::{bls, extlinux, kernel_cmdline, kernelstub};
 use crate::fact::Fact;
 use crate::file::Content;
 use crate::ours;
@@ -97,9 +96,10 @@ fn arguments(step: &Step, loader: &Loader) -> Vec<Change> {
 
 /// Words that came into a file's arguments, and those that went.
 fn differences(path: &str, format: Format, (from, to): (&Content, &Content)) -> Vec<Change> {
-    let after = lines(path, format, to);
+    let lines = |content: &Content| format.lines(Source::new(path, &content.text()));
+    let after = lines(to);
     let mut found = Vec::new();
-    for (label, before) in &lines(path, format, from) {
+    for (label, before) in &lines(from) {
         let Some((_, after)) = after.iter().find(|(other, _)| other == label) else { continue };
         found.extend(between(before, after));
     }
@@ -117,27 +117,11 @@ fn between(before: &str, after: &str) -> Vec<Change> {
     came.chain(went.filter(|change| change.is_in(after))).collect()
 }
 
-/// The lines of arguments in a file, by the labels of its entries.
-fn lines(path: &str, format: Format, content: &Content) -> Vec<(String, String)> {
-    let text = content.text();
-    let source = Source::new(path, &text);
-    let line = match format {
-        Format::Entry => Some(bls::parse(source).options),
-        Format::Line => Some(kernel_cmdline::arguments(&text)),
-        Format::Kernelstub => kernelstub::arguments(source).ok(),
-        Format::Extlinux => {
-            let entries = extlinux::parse(&text).entries.into_iter();
-            return entries.map(|entry| (entry.label, entry.arguments)).collect();
-        }
-        // The menu that is made from the one says it, and the step of the other.
-        Format::UBoot | Format::Environment => None,
-    };
-    line.map(|line| (String::new(), line)).into_iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use crate::boot::kernel_cmdline;
 
     use super::*;
     use crate::setup::boot::Menu;

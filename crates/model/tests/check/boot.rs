@@ -172,3 +172,22 @@ fn what_runs_against_what_was_prepared() {
     setup.cmdline = "intel_iommu=on".to_owned().into();
     assert_eq!(of(&checked(&Shape::new().0, &setup), "planned").status, Status::Unknown);
 }
+
+/// A variable in GRUB's environment block is told as a file is.
+#[test]
+fn a_variable_that_was_changed_since() {
+    let text = |text: &str| Some(text.to_owned());
+    let step = Step::SetGrubVariable {
+        path: "/boot/grub2/grubenv".to_owned(),
+        name: "kernelopts".to_owned(),
+        from: text("quiet"),
+        to: text("quiet iommu=pt"),
+    };
+    let steps = vec![(step, Stands::Changed(None).into())];
+    let planned = Planned { at: 1_795_300_000, restarted: true, steps };
+    let setup = Setup { planned: vec![planned].into(), ..ready() };
+    let checked = checked(&Shape::new().0, &setup);
+    let found = of(&checked, "planned");
+    assert_eq!(found.status, Status::Warn, "{found}");
+    assert!(found.text.contains("/boot/grub2/grubenv was changed since"), "{found}");
+}

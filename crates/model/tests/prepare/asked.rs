@@ -1,7 +1,7 @@
 //! What is asked for by options: hugepages, a group; and multithreading on POWER.
 
 use super::*;
-use model::plan::prepare::{Group, Hugepages, NoGroup, NoHugepages, against, once};
+use model::plan::prepare::{Hugepages, NoGroup, NoHugepages, UserGroup, against, once};
 use model::reason::Code;
 use model::setup::{Pool, Smt};
 use model::snapshot::ModuleState;
@@ -104,7 +104,7 @@ fn for_one_start() {
 }
 
 fn group(name: &str, number: Fact<Option<u32>>) -> Asked {
-    Asked { group: Some(Group { name: name.to_owned(), number }), ..Asked::default() }
+    Asked { group: Some(UserGroup { name: name.to_owned(), number }), ..Asked::default() }
 }
 
 #[test]

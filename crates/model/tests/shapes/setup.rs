@@ -1,6 +1,7 @@
 //! Hosts that are set up, for tests of checks and preparations.
 
 use model::boot::modprobe::Settings;
+use model::plan::prepare::Preparation;
 use model::setup::boot::{Boot, Generator, Loader, Menu};
 use model::setup::{
     Access, Firmware, Maker, Memory, Modules, Processor, Programs, Screens, Setup, Smt,
@@ -61,4 +62,11 @@ pub fn grub() -> Boot {
 /// The same host, booted by something else.
 pub fn booted_by(setup: &Setup, boot: &Boot) -> Setup {
     Setup { boot: boot.clone(), ..setup.clone() }
+}
+
+/// Steps with their diffs, and what is left to a person.
+pub fn shown(preparation: &Preparation) -> String {
+    let steps = preparation.steps.iter().map(|step| format!("{step}\n{}", step.diff()));
+    let by_hand = preparation.by_hand.iter().map(|text| format!("by hand: {text}\n"));
+    steps.chain(by_hand).collect()
 }

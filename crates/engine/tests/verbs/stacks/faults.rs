@@ -153,7 +153,7 @@ fn sources_that_are_damaged() {
     ] {
         let machine = machine();
         machine.put(path, &text);
-        let machine = Stacked { before: machine.host.snapshot_tree(), ..machine };
+        let machine = Stacked::around(machine.host);
         let error = machine.prepare().unwrap_err();
         assert!(error.to_string().contains("/etc/default/grub`"), "{error}");
         assert_eq!(machine.differs(), [""; 0], "{error}");
@@ -161,7 +161,7 @@ fn sources_that_are_damaged() {
     // In the middle of a line that matters to nobody: as the shell reads it.
     let machine = machine();
     machine.put(grub, &whole[..whole.find("GRUB_TIMEOUT").unwrap() + 9]);
-    let machine = Stacked { before: machine.host.snapshot_tree(), ..machine };
+    let machine = Stacked::around(machine.host);
     let done = machine.prepare();
     machine.host.calm();
     if done.is_ok() {

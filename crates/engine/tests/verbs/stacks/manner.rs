@@ -96,7 +96,7 @@ proptest! {
         let machine = Stacked::named("debian-grub");
         machine.put("etc/default/grub", &text);
         makes_menu(&machine);
-        let machine = Stacked { before: machine.host.snapshot_tree(), ..machine };
+        let machine = Stacked::around(machine.host);
         let done = there_and_back(&machine);
         prop_assert!(done.is_ok(), "{:?}\n{}", done, text);
     }
@@ -111,7 +111,7 @@ proptest! {
                 machine.put(&path[1..], &manner.written(&from.text()));
             }
         }
-        let machine = Stacked { before: machine.host.snapshot_tree(), ..machine };
+        let machine = Stacked::around(machine.host);
         let done = there_and_back(&machine);
         // A shell takes a carriage return for a part of the value, JSON has no comments:
         // then it is said that the file is not understood, or what was made of it is wrong.

@@ -14,7 +14,7 @@ use crate::setup::boot::Boot;
 
 /// A group, as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub struct UserGroup {
     pub name: String,
     /// Its number on the host; `None` where the host has no such group.
     pub number: Fact<Option<u32>>,
@@ -38,7 +38,7 @@ pub enum NoGroup {
 const PEOPLE: u32 = 1000;
 
 pub(super) fn plan(
-    group: &Group,
+    group: &UserGroup,
     boot: &Boot,
     preparation: &mut Preparation,
 ) -> Result<(), NoGroup> {
@@ -58,8 +58,8 @@ pub(super) fn plan(
 }
 
 /// Its name, if it can be given the nodes.
-fn named(group: &Group) -> Result<&str, NoGroup> {
-    let Group { name, number } = group;
+fn named(group: &UserGroup) -> Result<&str, NoGroup> {
+    let UserGroup { name, number } = group;
     // As useradd(8) makes them, so that it says nothing else in a rule.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     match number {

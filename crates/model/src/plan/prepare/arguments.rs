@@ -2,9 +2,9 @@
 
 use super::sources::{environment, of_its_own, u_boot};
 use super::{Preparation, Wanted, told};
-use crate::boot::cmdline::{Change, is_recovery};
+use crate::boot::cmdline::Change;
 use crate::boot::source::{EditError, Source, whole};
-use crate::boot::{bls, extlinux, grub_cfg, grub_default, grubenv, kernel_cmdline, kernelstub};
+use crate::boot::{bls, grub_cfg, grub_default, grubenv};
 use crate::check::Subject;
 use crate::fact::Fact;
 use crate::ours::{ENTRY, SCRIPT};
@@ -62,7 +62,7 @@ pub(super) fn plan(
             }
             _ => changes,
         };
-        let edited = edited(source, *format, changes)?;
+        let edited = format.edited(source, changes)?;
         preparation.steps.extend(write(boot, path, Some(&edited)));
     }
     match loader.settings.is_empty() {
@@ -73,26 +73,6 @@ pub(super) fn plan(
 
 fn by_hand(loader: &str, changes: &[Change]) -> String {
     format!("tell {loader} to start the kernel with other arguments: {}", told(changes))
-}
-
-/// A file with other arguments, in its own format.
-fn edited(source: Source<'_>, format: Format, changes: &[Change]) -> Result<String, EditError> {
-    match format {
-        Format::Entry => bls::edit(source, changes),
-        Format::Line => kernel_cmdline::edit(source, changes),
-        Format::Kernelstub => kernelstub::edit(source, changes),
-        // Not by themselves: see `environment` and `u_boot`.
-        Format::Environment | Format::UBoot => Ok(source.text.to_owned()),
-        Format::Extlinux => {
-            let menu = extlinux::parse(source.text);
-            let labels = menu.entries.iter().filter(|entry| entry.kernel.is_some());
-            let mut text = source.text.to_owned();
-            for entry in labels.filter(|entry| !is_recovery(&entry.arguments)) {
-                text = extlinux::edit(Source::new(source.name, &text), &entry.label, changes)?;
-            }
-            Ok(text)
-        }
-    }
 }
 
 /// GRUB's settings, and its menu made from them.

@@ -22,7 +22,7 @@ mod services;
 mod sources;
 mod unplanned;
 
-pub use access::{Group, NoGroup};
+pub use access::{NoGroup, UserGroup};
 pub use confined::NoFolder;
 pub use memory::{Hugepages, NoHugepages};
 pub use refused::against;
@@ -50,7 +50,7 @@ pub struct Preparation {
 pub struct Asked {
     pub hugepages: Option<Hugepages>,
     /// A group of the host, whose members may run guests with devices.
-    pub group: Option<Group>,
+    pub group: Option<UserGroup>,
     /// More boot arguments: `key=value` or `key`.
     pub arguments: Vec<String>,
     /// A folder with ROM files, which libvirt's guests may read.

@@ -6,10 +6,10 @@
 //! whoever prepares the host may sit at it (docs/decisions/0017).
 
 use super::Preparation;
-use crate::check::Purpose;
 use crate::ours::{PREPARED, drop_in};
 use crate::plan::write;
 use crate::setup::boot::Boot;
+use crate::setup::services::Purpose;
 use crate::step::Step;
 
 pub(super) fn plan(units: &[String], boot: &Boot, preparation: &mut Preparation) {
