@@ -52,7 +52,10 @@ pub fn setup(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Setup {
             secure_boot: secure_boot(root).into(),
             lockdown: lockdown(root).into(),
         },
-        memory: Memory { pools: pools(root), lock_limit: process::lock_limit(root, None) },
+        memory: Memory {
+            pools: recorded(root, pools(root)),
+            lock_limit: recorded(root, process::lock_limit(root, None)),
+        },
         programs: Programs {
             qemu: Fact::Unknown(Why::NotObserved),
             libvirt: Fact::Unknown(Why::NotObserved),
@@ -75,12 +78,23 @@ pub fn user_group(root: &Root, name: &str) -> Result<Option<u32>, Why> {
     text(root, &root.groups()).map(|text| group_number(&text, name))
 }
 
-/// A file's text. That a recording lacks it says nothing about its machine.
 fn text(root: &Root, path: &Path) -> Result<String, Why> {
-    read::text(path).map_err(|why| match why {
+    read::text(path).map_err(|why| of_recording(root, why))
+}
+
+fn recorded<T>(root: &Root, fact: Fact<T>) -> Fact<T> {
+    match fact {
+        Fact::Unknown(why) => Fact::Unknown(of_recording(root, why)),
+        known => known,
+    }
+}
+
+/// That a recording lacks something says nothing about its machine.
+fn of_recording(root: &Root, why: Why) -> Why {
+    match why {
         Why::NotProvided if root.is_recorded() => Why::NotRecorded,
         why => why,
-    })
+    }
 }
 
 fn word(root: &Root, path: &Path) -> Fact<String> {

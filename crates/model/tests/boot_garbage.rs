@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use model::boot::cmdline::Change;
+use model::boot::format::Format;
 use model::boot::grub_cfg::{self, Copy};
 use model::boot::grubenv::{self, Environment};
 use model::boot::shell::{self, Member, Missing};
@@ -139,6 +140,9 @@ fn read(text: &str) {
     let _ = version::compare(text, "1.2");
     let _ = (kernel_cmdline::arguments(text), kernelstub::arguments(source));
     let _ = extlinux::parse(text).default_entry();
+    for format in [Format::Entry, Format::Line, Format::Kernelstub, Format::Extlinux] {
+        let _ = (format.lines(source), format.edited(source, &[]));
+    }
     if let Ok(rules) = udev_rules::parse(source) {
         let again = udev_rules::file(&rules).unwrap_or_default();
         assert_eq!(udev_rules::parse(Source::new("again", &again)).unwrap(), rules);

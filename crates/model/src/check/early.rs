@@ -14,7 +14,7 @@ use crate::setup::boot::Generator;
 
 pub(super) const CHECKS: &[Check] = &[Check {
     name: "at_boot",
-    about: "A rule of udev, boot arguments, or what modprobe is told, also in the initramfs, keep the host's drivers from the device.",
+    about: "A rule, boot arguments, or what modprobe is told (in the initramfs, too) keep the host's drivers from the device.",
     severity: Severity::Advised,
     run: Run::Device(at_boot),
 }];

@@ -224,3 +224,15 @@ fn an_image_that_was_removed_since_is_not_made_again() {
     let menu = machine.text("boot/grub/grub.cfg");
     assert!(!menu.contains("initrd") && !menu.contains("iommu=pt"), "{menu}");
 }
+
+/// The image that boots is a copy, which a program of the system's makes.
+#[test]
+fn what_a_person_does_after_the_way_back() {
+    let machine = Stacked::named("proxmox");
+    machine.prepare().unwrap();
+    let way = machine.engine().plan_undo(None).unwrap();
+    assert!(way.by_hand[0].starts_with("`proxmox-boot-tool refresh`"), "{way:?}");
+    let machine = Stacked::named("debian-grub");
+    machine.prepare().unwrap();
+    assert_eq!(machine.engine().plan_undo(None).unwrap().by_hand, [""; 0]);
+}
