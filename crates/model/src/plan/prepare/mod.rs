@@ -16,11 +16,13 @@ mod confined;
 mod entry;
 mod memory;
 mod modules;
+mod others;
 mod refused;
 mod screens;
 mod services;
 mod sources;
 mod unplanned;
+mod way;
 
 pub use access::{NoGroup, UserGroup};
 pub use confined::NoFolder;
@@ -28,7 +30,7 @@ pub use memory::{Hugepages, NoHugepages};
 pub use refused::against;
 pub use unplanned::Unplanned;
 
-use self::modules::Way;
+use self::way::Way;
 use super::add;
 use crate::boot::cmdline::Change;
 use crate::check::{Checked, Remedy, Status, Subject};
@@ -134,14 +136,14 @@ pub fn once(
     // systemd-modules-load.service(8), libkmod's `modprobe.blacklist=`.
     changes.extend(wanted.load.iter().map(|name| Change::Add(format!("modules_load={name}"))));
     for module in &wanted.keep {
-        match modules::way(subject, module) {
+        match way::way(subject, module) {
             Way::Out => {
-                let names = modules::out(subject, module);
-                changes.extend(modules::refused(&names));
+                let names = way::out(subject, module);
+                changes.extend(way::refused(&names));
                 let blacklist = |name| Change::Add(format!("modprobe.blacklist={name}"));
                 changes.extend(names.into_iter().map(blacklist));
             }
-            Way::Modeset => changes.push(modules::modeset_off(module)),
+            Way::Modeset => changes.push(way::modeset_off(module)),
             Way::Behind | Way::None => preparation.by_hand.push(format!(
                 "{module} will have its devices at that start: `passthru bind` takes those that are meant"
             )),

@@ -1,28 +1,20 @@
-//! Kernel modules: which take the devices at boot, and which come first.
-//!
-//! A driver of graphics or accelerators that has no other device of the host
-//! is kept out altogether; one that the host needs elsewhere, or may
-//! (`nvme`, `xhci_hcd`), has to wait until vfio-pci has taken what is meant
-//! for guests, by its ids. Where a device
-//! that stays has the same ids, ids cannot tell them apart: that is left to a
-//! rule by identity (`bind --persist`). What is built into the kernel does not
-//! heed modprobe: it is told by boot arguments, where it knows any.
+//! Kernel modules: what modprobe and the initramfs are told, so that
+//! [`vfio-pci` and not the host's drivers](way) have the devices at boot.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::super::image::{self, Contents};
+use super::others::{self, VFIO_IDS};
+use super::way::{Way, is_built_in, modeset_off, out, refused, way};
 use super::{Preparation, Wanted};
 use crate::bdf::Bdf;
-use crate::boot::cmdline::{Change, Cmdline};
-use crate::boot::modprobe::Place;
-use crate::check::{NVIDIA, Subject};
+use crate::boot::cmdline::Change;
+use crate::check::Subject;
 use crate::file::Content;
-use crate::function::{Function, is_vfio_driver};
+use crate::function::Function;
 use crate::ours::{DRACUT, LOAD, MKINITCPIO, MODPROBE, PREPARED};
 use crate::plan::{add, persist, write};
 use crate::setup::boot::{Boot, Generator};
-use crate::snapshot::ModuleState;
 use crate::step::Step;
 
 pub(super) fn plan(subject: &Subject<'_>, wanted: &mut Wanted, preparation: &mut Preparation) {
@@ -112,7 +104,7 @@ fn configuration(
     }
     let Told { mut lines, ids, in_kernel, out } = told;
     let early = !ids.is_empty();
-    let given = given(subject);
+    let given = others::given(subject);
     let ids = with(ids, given.ids);
     if early {
         lines.push(format!("{IDS}{}", ids.join(",")));
@@ -123,7 +115,7 @@ fn configuration(
         on_line = with(on_line, ids);
     }
     if !on_line.is_empty() {
-        let name = "vfio-pci.ids".to_owned();
+        let name = VFIO_IDS.to_owned();
         add(&mut wanted.arguments, Change::Include { name, values: on_line });
     }
     let text = PREPARED.to_owned() + &lines.join("\n") + "\n";
@@ -175,7 +167,7 @@ fn behind(subject: &Subject<'_>, driver: &str, told: &mut Told, preparation: &mu
                 add(&mut told.in_kernel, function.ids_text());
             }
             None => {
-                let (line, by_hand) = waits(subject, &name);
+                let (line, by_hand) = others::softdep(subject, &name);
                 // One that was written when less was known.
                 let start = format!("softdep {name} ");
                 told.lines.retain(|other| !other.starts_with(&start));
@@ -185,139 +177,6 @@ fn behind(subject: &Subject<'_>, driver: &str, told: &mut Told, preparation: &mu
             }
         }
     }
-}
-
-/// The rule that has a module wait for vfio-pci, and what a person has to do
-/// for it to count: of several rules for a module the first one does, by the
-/// names of their files (`libkmod/libkmod-module.c`). So what another one says
-/// is said in ours, too.
-fn waits(subject: &Subject<'_>, name: &str) -> (String, Option<String>) {
-    let mut line = format!("softdep {name} pre: {VFIO}");
-    let settings = subject.setup.modprobe.known();
-    let Some(other) = settings.and_then(|settings| settings.softdep(name)) else {
-        return (line, None);
-    };
-    let (own, is_vfio) = (ours_is(other.place), |module: &&String| *module == "vfio_pci");
-    for module in other.pre.iter().filter(|module| !is_vfio(module)) {
-        line += &format!(" {module}");
-    }
-    if !other.post.is_empty() {
-        line += &format!(" post: {}", other.post.join(" "));
-    }
-    let hides = own == Ordering::Less && !other.pre.iter().any(|module| is_vfio(&module));
-    let by_hand = format!(
-        "write `{line}` in place of what {} says of {name}: of two such lines the first one counts",
-        other.place
-    );
-    (line, hides.then_some(by_hand))
-}
-
-const VFIO: &str = "vfio-pci";
-
-/// Where a file of modprobe's comes, and ours.
-fn ours_is(place: &Place) -> Ordering {
-    let ours = MODPROBE.rsplit('/').next().unwrap_or(MODPROBE);
-    place.name.as_str().cmp(ours)
-}
-
-/// The ids that vfio-pci is given by others.
-struct Given {
-    ids: Vec<String>,
-    /// By somebody whose word comes behind that of our file.
-    later: bool,
-}
-
-fn given(subject: &Subject<'_>) -> Given {
-    let mut given = Given { ids: Vec::new(), later: false };
-    let settings = subject.setup.modprobe.known();
-    let options = settings.into_iter().flat_map(|settings| settings.options("vfio_pci"));
-    for (line, place) in options.filter(|(_, place)| ours_is(place) != Ordering::Equal) {
-        for ids in line.split_whitespace().filter_map(|word| word.strip_prefix("ids=")) {
-            given.later |= ours_is(place) == Ordering::Greater;
-            ids.split(',').for_each(|one| add(&mut given.ids, one.to_owned()));
-        }
-    }
-    let cmdline = Cmdline::new(subject.setup.cmdline.known().map_or("", String::as_str));
-    for ids in cmdline.list("vfio-pci.ids") {
-        given.later = true;
-        add(&mut given.ids, ids.to_owned());
-    }
-    given
-}
-
-/// How a driver is kept from the devices that are meant.
-pub(super) enum Way {
-    /// It is not loaded.
-    Out,
-    /// It is loaded behind vfio-pci, which has taken them then.
-    Behind,
-    /// It is in the kernel, and leaves all of its devices alone.
-    Modeset,
-    /// It is in the kernel, and not to be kept from them.
-    None,
-}
-
-pub(super) fn way(subject: &Subject<'_>, driver: &str) -> Way {
-    let name = subject.setup.modules.of_driver(driver);
-    match (is_built_in(subject, driver), is_for_guests_alone(subject, &name)) {
-        (false, true) => Way::Out,
-        (false, false) => Way::Behind,
-        (true, true) if MODESET.contains(&driver) => Way::Modeset,
-        (true, _) => Way::None,
-    }
-}
-
-fn is_built_in(subject: &Subject<'_>, driver: &str) -> bool {
-    let modules = &subject.setup.modules;
-    modules.state(&modules.of_driver(driver)).is(&ModuleState::BuiltIn)
-}
-
-/// Whether a module has nothing that stays with the host, and nothing that
-/// the host might need a driver like it for.
-fn is_for_guests_alone(subject: &Subject<'_>, module: &str) -> bool {
-    let meant: BTreeSet<Bdf> = subject.functions().map(|function| function.bdf).collect();
-    let is_of = |driver: &str| subject.setup.modules.of_driver(driver) == module;
-    let has = subject.snapshot.functions.values();
-    let mut has = has.filter(|function| function.driver_name().is_some_and(is_of));
-    has.all(|function| meant.contains(&function.bdf) && is_special(function))
-}
-
-/// The modules that are kept out with a driver: its own, and those that would
-/// take its devices in its place.
-pub(super) fn out(subject: &Subject<'_>, driver: &str) -> Vec<String> {
-    let modules = &subject.setup.modules;
-    let of = subject.functions().filter(|function| function.driver_name() == Some(driver));
-    let claims = of.filter_map(|function| modules.claims.get(&function.bdf)?.known()).flatten();
-    let rivals = claims.map(|name| name.replace('-', "_")).filter(|name| {
-        !is_vfio_driver(&name.replace('_', "-"))
-            && !modules.state(name).is(&ModuleState::BuiltIn)
-            && is_for_guests_alone(subject, name)
-    });
-    with(vec![modules.of_driver(driver)], rivals.collect())
-}
-
-/// What the kernel itself refuses. NVIDIA's packages load other modules of
-/// theirs by name, which bring the driver along, whatever modprobe is told of
-/// it; and Debian's is called otherwise on the disk than in the kernel.
-pub(super) fn refused(out: &[String]) -> Option<Change> {
-    let is_nvidias = |name: &String| name == NVIDIA || name.starts_with("nvidia_");
-    let (name, values) = ("module_blacklist".to_owned(), vec![NVIDIA.to_owned()]);
-    out.iter().any(is_nvidias).then_some(Change::Include { name, values })
-}
-
-/// Whether its driver is for graphics or accelerators, and so nothing that
-/// the host might need for a device that comes later (USB, drives, sound).
-fn is_special(function: &Function) -> bool {
-    let class = function.class.known();
-    class.is_some_and(|class| class.is_display() || class.is_accelerator())
-}
-
-/// Drivers that leave their devices alone when they are told to, also where
-/// they are built into the kernel.
-const MODESET: &[&str] = &["i915", "nouveau", "radeon"];
-
-pub(super) fn modeset_off(module: &str) -> Change {
-    Change::Set(format!("{module}.modeset=0"))
 }
 
 fn never_out(module: &str) -> String {
