@@ -47,6 +47,17 @@ impl FakeHost {
     }
 }
 
+/// The path of a variable of the Boot Loader Interface.
+pub(crate) fn variable(name: &str) -> String {
+    format!("sys/firmware/efi/efivars/{name}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
+}
+
+/// Such a text: attributes (it lasts, and is there at run time), then UTF-16.
+pub(crate) fn variable_text(text: &str) -> Vec<u8> {
+    let units = text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes);
+    [7, 0, 0, 0].into_iter().chain(units).collect()
+}
+
 impl Machine {
     /// What a program makes, if it is one that makes something.
     pub(crate) fn generate(&self, cmd: &Cmd) -> Option<Output> {
@@ -61,7 +72,7 @@ impl Machine {
                 (*out, self.image(program, release, bare))
             }
             ("grub-mkconfig" | "grub2-mkconfig", ["-o", out]) => (*out, self.menu(bare)),
-            _ => return None,
+            _ => return self.chosen(program, &args),
         };
         let half = made.len() / 2;
         let written = match botch {
@@ -80,6 +91,36 @@ impl Machine {
             Some(Botch::Killed) => Output { status: None, ..ended(0, "", "") },
             _ => ended(0, "", ""),
         })
+    }
+
+    /// What a program does that tells the boot loader which entry is next.
+    fn chosen(&self, program: &str, args: &[&str]) -> Option<Output> {
+        match (program, args) {
+            ("grub-reboot", [entry]) => self.remember(Some(entry)),
+            ("grub-editenv", [_, "unset", "next_entry"]) => self.remember(None),
+            ("bootctl", ["set-oneshot", entry]) => {
+                let path = variable("LoaderEntryOneShot");
+                match *entry {
+                    "" => self.tree.remove(&path),
+                    entry => self.tree.put(&path, variable_text(entry)),
+                }
+            }
+            _ => return None,
+        }
+        Some(ended(0, "", ""))
+    }
+
+    /// In GRUB's environment block, which is as long as it was.
+    fn remember(&self, entry: Option<&str>) {
+        const BLOCK: &str = "boot/grub/grubenv";
+        let text = self.tree.text(BLOCK).unwrap_or_default();
+        let others =
+            text.lines().filter(|line| !line.starts_with("next_entry=") && !line.starts_with("##"));
+        let mut block: String = others.map(|line| format!("{line}\n")).collect();
+        block.extend(entry.map(|entry| format!("next_entry={entry}\n")));
+        let mut block = block.into_bytes();
+        block.resize(1024, b'#');
+        self.tree.put(BLOCK, block);
     }
 
     /// An image for a release, which is made by this program.

@@ -17,6 +17,7 @@
 
 use std::path::Path;
 
+use crate::generators::{variable, variable_text};
 use crate::host::FakeHost;
 use crate::machine::RELEASE;
 use crate::presets::{self, address};
@@ -59,9 +60,6 @@ pub const STACKS: &[Stack] = stacks![
     "proxmox",
     "unknown",
 ];
-
-/// Whose variables those of the Boot Loader Interface are.
-const LOADER: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 /// The graphics card that is meant for guests on each of them.
 pub const CARD: &str = "0000:65:00.0";
@@ -128,11 +126,7 @@ impl FakeHost {
                 machine.tree.put(rest, block);
             }
             "variable" => {
-                let path = format!("sys/firmware/efi/efivars/{rest}-{LOADER}");
-                let units = content.trim_end().encode_utf16().chain([0]);
-                let text = units.flat_map(u16::to_le_bytes);
-                // Attributes: it lasts no longer than until the next start.
-                machine.tree.put(&path, [6, 0, 0, 0].into_iter().chain(text).collect::<Vec<u8>>());
+                machine.tree.put(variable(rest), variable_text(content.trim_end()));
             }
             "copy" => {
                 let (to, from) = two(" < ");

@@ -20,7 +20,8 @@ fn main() -> ExitCode {
 }
 
 fn an_initramfs_made_anew(host: &Host) {
-    boot::grub_trial(host, "dracut --quiet --force OUT");
+    // An image for any host has no copy of what modprobe is told.
+    boot::grub_trial(host, "dracut --quiet --force --install /etc/modprobe.d/trial.conf OUT");
     boot::power_fails_during(host, "dracut --quiet --force");
     boot::end_grub_trial(host);
     boot::slowly(host, "update-grub");

@@ -4,6 +4,7 @@
 mod faults;
 mod killed;
 mod manner;
+mod once;
 mod persist;
 mod undo;
 
