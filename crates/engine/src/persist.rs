@@ -60,7 +60,7 @@ impl Engine {
 
     /// The functions that are bound at boot, and the rules that say so.
     pub fn persisted(&self, snapshot: &Snapshot) -> Result<Vec<(Bdf, Rule)>, Error> {
-        let rules = persist::rules(&host::setup::boot(&self.root))?;
+        let rules = host::setup::boot(&self.root).bindings()?;
         let about = |rule: Rule| {
             let found = snapshot.functions.values().find(|function| rule.is_about(function))?;
             Some((found.bdf, rule))

@@ -15,6 +15,7 @@ pub mod fact;
 pub mod file;
 pub mod function;
 pub mod ids;
+mod list;
 pub mod ours;
 pub mod parse;
 pub mod usage;

@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use model::boot::source::Source;
 use model::boot::udev_rules;
 use model::file::Content;
-use model::plan::persist::{self, Change, persist};
+use model::plan::persist::{Change, persist};
 use model::plan::prepare::Preparation;
 use model::setup::boot::{Boot, Generator};
 use model::{Bdf, Fact, Snapshot, Step, Why};
@@ -64,7 +64,7 @@ fn of_two_of_a_kind_one_goes() {
     let change = Change::Persist { functions: &drive, driver: "vfio-pci" };
     let plan = planned(&boot(Some(Generator::InitramfsTools)), change);
     assert_snapshot!("one_of_two_drives", shown(&plan));
-    for rule in persist::rules(&after(&boot(None), &plan)).unwrap() {
+    for rule in after(&boot(None), &plan).bindings().unwrap() {
         let snapshot = two_drives();
         let meant = snapshot.functions.values().filter(|function| rule.is_about(function));
         assert_eq!(meant.map(|function| function.bdf).collect::<Vec<_>>(), drive);
@@ -103,7 +103,7 @@ fn what_is_forgotten_leaves_nothing() {
     let one = after(&before, &one);
     let two = planned(&one, Change::Persist { functions: &both, driver: "vfio-pci" });
     let two = after(&one, &two);
-    assert_eq!(persist::rules(&two).unwrap().len(), 2);
+    assert_eq!(two.bindings().unwrap().len(), 2);
     // Once more is nothing new.
     let again = planned(&two, Change::Persist { functions: &both, driver: "vfio-pci" });
     assert_eq!(again, Preparation::default());
@@ -123,7 +123,7 @@ fn a_rule_follows_its_device() {
     let drive = [bdf("0000:03:00.0")];
     let change = Change::Persist { functions: &drive, driver: "vfio-pci" };
     let written = after(&boot(None), &planned(&boot(None), change));
-    let rules = persist::rules(&written).unwrap();
+    let rules = written.bindings().unwrap();
     let moved = Shape::new().endpoint("0000:04:00.0", (0x1b36, 0x0010), 0x01_0802, 1);
     let moved = moved.below("0000:04:00.0", &["0000:00:01.1"]).0;
     assert!(rules[0].is_about(moved.get(bdf("0000:04:00.0")).unwrap()));
@@ -148,7 +148,7 @@ fn virtual_functions_that_differ_by_their_bus_are_known_by_it() {
     let meant: [Bdf; 1] = [bdf("0000:04:10.0")];
     let change = Change::Persist { functions: &meant, driver: "vfio-pci" };
     let plan = persist(&snapshot, &boot(None), change, "passthru").unwrap();
-    let rules = persist::rules(&after(&boot(None), &plan)).unwrap();
+    let rules = after(&boot(None), &plan).bindings().unwrap();
     assert!(rules[0].to_string().contains(", KERNEL==\"0000:04:10.0\""), "{}", rules[0]);
     assert!(!rules[0].is_about(snapshot.get(bdf("0000:03:10.0")).unwrap()));
 }

@@ -9,7 +9,6 @@ use taker::{Fate, Taker, plain};
 use super::{Check, Finding, Found, Remedy, Run, Severity, Status, Subject, known};
 use crate::fact::Fact;
 use crate::function::{Function, is_vfio_driver};
-use crate::plan::persist;
 use crate::setup::boot::Generator;
 
 pub(super) const CHECKS: &[Check] = &[Check {
@@ -50,7 +49,7 @@ fn at_boot(subject: &Subject<'_>, function: &Function) -> Found {
 /// The driver that `bind --persist` gives it to at every boot.
 fn persists(subject: &Subject<'_>, function: &Function) -> Option<String> {
     // A file that is not understood is told of by whoever would change it.
-    let rules = persist::rules(&subject.setup.boot).ok()?;
+    let rules = subject.setup.boot.bindings().ok()?;
     rules.into_iter().find(|rule| rule.is_about(function)).map(|rule| rule.driver)
 }
 

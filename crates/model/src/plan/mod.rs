@@ -52,13 +52,6 @@ fn write(boot: &Boot, path: &str, to: Option<&str>) -> Option<Step> {
     (from != to).then(|| Step::WriteFile { path: path.to_owned(), from, to })
 }
 
-/// Each thing once, in the order in which it was found.
-pub(crate) fn add<T: PartialEq>(list: &mut Vec<T>, thing: T) {
-    if !list.contains(&thing) {
-        list.push(thing);
-    }
-}
-
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))

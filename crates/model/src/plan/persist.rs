@@ -14,12 +14,13 @@ use std::fmt::Write as _;
 
 use super::image::{self, Contents};
 use super::prepare::Preparation;
-use super::{add, write};
+use super::write;
 use crate::bdf::Bdf;
-use crate::boot::source::{EditError, Source, whole};
+use crate::boot::source::EditError;
 use crate::boot::udev_rules::{self, Rule};
 use crate::file::Content;
 use crate::function::{Function, module_of};
+use crate::list::add;
 use crate::ours::{
     BINDINGS_DRACUT, BINDINGS_HOOK, BINDINGS_MKINITCPIO, PERSISTED, RULES, UNIT, WANTS,
 };
@@ -36,17 +37,6 @@ pub enum Change<'a> {
     Forget { functions: &'a [Bdf] },
 }
 
-/// The rules that are in effect from the next boot on.
-///
-/// # Errors
-///
-/// Where somebody else wrote into the file.
-pub fn rules(boot: &Boot) -> Result<Vec<Rule>, EditError> {
-    let path = boot.path(RULES);
-    let Some(file) = boot.files.get(&path) else { return Ok(Vec::new()) };
-    udev_rules::parse(Source::new(&path, &whole(&path, file)?))
-}
-
 /// The steps to what is wanted. `program` is what the unit runs: this very
 /// program, with its options.
 ///
@@ -59,7 +49,7 @@ pub fn persist(
     change: Change<'_>,
     program: &str,
 ) -> Result<Preparation, EditError> {
-    let before = rules(boot)?;
+    let before = boot.bindings()?;
     let after = changed(snapshot, &before, change);
     let mut preparation = Preparation::default();
     if after == before {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::boot::source::{EditError, Source, whole};
+use crate::boot::udev_rules::{self, Rule};
 use crate::fact::Fact;
 use crate::file::Content;
+use crate::ours::RULES;
 use crate::step::Once;
 
 pub use crate::boot::format::Format;
@@ -51,6 +54,18 @@ impl Boot {
     /// The path of a file of the host's configuration.
     pub fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.configuration)
+    }
+
+    /// The rules of bindings that persist: they are in effect from the next
+    /// boot on.
+    ///
+    /// # Errors
+    ///
+    /// Where somebody else wrote into the file.
+    pub fn bindings(&self) -> Result<Vec<Rule>, EditError> {
+        let path = self.path(RULES);
+        let Some(file) = self.files.get(&path) else { return Ok(Vec::new()) };
+        udev_rules::parse(Source::new(&path, &whole(&path, file)?))
     }
 }
 

@@ -7,8 +7,9 @@ use crate::boot::source::{EditError, Source, whole};
 use crate::boot::{bls, grub_cfg, grub_default, grubenv};
 use crate::check::Subject;
 use crate::fact::Fact;
+use crate::list::add;
 use crate::ours::{ENTRY, SCRIPT};
-use crate::plan::{add, write};
+use crate::plan::write;
 use crate::setup::boot::{Boot, Format, Loader, Menu};
 use crate::step::{Made, Step, Wanted as InFile};
 

@@ -31,9 +31,9 @@ pub use refused::against;
 pub use unplanned::Unplanned;
 
 use self::way::Way;
-use super::add;
 use crate::boot::cmdline::Change;
 use crate::check::{Checked, Remedy, Status, Subject};
+use crate::list::add;
 use crate::setup::boot::Boot;
 use crate::step::Step;
 

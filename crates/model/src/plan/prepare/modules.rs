@@ -12,8 +12,9 @@ use crate::boot::cmdline::Change;
 use crate::check::Subject;
 use crate::file::Content;
 use crate::function::Function;
+use crate::list::add;
 use crate::ours::{DRACUT, LOAD, MKINITCPIO, MODPROBE, PREPARED};
-use crate::plan::{add, persist, write};
+use crate::plan::write;
 use crate::setup::boot::{Boot, Generator};
 use crate::step::Step;
 
@@ -210,7 +211,7 @@ fn told_apart(function: &Function, twin: Bdf) -> String {
 /// loses nothing by them.
 fn twin(subject: &Subject<'_>, function: &Function) -> Option<Bdf> {
     let meant: BTreeSet<Bdf> = subject.functions().map(|function| function.bdf).collect();
-    let rules = persist::rules(&subject.setup.boot).unwrap_or_default();
+    let rules = subject.setup.boot.bindings().unwrap_or_default();
     let same = |other: &&Function| {
         (&other.vendor, &other.device) == (&function.vendor, &function.device)
             && !meant.contains(&other.bdf)

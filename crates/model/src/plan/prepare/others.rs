@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use crate::boot::cmdline::Cmdline;
 use crate::boot::modprobe::Place;
 use crate::check::Subject;
+use crate::list::add;
 use crate::ours::MODPROBE;
-use crate::plan::add;
 
 /// How vfio-pci is given ids by the kernel's arguments.
 pub(super) const VFIO_IDS: &str = "vfio-pci.ids";

@@ -14,7 +14,7 @@ use crate::bdf::Bdf;
 use crate::boot::cmdline::Change;
 use crate::check::{NVIDIA, Subject};
 use crate::function::{Function, is_vfio_driver};
-use crate::plan::add;
+use crate::list::add;
 use crate::snapshot::ModuleState;
 
 /// How a driver is kept from the devices that are meant.
