@@ -57,11 +57,7 @@ impl Engine {
     pub fn plan_undo(&self, on_changed: Option<OnChanged>) -> Result<WayBack, Error> {
         let Some(store) = Store::open_reading(&self.state)? else { return Ok(WayBack::default()) };
         let mut way = WayBack::default();
-        // Of a file that several preparations changed, only the last one's
-        // word stands in it now.
-        let mut files = BTreeMap::new();
-        // What a kept file has in it is seen when it is in place.
-        let mut restored = BTreeSet::new();
+        let mut foreseen = Foreseen::default();
         let boot_id = boot_id(&self.root)?;
         for plan in store.preparations()? {
             let rows = store.steps(plan.id)?;
@@ -71,25 +67,13 @@ impl Engine {
                 if plan.boot_id != boot_id && step.void_after_reboot() {
                     continue;
                 }
-                match &step {
-                    Step::Restore(made) => drop(restored.insert(made.path.clone())),
-                    Step::WriteFile { path, .. } if restored.contains(path) => {}
-                    _ => {
-                        let found = files.remove(&key(&step)).or_else(|| look(&self.root, &step));
-                        let resolved = found.and_then(|found| resolved(&step, &found, on_changed));
-                        if let Some((changed, instead)) = resolved {
-                            files.insert(
-                                key(&step),
-                                instead.as_ref().map_or(changed.found.clone(), to),
-                            );
-                            way.changed.push(changed);
-                            way.steps.extend(instead);
-                            continue;
-                        }
-                        files.insert(key(&step), to(&step));
+                match foreseen.resolved(&self.root, &step, on_changed) {
+                    Some((changed, instead)) => {
+                        way.changed.push(changed);
+                        way.steps.extend(instead);
                     }
+                    None => way.steps.push(step),
                 }
-                way.steps.push(step);
             }
         }
         if way.steps.iter().any(Step::makes_image) {
@@ -109,6 +93,42 @@ impl Engine {
             turn.undo_preparation(&plan, rows)?;
         }
         Ok(std::mem::take(&mut turn.recovered))
+    }
+}
+
+/// What files will be after the steps before.
+#[derive(Default)]
+struct Foreseen {
+    /// Of a file that several preparations changed, only the last one's word
+    /// stands in it now.
+    files: BTreeMap<String, Option<Content>>,
+    /// What a kept file has in it is seen when it is in place.
+    restored: BTreeSet<String>,
+}
+
+impl Foreseen {
+    /// As [`resolved`], of what will be there when it is the step's turn.
+    fn resolved(
+        &mut self,
+        root: &Root,
+        step: &Step,
+        on_changed: Option<OnChanged>,
+    ) -> Option<(Changed, Option<Step>)> {
+        if let Step::Restore(made) = step {
+            self.restored.insert(made.path.clone());
+        }
+        if step.path().is_none_or(|path| self.restored.contains(path)) {
+            return None;
+        }
+        let found = self.files.get(&key(step)).cloned().or_else(|| look(root, step))?;
+        let resolved = resolved(step, &found, on_changed);
+        let then = match &resolved {
+            None => to(step),
+            Some((_, Some(instead))) => to(instead),
+            Some((changed, None)) => changed.found.clone(),
+        };
+        self.files.insert(key(step), then);
+        resolved
     }
 }
 
