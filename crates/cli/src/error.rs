@@ -66,6 +66,9 @@ pub enum Error {
     StillInDoubt,
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
+    /// Nothing is done that was not shown.
+    #[error("nothing was changed, for what would be could not be shown")]
+    NotShown(#[source] io::Error),
     /// What was asked for is done.
     #[error("it is done, but cannot be reported on standard output")]
     Unreported(#[source] io::Error),
@@ -112,6 +115,7 @@ fn exit_code(error: &Error) -> u8 {
         Error::Replay(_)
         | Error::Record(_)
         | Error::Output(_)
+        | Error::NotShown(_)
         | Error::Unreported(_)
         | Error::Io { .. } => 1,
     }
@@ -133,6 +137,7 @@ impl Error {
             Self::Replay(_) => "bad_recording",
             Self::Record(_) => "not_recorded",
             Self::StillInDoubt => "in_doubt",
+            Self::NotShown(_) => "not_shown",
             Self::Output(_) | Self::Unreported(_) => "output",
             Self::Io { .. } => "io",
         }

@@ -59,7 +59,7 @@ impl Engine {
     }
 
     /// What was prepared and is in effect, the latest first.
-    fn planned(&self) -> Result<Vec<Planned>, Error> {
+    pub(crate) fn planned(&self) -> Result<Vec<Planned>, Error> {
         let Some(store) = Store::open_reading(&self.state)? else { return Ok(Vec::new()) };
         let preparations = store.preparations()?;
         if preparations.is_empty() {

@@ -9,6 +9,7 @@ pub mod boot;
 pub mod early;
 pub mod planned;
 pub mod services;
+pub mod usual;
 
 use std::collections::BTreeMap;
 

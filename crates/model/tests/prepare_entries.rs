@@ -14,7 +14,7 @@ use model::plan::prepare::{Asked, Preparation, once, prepare};
 use model::setup::boot::{Boot, Chooser, Format, Generator, Loader, Menu};
 use model::setup::{Setup, Smt};
 use model::step::Once;
-use model::{Bdf, Snapshot};
+use model::{Bdf, Fact, Snapshot, Why};
 use shapes::setup::{booted_by, ready, shown};
 use shapes::{Shape, bdf, consumer_card};
 
@@ -26,6 +26,11 @@ const MADE_ON_POWER: &[&str] = &[
     include_str!("samples/grub/power9-debian13-nvme.cfg"),
     include_str!("samples/grub/power9-debian13-sata.cfg"),
 ];
+
+/// One that needs nothing else, and was started with who knows what.
+fn host() -> Setup {
+    Setup { cmdline: Fact::Unknown(Why::NotPermitted), ..ready() }
+}
 
 fn boot(loader: Loader, files: &[(&str, &str)]) -> Boot {
     Boot {
@@ -73,7 +78,7 @@ fn power9() -> (Snapshot, Setup) {
     let mut snapshot = shape.driver("0002:01:00.0", "nouveau").0;
     snapshot.machine.arch = "ppc64le".to_owned().into();
     let smt = Smt { control: "on".to_owned(), active: true };
-    (snapshot, Setup { smt: smt.into(), ..ready() })
+    (snapshot, Setup { smt: smt.into(), ..host() })
 }
 
 /// The default is changed by nothing, and the menu by nothing but the copy.
@@ -118,7 +123,7 @@ fn menus_that_grub_mkconfig_wrote_on_power() {
 #[test]
 fn grub_is_told_of_the_entry() {
     let snapshot = Shape::new().without_iommu(Some("DMAR")).0;
-    let plan = planned(&snapshot, &ready(), &[], &grub(DEBIAN));
+    let plan = planned(&snapshot, &host(), &[], &grub(DEBIAN));
     is_a_copy(DEBIAN, &plan);
     let Some(Step::BootOnce { from: None, to: Some(id), .. }) = plan.steps.last() else {
         panic!("{}", shown(&plan))
@@ -137,7 +142,7 @@ fn grub_is_told_of_the_entry() {
         ..again.loader.known().unwrap().clone()
     };
     again.loader = loader.into();
-    assert_eq!(planned(&snapshot, &ready(), &[], &again).steps, []);
+    assert_eq!(planned(&snapshot, &host(), &[], &again).steps, []);
 }
 
 #[test]
@@ -153,7 +158,7 @@ fn an_entry_of_its_own_for_systemd_boot() {
     };
     let mut boot = boot(loader, &[(path, entry)]);
     let snapshot = Shape::new().without_iommu(Some("DMAR")).0;
-    let plan = planned(&snapshot, &ready(), &[], &boot);
+    let plan = planned(&snapshot, &host(), &[], &boot);
     assert_snapshot!("systemd_boot", shown(&plan));
     // Whatever the others are called, and with their keys or without, it is not the first of them.
     let Some(Step::WriteFile { path: new, to: Some(to), .. }) = plan.steps.first() else {
@@ -173,7 +178,7 @@ fn an_entry_of_its_own_for_systemd_boot() {
     // For good, the image is made anew, and one entry has the old one.
     boot.images = [("6.12".to_owned(), "/boot/efi/debian/initrd.img-6.12".to_owned())].into();
     let card = consumer_card().driver("0000:01:00.0", "nouveau").0;
-    let (devices, setup) = ([bdf("0000:01:00.0")], booted_by(&ready(), &boot));
+    let (devices, setup) = ([bdf("0000:01:00.0")], booted_by(&host(), &boot));
     let subject = Subject { snapshot: &card, setup: &setup, devices: &devices };
     let plan = prepare(&subject, &check::check(&subject), &Asked::default()).unwrap();
     let old = plan.steps.iter().find(|step| step.to_string().contains("passthru-old-image"));
@@ -191,7 +196,7 @@ fn the_old_image_is_offered_by_grub() {
     let mut boot = grub(DEBIAN);
     boot.images = [(release.clone(), format!("/boot/initrd.img-{release}"))].into();
     let card = consumer_card().driver("0000:01:00.0", "nouveau").0;
-    let (devices, setup) = ([bdf("0000:01:00.0")], booted_by(&ready(), &boot));
+    let (devices, setup) = ([bdf("0000:01:00.0")], booted_by(&host(), &boot));
     let subject = Subject { snapshot: &card, setup: &setup, devices: &devices };
     let plan = prepare(&subject, &check::check(&subject), &Asked::default()).unwrap();
     assert_snapshot!("old_image", shown(&plan));
@@ -208,7 +213,7 @@ fn extlinux_has_a_label_more() {
         ..Loader::default()
     };
     let snapshot = Shape::new().without_iommu(Some("DMAR")).0;
-    let plan = planned(&snapshot, &ready(), &[], &boot(loader, &[(path, text)]));
+    let plan = planned(&snapshot, &host(), &[], &boot(loader, &[(path, text)]));
     assert_snapshot!("extlinux", shown(&plan));
 }
 
@@ -217,7 +222,7 @@ fn extlinux_has_a_label_more() {
 fn what_others_need_stays() {
     let shape = Shape::new().endpoint("0000:03:00.0", (0x1b36, 0x0010), 0x01_0802, 1);
     let snapshot = shape.driver("0000:03:00.0", "nvme").0;
-    let plan = planned(&snapshot, &ready(), &[bdf("0000:03:00.0")], &grub(DEBIAN));
+    let plan = planned(&snapshot, &host(), &[bdf("0000:03:00.0")], &grub(DEBIAN));
     assert_eq!(plan.steps, []);
     assert!(plan.by_hand[0].starts_with("nvme will have"), "{:?}", plan.by_hand);
 }

@@ -26,7 +26,9 @@ impl Error {
             Self::ChangedSince(_) => {
                 "--changed keep leaves them as they are, --changed put-back loses the changes"
             }
-            Self::NotReady(_) => "each check that failed says what to do",
+            Self::NotReady(_) => {
+                "each check that failed says what to do; one that is not known, what would be needed to know"
+            }
             Self::StillInDoubt => "`passthru recover` again, once the kernel has let go",
             Self::Record(RecordingError::Write { source, .. }) => match source.kind() {
                 ErrorKind::AlreadyExists => {
@@ -37,7 +39,11 @@ impl Error {
             },
             Self::RecordingAsRoot(dir) => return format!("--machine {}", dir.display()),
             Self::Unreported(_) => "`passthru list` shows how things are now",
-            Self::Replay(_) | Self::Record(_) | Self::Output(_) | Self::Io { .. } => "",
+            Self::Replay(_)
+            | Self::Record(_)
+            | Self::Output(_)
+            | Self::NotShown(_)
+            | Self::Io { .. } => "",
         };
         text.to_owned()
     }

@@ -58,6 +58,15 @@ pub fn settled(cx: &Context, dry_run: bool) -> Result<(), Error> {
     Ok(())
 }
 
+/// What was to be shown before it is done: that nobody reads on is no
+/// yes to it.
+pub fn beforehand(shown: Result<(), Error>) -> Result<(), Error> {
+    shown.map_err(|error| match error {
+        Error::Output(source) => Error::NotShown(source),
+        error => error,
+    })
+}
+
 /// Shows changes and asks; where there are none, there is nothing to agree to.
 pub fn agreed_to(cx: &Context, preparation: &Preparation, yes: bool) -> Result<(), Error> {
     if preparation.steps.is_empty() {
@@ -67,7 +76,7 @@ pub fn agreed_to(cx: &Context, preparation: &Preparation, yes: bool) -> Result<(
         };
     }
     if !cx.json || !yes {
-        show(cx, preparation, true)?;
+        beforehand(show(cx, preparation, true))?;
     }
     agreed(yes)
 }

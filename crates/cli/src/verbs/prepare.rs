@@ -11,7 +11,7 @@ use model::plan::prepare::Hugepages;
 use serde::Serialize;
 
 use super::files::{
-    StepJson, agreed, settled, show, steps, write_by_hand, write_diff, write_steps,
+    StepJson, agreed, beforehand, settled, show, steps, write_by_hand, write_diff, write_steps,
 };
 use crate::args::{Change, override_code};
 use crate::context::Context;
@@ -129,7 +129,7 @@ impl Prepare {
             return show(cx, &preparation, self.change.dry_run);
         }
         if !cx.json || !self.yes {
-            show(cx, &preparation, true)?;
+            beforehand(show(cx, &preparation, true))?;
         }
         let mut engine = cx.engine_for(&preparation.steps)?;
         agreed(self.yes)?;
@@ -158,7 +158,7 @@ impl Prepare {
             return show_way_back(cx, &way, self.change.dry_run);
         }
         if !cx.json || !self.yes {
-            show_way_back(cx, &way, true)?;
+            beforehand(show_way_back(cx, &way, true))?;
         }
         let on_changed = match (way.changed.is_empty(), on_changed) {
             (_, Some(on_changed)) => on_changed,
@@ -176,7 +176,10 @@ impl Prepare {
         }
         super::recover::tell(&recovered);
         way.changed.iter().filter(|changed| changed.stays).for_each(|changed| {
-            note(format!("{} stays as it is, with what was prepared in it", changed.path));
+            note(match changed.found {
+                Some(_) => format!("{} stays as it is, with what was prepared in it", changed.path),
+                None => format!("{} stays removed", changed.path),
+            });
         });
         print(|out| writeln!(out, "taken back; reboot to run without it"))
     }
@@ -188,18 +191,29 @@ struct WayBackJson<'a> {
     dry_run: bool,
     steps: Vec<StepJson>,
     /// Files that somebody changed since.
-    changed: Vec<StepJson>,
+    changed: Vec<ChangedJson>,
     /// What only a person can do.
     by_hand: &'a [String],
 }
 
+#[derive(Serialize)]
+struct ChangedJson {
+    text: String,
+    /// From what was left to what is there.
+    diff: String,
+    /// It stays as it is, with what was prepared in it.
+    stays: bool,
+}
+
 fn show_way_back(cx: &Context, way: &WayBack, dry_run: bool) -> Result<(), Error> {
-    let differs =
-        |path: &str, before: Option<&_>, found: Option<&_>| file::diff(path, found, before);
     let changed = || {
-        way.changed.iter().map(|changed| StepJson {
-            text: format!("{} was changed since", changed.path),
-            diff: differs(&changed.path, changed.before.as_ref(), changed.found.as_ref()),
+        way.changed.iter().map(|changed| ChangedJson {
+            text: match changed.found {
+                Some(_) => format!("{} was changed since", changed.path),
+                None => format!("{} was removed since", changed.path),
+            },
+            diff: file::diff(&changed.path, changed.left.as_ref(), changed.found.as_ref()),
+            stays: changed.stays,
         })
     };
     if cx.json {
@@ -211,11 +225,11 @@ fn show_way_back(cx: &Context, way: &WayBack, dry_run: bool) -> Result<(), Error
         if way.steps.is_empty() && way.changed.is_empty() {
             return writeln!(out, "nothing to do: no preparation is in effect");
         }
-        write_steps(&way.steps, cx.look, out)?;
-        for StepJson { text, diff } in changed() {
+        for ChangedJson { text, diff, .. } in changed() {
             writeln!(out, "{}", cx.look.paint(HEADING, text))?;
             write_diff(&diff, cx.look, out)?;
         }
+        write_steps(&way.steps, cx.look, out)?;
         write_by_hand(&way.by_hand, cx.look, out)
     })
 }

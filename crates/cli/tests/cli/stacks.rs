@@ -2,6 +2,7 @@
 //! what is shown, what is done there, and what only they can do.
 
 use std::fs;
+use std::process::Command;
 
 use fakehost::stacks::{CARD, STACKS, Stack};
 use fakehost::{FakeHost, TreeSnapshot};
@@ -89,4 +90,82 @@ fn a_damaged_file_is_named() {
     let said = on(&host, &["prepare", "--dry-run"]);
     assert_eq!(before.diff(&host.snapshot_tree()), [""; 0]);
     assert_snapshot!("damaged_file", said);
+}
+
+/// Nobody reads what would be done: then it is not done.
+#[test]
+fn what_cannot_be_shown_is_not_done() {
+    let host = Stack::named("fedora-bls").machine();
+    let before = host.snapshot_tree();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_passthru"));
+    command.args(["prepare", "--yes", "--root"]).arg(host.root()).stdout(full);
+    let said = command.output().unwrap();
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(text.contains("nothing was changed"), "{text}");
+    assert_eq!(before.diff(&host.snapshot_tree()), [""; 0]);
+}
+
+/// What is there and no file is not waited for.
+#[test]
+fn a_pipe_in_the_place_of_a_file() {
+    let host = Stack::named("fedora-bls").machine();
+    let path = host.root().join("etc/default/grub");
+    fs::remove_file(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let said = on(&host, &["prepare", "--dry-run"]);
+    assert_eq!(said.code, Some(0), "{said}");
+}
+
+/// An entry that was cut off is no reason to change something else in its place.
+#[test]
+fn a_damaged_entry_is_refused() {
+    let host = Stack::named("fedora-bls").machine();
+    let entries = host.root().join("boot/loader/entries");
+    let entry = fs::read_dir(&entries).unwrap().next().unwrap().unwrap().path();
+    fs::write(&entry, "title x\n\0\0\n").unwrap();
+    let said = on(&host, &["prepare", "--dry-run"]);
+    assert_eq!(said.code, Some(3), "{said}");
+    assert!(said.err.contains("line 2: there are zeros in it"), "{said}");
+}
+
+/// A kernel that came since has the arguments of then.
+#[test]
+fn an_entry_that_was_made_since_is_told_at_undo() {
+    let host = Stack::named("fedora-bls").machine();
+    assert_eq!(prepare(&host, &["--argument", "a=1"]).code, Some(0));
+    let entries = host.root().join("boot/loader/entries");
+    let names = fs::read_dir(&entries).unwrap().map(|entry| entry.unwrap().path());
+    let usual =
+        names.into_iter().find(|path| !path.to_string_lossy().contains("passthru")).unwrap();
+    let text = fs::read_to_string(&usual).unwrap().replace("6.12.0", "6.13.0");
+    fs::write(entries.join("newer-6.13.0.conf"), text).unwrap();
+    let said = prepare(&host, &["--undo"]);
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.out.contains("a=1 out of /boot/loader/entries/newer-6.13.0.conf"), "{said}");
+}
+
+/// Tried twice with other arguments, then for good: the usual label stays the default.
+#[test]
+fn tried_twice_with_extlinux() {
+    let host = Stack::named("extlinux").machine();
+    let path = host.root().join("boot/extlinux/extlinux.conf");
+    let text = fs::read_to_string(&path).unwrap();
+    let marked = text.replacen("\n\tMENU LABEL", "\n\tMENU DEFAULT\n\tMENU LABEL", 1);
+    fs::write(&path, &marked).unwrap();
+    for args in [["--once", "--argument", "a=1"], ["--once", "--argument", "b=1"]] {
+        assert_eq!(prepare(&host, &args).code, Some(0));
+    }
+    assert_eq!(prepare(&host, &["--argument", "c=1"]).code, Some(0));
+    let now = fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        now.matches("MENU DEFAULT").count(),
+        marked.matches("MENU DEFAULT").count(),
+        "{now}"
+    );
+    let trial = now.split("passthru-testing").nth(1).unwrap();
+    assert!(trial.contains("b=1") && !trial.contains("a=1"), "{now}");
+    assert_eq!(prepare(&host, &["--undo"]).code, Some(0));
+    assert_eq!(fs::read_to_string(&path).unwrap(), marked);
 }

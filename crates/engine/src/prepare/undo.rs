@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use host::paths::Root;
 use model::Step;
+use model::boot::cmdline::Change;
+use model::boot::source::Source;
 use model::file::{Content, merged};
+use model::setup::boot::Format;
 use model::step::Undo;
 
 use crate::Engine;
@@ -33,8 +36,8 @@ pub struct WayBack {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     pub path: String,
-    /// What was there before the preparation.
-    pub before: Option<Content>,
+    /// As the preparation left it.
+    pub left: Option<Content>,
     pub found: Option<Content>,
     /// Somebody changed what would have to be changed again: it stays as it is.
     pub stays: bool,
@@ -76,11 +79,40 @@ impl Engine {
                 }
             }
         }
-        if way.steps.iter().any(Step::makes_image) {
-            let boot = host::setup::boot(&self.root);
-            way.by_hand.extend(boot.loader.known().and_then(|loader| loader.then.clone()));
+        if !way.steps.is_empty() {
+            self.tell_what_is_left(&mut way)?;
         }
         Ok(way)
+    }
+
+    /// What no step takes back: images that are copied elsewhere, and entries
+    /// that were made since, from the arguments of then.
+    fn tell_what_is_left(&self, way: &mut WayBack) -> Result<(), Error> {
+        let boot = host::setup::boot(&self.root);
+        let Some(loader) = boot.loader.known() else { return Ok(()) };
+        let makes_image = way.steps.iter().any(Step::makes_image);
+        way.by_hand.extend(loader.then.clone().filter(|_| makes_image));
+        let planned = self.planned()?;
+        let arguments = planned.iter().flat_map(|one| one.arguments(loader));
+        let brought: Vec<Change> =
+            arguments.filter(|change| !matches!(change, Change::Remove(_))).collect();
+        let entries = loader.files.iter().filter(|(_, format)| *format == Format::Entry);
+        for (path, format) in entries {
+            let Some(content) = boot.files.get(path) else { continue };
+            if way.steps.iter().any(|step| step.path() == Some(path)) {
+                continue;
+            }
+            let lines = format.lines(Source::new(path, &content.text()));
+            let has = |change: &&Change| lines.iter().any(|(_, line)| change.is_in(line));
+            let left: Vec<String> = brought.iter().filter(has).map(ToString::to_string).collect();
+            if !left.is_empty() {
+                way.by_hand.push(format!(
+                    "take {} out of {path} as well: it was made since, with the arguments of then",
+                    left.join(" ")
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Takes every preparation back that is in effect, the latest first.
@@ -201,7 +233,7 @@ fn resolved(
     };
     let path = step.path().unwrap_or_default().to_owned();
     let stays = instead.is_none();
-    Some((Changed { path, before, found: found.clone(), stays }, instead))
+    Some((Changed { path, left, found: found.clone(), stays }, instead))
 }
 
 /// The same step from one end to another.

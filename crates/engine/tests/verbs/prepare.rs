@@ -106,7 +106,7 @@ fn units_that_go_down_too_are_planned() {
 fn what_cannot_be_had_is_refused() {
     let given = given();
     let before = given.host.snapshot_tree();
-    for (group, code) in [("nobody", "no_group"), ("me", "no_group")] {
+    for (group, code) in [("nobody", "no_user_group"), ("me", "no_user_group")] {
         let request = PrepareRequest { group: Some(group.to_owned()), ..wanted(&[]) };
         let error = given.engine().plan_prepare(&request).unwrap_err();
         assert_eq!(error.code(), code, "{error}");

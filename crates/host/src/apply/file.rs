@@ -62,11 +62,9 @@ impl Applier {
             Err(error) if error.kind() == io::ErrorKind::NotFound => path.clone(),
             Err(error) => return Err(failed("look for", &path, &error).into()),
         };
-        let folder = place.parent().unwrap_or(Path::new("/"));
-        let folder = match folder.exists() {
-            true => folder.canonicalize().map_err(|error| failed("look for", folder, &error))?,
-            false => folder.to_owned(),
-        };
+        let above = place.ancestors().skip(1).find(|folder| folder.exists());
+        let folder = above.unwrap_or(Path::new("/"));
+        let folder = folder.canonicalize().map_err(|error| failed("look for", folder, &error))?;
         let root = self.root.path();
         let root = root.canonicalize().map_err(|error| failed("look for", root, &error))?;
         match folder.starts_with(&root) {

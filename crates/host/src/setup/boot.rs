@@ -14,7 +14,7 @@ use std::path::Path;
 use model::boot::bls;
 use model::boot::cmdline::is_recovery;
 use model::boot::grubenv::Environment;
-use model::boot::source::Source;
+use model::boot::source::{Source, whole};
 use model::file::Content;
 use model::ours;
 use model::setup::boot::{Boot, Chooser, Format, Generator, Loader};
@@ -56,10 +56,12 @@ pub fn boot(root: &Root) -> Boot {
     Boot { loader, generator: generator(root).into(), images, configuration, files }
 }
 
-/// What is in a file that a plan names; `None` where there is none, or it
-/// cannot be read.
+/// What is in a file that a plan names; `None` where there is none, it is no
+/// file (a pipe would be waited for), or it cannot be read.
 pub fn content(root: &Root, path: &str) -> Option<Content> {
-    fs::read(root.at(path)).ok().map(Content)
+    let path = root.at(path);
+    let is_file = fs::metadata(&path).is_ok_and(|found| found.is_file());
+    is_file.then(|| fs::read(path).ok().map(Content)).flatten()
 }
 
 /// A variable of GRUB's environment block; `None` where there is none, or the
@@ -169,12 +171,15 @@ fn entries(
     for path in listed(root, folder, ".conf") {
         let Some(content) = content(root, &path) else { continue };
         let entry = bls::parse(Source::new(&path, &content.text()));
+        // It is refused by whoever would change it.
+        let is_damaged = !content.0.is_empty() && whole(&path, &content).is_err();
         // Red Hat's entry of last resort (`0-rescue-…`) has the arguments of all others.
         let is_rescue =
             entry.version.as_ref().is_some_and(|version| version.starts_with("0-rescue"));
         let is_other = entry.machine_id.as_ref().is_some_and(|id| id != this.trim());
         let is_other = is_other && !this.trim().is_empty();
-        if entry.kernel.is_some() && !is_rescue && !is_other && !is_recovery(&entry.options) {
+        let is_usual = !is_rescue && !is_other && !is_recovery(&entry.options);
+        if is_damaged || (entry.kernel.is_some() && is_usual) {
             if !ours::is_entry(&entry.id) {
                 found.push((path.clone(), Format::Entry));
             }

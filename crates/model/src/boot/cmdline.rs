@@ -93,6 +93,21 @@ impl Change {
         }
     }
 
+    /// What somebody means who asks for a word: another value in the place of
+    /// the one that is there, unless the kernel heeds all of that name.
+    pub fn asked_for(word: &str) -> Self {
+        let all = ["console", "earlycon", "netconsole", "pci", "video"];
+        match all.contains(&parts(word).0) {
+            true => Self::Add(word.to_owned()),
+            false => Self::Set(word.to_owned()),
+        }
+    }
+
+    /// Whether it is about this name: `-` and `_` are the same in it.
+    pub fn is_about(&self, name: &str) -> bool {
+        same_name(self.name(), name)
+    }
+
     /// Whether it is made of whole words, which stay whole in a line.
     pub fn is_sound(&self) -> bool {
         let has_control = |text: &str| text.contains(|c: char| c.is_control());

@@ -170,6 +170,16 @@ pub fn insert_copy(
     Ok([before, end, &copy, behind].concat())
 }
 
+/// The file without an entry.
+pub fn without_label(source: Source<'_>, label: &str) -> String {
+    let menu = parse(source.text);
+    let mut text = source.text.to_owned();
+    if let Some(entry) = menu.entry(label) {
+        text.replace_range(entry.span.clone(), "");
+    }
+    text
+}
+
 fn copied(
     source: Source<'_>,
     entry: &Entry,
@@ -177,11 +187,22 @@ fn copied(
     changes: &[Change],
 ) -> Result<String, EditError> {
     let mut text = source.text[entry.span.clone()].to_owned();
+    let makes_default = |line: &Line<'_>| {
+        let what = split(line.value).0;
+        line.keyword == "menu"
+            && ["default", "separator"].iter().any(|one| what.eq_ignore_ascii_case(one))
+    };
+    // From the end: what stands before a line that goes stays where it is, and so do label and title.
+    let going: Vec<Range<usize>> =
+        lines(&text).filter(makes_default).map(|line| line.span).collect();
     let within = |span: &Range<usize>| span.start - entry.span.start..span.end - entry.span.start;
-    if let Some(title) = &entry.title_span {
-        text.replace_range(within(title), new.1);
+    let mut pieces: Vec<(Range<usize>, &str)> = going.into_iter().map(|span| (span, "")).collect();
+    pieces.extend(entry.title_span.as_ref().map(|title| (within(title), new.1)));
+    pieces.push((within(&entry.label_span), new.0));
+    pieces.sort_by_key(|(span, _)| span.start);
+    for (span, piece) in pieces.into_iter().rev() {
+        text.replace_range(span, piece);
     }
-    text.replace_range(within(&entry.label_span), new.0);
     if entry.title_span.is_none() {
         let line = text.find('\n').map_or(text.len(), |end| end + 1);
         let end = end_of_lines(source.text);

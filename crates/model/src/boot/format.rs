@@ -5,6 +5,7 @@
 use super::cmdline::{Change, is_recovery};
 use super::source::{EditError, Source};
 use super::{bls, extlinux, kernel_cmdline, kernelstub};
+use crate::ours::ENTRY;
 
 /// How a file has the arguments of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ impl Format {
             Self::Extlinux => {
                 let menu = extlinux::parse(source.text);
                 let labels = menu.entries.iter().filter(|entry| entry.kernel.is_some());
+                let labels = labels.filter(|entry| !entry.label.starts_with(ENTRY));
                 let mut text = source.text.to_owned();
                 for entry in labels.filter(|entry| !is_recovery(&entry.arguments)) {
                     text = extlinux::edit(Source::new(source.name, &text), &entry.label, changes)?;

@@ -11,6 +11,7 @@ mod guest;
 mod iommu;
 mod kernel;
 mod memory;
+mod next;
 mod programs;
 mod screens;
 
@@ -122,6 +123,7 @@ pub const CHECKS: &[&[Check]] = &[
     memory::CHECKS,
     programs::CHECKS,
     boot::CHECKS,
+    next::CHECKS,
     screens::CHECKS,
     device::CHECKS,
     early::CHECKS,

@@ -1,7 +1,7 @@
 //! What the host boots by, and what was prepared against what runs.
 
 use model::boot::cmdline::Change;
-use model::check::Status;
+use model::check::{Remedy, Status};
 use model::setup::Setup;
 use model::setup::boot::{Boot, Generator, Loader};
 use model::setup::planned::{Planned, Stands};
@@ -190,4 +190,49 @@ fn a_variable_that_was_changed_since() {
     let found = of(&checked, "planned");
     assert_eq!(found.status, Status::Warn, "{found}");
     assert!(found.text.contains("/boot/grub2/grubenv was changed since"), "{found}");
+}
+
+/// A kernel that was started by hand, or by an entry to try.
+#[test]
+fn what_the_next_start_lacks() {
+    let menu = |arguments: &str| {
+        let text = format!(
+            "set default=\"0\"\nmenuentry 'Linux' --id gnulinux-x {{\n linux /vmlinuz root=x {arguments}\n}}\n"
+        );
+        let mut boot = grub();
+        boot.files.insert("/boot/grub/grub.cfg".to_owned(), (&text[..]).into());
+        boot
+    };
+    let found = |runs: &str, boot: Boot| {
+        let setup = Setup { cmdline: runs.to_owned().into(), boot, ..ready() };
+        of(&checked(&Shape::new().0, &setup), "next_start").clone()
+    };
+    for (runs, next, text, changes) in [
+        ("quiet iommu=pt", "iommu=pt", "has what decides", &[][..]),
+        ("debug", "quiet", "has what decides", &[]),
+        (
+            "intel_iommu=on modprobe.blacklist=a modprobe.blacklist=b",
+            "intel_iommu=off",
+            "lacks that; the usual boot entry has intel_iommu=off, which",
+            &["intel_iommu=on", "modprobe.blacklist=a", "modprobe.blacklist=b"],
+        ),
+        ("vfio_pci.ids=1:2", "", "started with vfio_pci.ids=1:2, and", &["vfio_pci.ids=1:2"]),
+        ("quiet", "iommu=off", "has iommu=off, which", &["no iommu=off"]),
+        // Prepared, and not started anew yet.
+        ("intel_iommu=off iommu=nopt", "intel_iommu=on iommu=pt", "has what decides", &[]),
+        ("intel_iommu=igfx_off", "intel_iommu=on,igfx_off", "has what decides", &[]),
+        ("initcall_blacklist=a", "initcall_blacklist=a,b", "has what decides", &[]),
+    ] {
+        let found = found(runs, menu(next));
+        assert!(found.text.contains(text), "{runs}, {next}: {found}");
+        let remedies = found.remedies.iter().map(|remedy| match remedy {
+            Remedy::Argument(change) => change.to_string(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(remedies.collect::<Vec<_>>(), changes, "{runs}, {next}");
+        let want = if changes.is_empty() { Status::Pass } else { Status::Warn };
+        assert_eq!(found.status, want, "{runs}, {next}");
+    }
+    let without = Boot { files: [].into(), ..grub() };
+    assert_eq!(found("quiet", without).status, Status::Unknown);
 }

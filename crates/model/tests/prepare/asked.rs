@@ -48,7 +48,8 @@ fn hugepages_are_reserved_at_boot() {
     let setup =
         Setup { cmdline: "iommu=pt default_hugepagesz=1G hugepages=8".to_owned().into(), ..setup };
     let mut boot = boot;
-    let menu = "menuentry 'Linux' {\n linux /vmlinuz default_hugepagesz=1G hugepages=8\n}\n";
+    let menu =
+        "menuentry 'Linux' {\n linux /vmlinuz iommu=pt default_hugepagesz=1G hugepages=8\n}\n";
     boot.files.insert(MENU.to_owned(), Content::from(menu));
     let plan = asked(&snapshot, &setup, &boot, &pages(8 * GIB, None)).unwrap();
     assert_eq!(plan, Preparation::default());

@@ -55,9 +55,11 @@ pub fn grub() -> Boot {
         generator: Some(Generator::InitramfsTools).into(),
         images: [("6.12".to_owned(), "/boot/initrd.img-6.12".to_owned())].into(),
         configuration: "/etc".to_owned(),
-        files: [].into(),
+        files: [("/boot/grub/grub.cfg".to_owned(), MENU.into())].into(),
     }
 }
+
+const MENU: &str = "menuentry 'Linux' {\n linux /vmlinuz root=/dev/sda1 iommu=pt\n}\n";
 
 /// The same host, booted by something else.
 pub fn booted_by(setup: &Setup, boot: &Boot) -> Setup {

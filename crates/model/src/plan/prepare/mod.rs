@@ -187,7 +187,7 @@ impl Preparation {
 impl Wanted {
     /// Takes arguments that somebody asked for: their word is the last.
     fn take(&mut self, arguments: &[String]) {
-        arguments.iter().for_each(|word| add(&mut self.arguments, Change::Set(word.clone())));
+        arguments.iter().for_each(|word| add(&mut self.arguments, Change::asked_for(word)));
     }
 
     /// What would mend everything that did not pass.

@@ -24,7 +24,7 @@ impl Unplanned {
         match self {
             Self::Edit(_) => "not_understood",
             Self::Hugepages(_) => "no_hugepages",
-            Self::Group(_) => "no_group",
+            Self::Group(_) => "no_user_group",
             Self::Folder(_) => "no_folder",
         }
     }

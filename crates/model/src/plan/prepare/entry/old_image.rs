@@ -1,13 +1,14 @@
 //! An entry with the image of before.
 
 use super::super::Preparation;
-use super::{beside, spec, usual, usual_entry};
+use super::{beside, spec};
 use crate::boot::bls;
 use crate::boot::grub_cfg::{self, Copy};
 use crate::boot::source::{Source, whole};
 use crate::ours::{LAST, PREPARED, SCRIPT};
 use crate::plan::write;
 use crate::setup::boot::{Boot, Loader};
+use crate::setup::usual;
 use crate::step::{Made, Step, Wanted};
 
 /// Its id.
@@ -44,7 +45,7 @@ fn script(menu: &str, images: &[String], boot: &Boot) -> Option<Step> {
     let text = whole(menu, boot.files.get(menu)?).ok()?;
     let source = Source::new(menu, &text);
     let read = grub_cfg::parse(source).ok()?;
-    let usual = usual(&read, boot)?;
+    let usual = usual::in_menu(&read, boot)?;
     let entry = &read.entries[usual];
     let which = spec(&read, usual, &entry.id);
     let title = format!("{} - {BEFORE}", entry.title);
@@ -57,7 +58,7 @@ fn script(menu: &str, images: &[String], boot: &Boot) -> Option<Step> {
 
 /// An entry by the Boot Loader Specification.
 fn entry_file(loader: &Loader, images: &[String], boot: &Boot) -> Option<Step> {
-    let usual = usual_entry(loader, boot)?;
+    let usual = usual::entry(loader, boot)?;
     let path = beside(&usual, &format!("{LAST}{OLD_IMAGE}"));
     if boot.files.contains_key(&path) {
         return None;

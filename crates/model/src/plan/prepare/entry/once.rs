@@ -1,14 +1,15 @@
 //! An entry with other arguments, which is booted once.
 
 use super::super::{Preparation, told};
-use super::{beside, spec, usual, usual_entry};
-use crate::boot::cmdline::{Change, is_recovery};
+use super::{beside, spec};
+use crate::boot::cmdline::Change;
 use crate::boot::grub_cfg::{self, Copy};
 use crate::boot::source::{EditError, Source, whole};
 use crate::boot::{bls, extlinux};
 use crate::ours::LAST;
 use crate::plan::write;
 use crate::setup::boot::{Boot, Chooser, Format, Loader};
+use crate::setup::usual;
 use crate::step::Step;
 
 /// Its id.
@@ -81,7 +82,7 @@ fn in_menu(
     };
     let source = Source::new(path, &text);
     let read = grub_cfg::parse(source)?;
-    let Some(usual) = usual(&read, boot) else { return Ok(None) };
+    let Some(usual) = usual::in_menu(&read, boot) else { return Ok(None) };
     let title = title_of(&read.entries[usual].title);
     let which = spec(&read, usual, &read.entries[usual].id);
     let copy = Copy { title: &title, id: TESTING, changes };
@@ -101,7 +102,7 @@ fn as_file(
     boot: &Boot,
     preparation: &mut Preparation,
 ) -> Result<Option<(String, String)>, EditError> {
-    let entry = usual_entry(loader, boot);
+    let entry = usual::entry(loader, boot);
     let Some((path, content)) = entry.and_then(|path| boot.files.get_key_value(&path)) else {
         return Ok(None);
     };
@@ -126,9 +127,10 @@ fn in_extlinux(
         return Ok(None);
     };
     let text = whole(path, content)?;
+    // One of an earlier trial goes.
+    let text = extlinux::without_label(Source::new(path, &text), TESTING);
     let menu = extlinux::parse(&text);
-    let first = || menu.entries.iter().find(|entry| !is_recovery(&entry.arguments));
-    let Some(usual) = menu.default_entry().or_else(first) else { return Ok(None) };
+    let Some(usual) = usual::label(&menu) else { return Ok(None) };
     let title = title_of(usual.title.as_deref().unwrap_or(&usual.label));
     let source = Source::new(path, &text);
     let edited = extlinux::insert_copy(source, &usual.label, (TESTING, &title), changes)?;
