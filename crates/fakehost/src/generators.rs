@@ -68,7 +68,8 @@ impl Machine {
         let (out, made) = match (program, &args[..]) {
             ("mkinitramfs", ["-o", out, release])
             | ("dracut", ["--force", out, release])
-            | ("mkinitcpio", ["-k", release, "-g", out]) => {
+            | ("mkinitcpio", ["-k", release, "-g", out])
+            | ("booster", ["build", "--force", "--kernel-version", release, out]) => {
                 (*out, self.image(program, release, bare))
             }
             ("grub-mkconfig" | "grub2-mkconfig", ["-o", out]) => (*out, self.menu(bare)),
@@ -134,6 +135,7 @@ impl Machine {
         let own = match program {
             "dracut" => texts("etc/dracut.conf.d", ".conf"),
             "mkinitcpio" => texts("etc/mkinitcpio.conf.d", ".conf"),
+            "booster" => texts("etc", "booster.yaml"),
             _ => texts("etc/initramfs-tools/hooks", ""),
         };
         let says = |what: &str| own.iter().any(|(_, text)| text.contains(what));
@@ -141,7 +143,11 @@ impl Machine {
         let softdep = |(_, text): &(String, String)| text.contains("pre: vfio-pci");
         let by_softdep = program == "mkinitramfs" && modprobe.iter().any(softdep);
         let takes_vfio = by_softdep || says("vfio_pci");
-        let omits = program == "dracut" && says("omit_drivers") && says("nouveau");
+        let omits = match program {
+            "dracut" => says("omit_drivers") && says("nouveau"),
+            "booster" => says("-nouveau"),
+            _ => false,
+        };
         let kernel = format!("usr/lib/modules/{release}/kernel/drivers");
         let mut files = vec![("init".to_owned(), b"#!/bin/sh\n".to_vec())];
         if !omits && !bare {
@@ -152,7 +158,7 @@ impl Machine {
         }
         let taken = modprobe.into_iter().filter(|(path, _)| {
             let named = || says("install_items") && says(&format!("/{path}"));
-            !bare && (program != "dracut" || named())
+            !bare && program != "booster" && (program != "dracut" || named())
         });
         let rules = texts("etc/udev/rules.d", ".rules").into_iter();
         let rules = rules.filter(|(path, _)| !bare && says(&format!("/{path}")));

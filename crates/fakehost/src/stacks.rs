@@ -47,6 +47,7 @@ pub const STACKS: &[Stack] = stacks![
     "opensuse-grub",
     "arch-grub",
     "arch-systemd-boot",
+    "arch-booster",
     "debian-systemd-boot",
     "pop-kernelstub",
     "u-boot-menu",
@@ -115,7 +116,7 @@ impl FakeHost {
             }
             "image" => {
                 let there = |program: &&str| machine.tree.exists(format!("usr/bin/{program}"));
-                let mut programs = ["dracut", "mkinitcpio", "mkinitramfs"].into_iter();
+                let mut programs = ["dracut", "mkinitcpio", "booster", "mkinitramfs"].into_iter();
                 let program = programs.find(there).unwrap_or("mkinitramfs");
                 machine.tree.put(rest, machine.image(program, RELEASE, false));
             }

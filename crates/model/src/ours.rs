@@ -19,6 +19,8 @@ pub const LOAD: &str = "modules-load.d/passthru.conf";
 pub const DRACUT: &str = "dracut.conf.d/passthru.conf";
 /// What mkinitcpio puts into images.
 pub const MKINITCPIO: &str = "mkinitcpio.conf.d/passthru.conf";
+/// Booster's settings, in which names of modules are ours.
+pub const BOOSTER: &str = "booster.yaml";
 /// The script that has GRUB's menu made with an entry of ours.
 pub const SCRIPT: &str = "grub.d/42_passthru";
 /// Whose the nodes of VFIO are; behind those of systemd (50).
@@ -49,6 +51,7 @@ pub const FILES: &[&str] = &[
     LOAD,
     DRACUT,
     MKINITCPIO,
+    BOOSTER,
     SCRIPT,
     ACCESS,
     LIMITS,

@@ -158,12 +158,31 @@ fn dracut_is_told_what_to_take_along() {
     }
 }
 
+/// One file has everybody's modules.
 #[test]
-fn boosters_image_is_left_to_a_person() {
+fn booster_is_told_in_its_own_file() {
     let card = consumer_card().driver("0000:01:00.0", "nouveau");
-    let boot = Boot { generator: Some(Generator::Booster).into(), ..debian("") };
+    let mut boot = Boot { generator: Some(Generator::Booster).into(), ..debian("") };
     let plan = planned(&card.0, &ready(), &[bdf("0000:01:00.0")], &boot);
-    // The kernel refuses what modprobe in the image does not know of.
+    let text = shown(&plan);
+    for line in ["+modules_force_load: vfio,vfio_iommu_type1,vfio_pci\n", "+modules: -nouveau\n"] {
+        assert!(text.contains(line), "{line} {text}");
+    }
+    assert!(text.contains("anew by booster"), "{text}");
+    boot.files.insert("/etc/booster.yaml".to_owned(), Content::from("modules:\n  - a\n"));
+    let setup = booted_by(&ready(), &boot);
+    let devices = [bdf("0000:01:00.0")];
+    let subject = Subject { snapshot: &card.0, setup: &setup, devices: &devices };
+    let error = prepare(&subject, &check::check(&subject), &Asked::default()).unwrap_err();
+    assert!(error.to_string().starts_with("`/etc/booster.yaml`"), "{error}");
+}
+
+/// The kernel refuses what modprobe in an image does not know of.
+#[test]
+fn an_image_that_nobody_is_known_to_make() {
+    let card = consumer_card().driver("0000:01:00.0", "nouveau");
+    let boot = Boot { generator: None.into(), ..debian("") };
+    let plan = planned(&card.0, &ready(), &[bdf("0000:01:00.0")], &boot);
     let text = shown(&plan);
     assert!(text.contains("+GRUB_CMDLINE_LINUX_DEFAULT=\"module_blacklist=nouveau\"\n"), "{text}");
     assert!(plan.by_hand[0].contains("initramfs anew"), "{:?}", plan.by_hand);

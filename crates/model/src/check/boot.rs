@@ -6,7 +6,7 @@ use crate::boot::cmdline::Change;
 use crate::fact::{Fact, Why};
 use crate::list::add;
 use crate::ours::{LOAD, MODPROBE};
-use crate::setup::boot::{Generator, Loader};
+use crate::setup::boot::Loader;
 use crate::setup::planned::{Planned, Stands};
 use crate::snapshot::ModuleState;
 use crate::step::{Made, Step, Wanted};
@@ -51,10 +51,6 @@ fn boot_loader(subject: &Subject<'_>) -> Found {
                 "passthru does not change boot arguments here: they are the matter of {name}; {image}"
             ),
             "`passthru prepare` lists the boot arguments for it",
-        ),
-        (false, Some(Generator::Booster)) => Finding::warn(
-            format!("{name} starts the kernel, {image}, which passthru does not change"),
-            "`passthru prepare` changes the boot arguments; what the image needs stands in /etc/booster.yaml",
         ),
         (false, _) => Finding::pass(format!("{name} starts the kernel, {image}")),
     })

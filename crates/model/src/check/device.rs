@@ -82,7 +82,7 @@ fn host_driver(subject: &Subject<'_>, function: &Function) -> Found {
 
 /// A range that nobody found room for reads as address 0 (`resource` in sysfs).
 fn addresses(_: &Subject<'_>, function: &Function) -> Found {
-    let bars = known(&function.bars, "its memory ranges")?;
+    let bars = known(&function.bars, "which memory ranges it has")?;
     let memory = || bars.iter().filter(|bar| matches!(bar.kind, BarKind::Memory { .. }));
     if let Some(bar) = memory().find(|bar| bar.start == 0) {
         let by_hand = "enable \"Above 4G Decoding\" (also \"Memory Mapped I/O above 4GB\", \"PCI 64-bit Resource Handling\", \"64-bit BAR\", \"Large BAR\", \"Support 64-Bit Addressing\") in the firmware's setup; where there is \"MMIO High Size\", make it larger";
@@ -110,7 +110,7 @@ const SHOWN: Version = (8, 1, 0);
 
 fn resizable(subject: &Subject<'_>, function: &Function) -> Found {
     let extended = function.extended();
-    let extended = known(&extended, "its extended capabilities")?;
+    let extended = known(&extended, "whether a memory range of it can be resized")?;
     if extended.rebar.is_empty() {
         return Ok(Finding::pass("no memory range can be resized"));
     }

@@ -23,10 +23,9 @@ pub(super) struct Contents {
     pub files: BTreeMap<String, Content>,
 }
 
-/// Who makes images here, if it is known how to ask for one.
+/// Who makes images here.
 pub(super) fn generator(boot: &Boot) -> Option<Generator> {
-    let known = boot.generator.known().copied().flatten();
-    known.filter(|generator| command(*generator, "").is_some())
+    boot.generator.known().copied().flatten()
 }
 
 /// Every image that is to be made anew.
@@ -36,23 +35,23 @@ pub(super) fn images(snapshot: &Snapshot, boot: &Boot, contents: &Contents) -> V
     let newest = boot.images.keys().max_by(|one, other| version::compare(one, other));
     let releases: BTreeSet<&String> =
         running.into_iter().chain(newest).filter(|name| boot.images.contains_key(*name)).collect();
-    let made = releases.into_iter().filter_map(|release| {
+    let made = releases.into_iter().map(|release| {
         let Contents { with, without, files } = contents.clone();
         let wanted = Wanted::Initramfs { with, without, files };
-        Some(Made::new(&boot.images[release], command(generator, release)?, wanted))
+        Made::new(&boot.images[release], command(generator, release), wanted)
     });
     made.collect()
 }
 
 /// How the image of a kernel is made.
-///
-/// Booster is told what to take along in one file with all else, which is not edited here.
-fn command(generator: Generator, release: &str) -> Option<Vec<String>> {
+fn command(generator: Generator, release: &str) -> Vec<String> {
     let words: &[&str] = match generator {
         Generator::InitramfsTools => &["mkinitramfs", "-o", Made::OUT, release],
         Generator::Dracut => &["dracut", "--force", Made::OUT, release],
         Generator::Mkinitcpio => &["mkinitcpio", "-k", release, "-g", Made::OUT],
-        Generator::Booster => return None,
+        Generator::Booster => {
+            &["booster", "build", "--force", "--kernel-version", release, Made::OUT]
+        }
     };
-    Some(words.iter().map(|word| (*word).to_owned()).collect())
+    words.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -57,7 +57,8 @@ pub fn persist(
     }
     let text = udev_rules::file(&after);
     let modules = modules(snapshot, &after);
-    let generator = image::generator(boot);
+    // Booster's images have no udev.
+    let generator = image::generator(boot).filter(|known| *known != Generator::Booster);
     let others = generator
         .and_then(|known| of_generator(known, boot, &modules))
         .into_iter()
@@ -71,8 +72,10 @@ pub fn persist(
     let files = text.map(|text| (boot.path(RULES), Content::from(&text[..])));
     let contents =
         Contents { with: modules, files: files.into_iter().collect(), ..Contents::default() };
-    let images = image::images(snapshot, boot, &contents);
-    preparation.steps.extend(images.into_iter().map(Step::Remake));
+    if generator.is_some() {
+        let images = image::images(snapshot, boot, &contents);
+        preparation.steps.extend(images.into_iter().map(Step::Remake));
+    }
     if generator.is_none() || !preparation.steps.iter().any(Step::makes_image) {
         preparation.by_hand.push(format!(
             "put {} and vfio-pci into the initramfs, if there is one: what drives a device there is faster than a rule that comes later, and has to be unbound again",

@@ -76,13 +76,15 @@ pub(super) fn images(root: &Root) -> BTreeMap<String, String> {
         })?;
         Some((release.to_owned(), format!("{}/{name}", Root::boot_text())))
     });
-    // Arch's have the name of the kernel's package (`pkgbase`, which its
-    // mkinitcpio hooks read).
+    // Arch's have the name of the kernel's package (`pkgbase`, which the hooks
+    // of mkinitcpio and booster read).
     let releases = read::names(&root.modules_of("")).unwrap_or_default();
     let named = releases.into_iter().filter_map(|release| {
         let package = read::text(&root.modules_of(&release).join("pkgbase")).ok()?;
-        let image = format!("{}/initramfs-{}.img", Root::boot_text(), package.trim());
-        root.at(&image).exists().then_some((release, image))
+        let named = ["booster", "initramfs"]
+            .map(|by| format!("{}/{by}-{}.img", Root::boot_text(), package.trim()));
+        let image = named.into_iter().find(|image| root.at(image).exists())?;
+        Some((release, image))
     });
     images.chain(named).collect()
 }

@@ -4,6 +4,7 @@ use crate::boot::modprobe::{Settings, Softdep};
 use crate::check::Subject;
 use crate::fact::{Fact, Why};
 use crate::function::{Function, is_vfio_driver};
+use crate::setup::boot::Generator;
 use crate::snapshot::ModuleState;
 
 /// Modules that are loaded behind another: what that one waits for, they wait
@@ -57,6 +58,10 @@ impl Taker<'_> {
             Fact::Known(early) if !early.has(self.module) => return Fate::Apart(text),
             Fact::Known(early) => early,
         };
+        if self.subject.setup.boot.generator.is(&Some(Generator::Booster)) {
+            let why = "booster keeps what modprobe is told in a form of its own".to_owned();
+            return Fate::Unsure(text, Why::Failed(why));
+        }
         match self.kept(&early.modprobe) {
             None => Fate::Stale(text),
             Some(there) if there.by_vfio && !self.has_vfio_early() => Fate::Alone(text),

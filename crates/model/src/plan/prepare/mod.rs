@@ -96,7 +96,7 @@ pub fn prepare(
     if let Some(folder) = &asked.roms {
         confined::plan(folder, subject, &mut preparation)?;
     }
-    modules::plan(subject, &mut wanted, &mut preparation);
+    modules::plan(subject, &mut wanted, &mut preparation)?;
     entry::old_image(boot, &mut preparation);
     memory::plan(asked.hugepages, subject, &mut wanted, &mut preparation)?;
     wanted.take(&asked.arguments);

@@ -1,24 +1,30 @@
 //! Kernel modules: what modprobe and the initramfs are told, so that
 //! [`vfio-pci` and not the host's drivers](way) have the devices at boot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::image::{self, Contents};
 use super::others::{self, VFIO_IDS};
 use super::way::{Way, is_built_in, modeset_off, out, refused, way};
 use super::{Preparation, Wanted};
 use crate::bdf::Bdf;
+use crate::boot::booster::{self, List};
 use crate::boot::cmdline::Change;
+use crate::boot::source::{EditError, Source, whole};
 use crate::check::Subject;
 use crate::file::Content;
 use crate::function::Function;
 use crate::list::add;
-use crate::ours::{DRACUT, LOAD, MKINITCPIO, MODPROBE, PREPARED};
+use crate::ours::{BOOSTER, DRACUT, LOAD, MKINITCPIO, MODPROBE, PREPARED};
 use crate::plan::write;
 use crate::setup::boot::{Boot, Generator};
 use crate::step::Step;
 
-pub(super) fn plan(subject: &Subject<'_>, wanted: &mut Wanted, preparation: &mut Preparation) {
+pub(super) fn plan(
+    subject: &Subject<'_>,
+    wanted: &mut Wanted,
+    preparation: &mut Preparation,
+) -> Result<(), EditError> {
     let boot = &subject.setup.boot;
     let configuration = configuration(subject, wanted, preparation);
     if !wanted.load.is_empty() {
@@ -29,25 +35,29 @@ pub(super) fn plan(subject: &Subject<'_>, wanted: &mut Wanted, preparation: &mut
         let text = PREPARED.to_owned() + &all.join("\n") + "\n";
         preparation.steps.extend(write(boot, &boot.path(LOAD), Some(&text)));
     }
-    let Some(configuration) = configuration else { return };
+    let Some(configuration) = configuration else { return Ok(()) };
     let change = write(boot, &boot.path(MODPROBE), Some(&configuration.text));
     if change.is_none() {
-        return;
+        return Ok(());
     }
     preparation.reboot = true;
     preparation.steps.extend(change);
-    if let Some((path, text)) = generators_own(&configuration, boot) {
+    if let Some((path, text)) = generators_own(&configuration, boot)? {
         preparation.steps.extend(write(boot, &boot.path(path), Some(&text)));
     }
     images(subject, &configuration, wanted, preparation);
+    Ok(())
 }
 
-/// What the initramfs generator is told in a file of ours: which drivers to
-/// take along, although no hardware asks for them yet, and which not.
-fn generators_own(configuration: &Configuration, boot: &Boot) -> Option<(&'static str, String)> {
-    let early = if configuration.early { "vfio vfio_iommu_type1 vfio_pci" } else { "" };
-    let (path, lines) = match boot.generator.known().copied().flatten()? {
-        Generator::Dracut => {
+/// What the initramfs generator is told: which drivers to take along, although
+/// no hardware asks for them yet, and which not.
+fn generators_own(
+    configuration: &Configuration,
+    boot: &Boot,
+) -> Result<Option<(&'static str, String)>, EditError> {
+    let early = if configuration.early { EARLY } else { &[] };
+    let (path, lines) = match boot.generator.known().copied().flatten() {
+        Some(Generator::Dracut) => {
             let line = |key: &str, names: &str| match names {
                 "" => String::new(),
                 names => format!("{key}+=\" {names} \"\n"),
@@ -55,17 +65,43 @@ fn generators_own(configuration: &Configuration, boot: &Boot) -> Option<(&'stati
             let out = configuration.out.join(" ");
             // An image for any host has no copy of what modprobe is told by itself.
             let modprobe = boot.path(MODPROBE);
-            let lines =
-                [("add_drivers", early), ("omit_drivers", &out), ("install_items", &modprobe)];
+            let lines = [
+                ("add_drivers", &early.join(" ")),
+                ("omit_drivers", &out),
+                ("install_items", &modprobe),
+            ];
             (DRACUT, lines.map(|(key, names)| line(key, names)).concat())
         }
-        Generator::Mkinitcpio if configuration.early => {
-            (MKINITCPIO, format!("MODULES+=({early})\n"))
+        Some(Generator::Mkinitcpio) if configuration.early => {
+            (MKINITCPIO, format!("MODULES+=({})\n", early.join(" ")))
+        }
+        Some(Generator::Booster) => {
+            let text = boosters(configuration, early, boot)?;
+            return Ok(Some((BOOSTER, text)));
         }
         // initramfs-tools takes along what modprobe would load first.
-        _ => return None,
+        _ => return Ok(None),
     };
-    Some((path, PREPARED.to_owned() + &lines))
+    Ok(Some((path, PREPARED.to_owned() + &lines)))
+}
+
+/// The modules that have to be in an image for vfio-pci to come first.
+const EARLY: &[&str] = &["vfio", "vfio_iommu_type1", "vfio_pci"];
+
+/// Booster's settings are one file, with everybody's names in a list. What
+/// modprobe is told is in its images in a form of their own.
+fn boosters(
+    configuration: &Configuration,
+    early: &[&str],
+    boot: &Boot,
+) -> Result<String, EditError> {
+    let path = boot.path(BOOSTER);
+    let text = boot.files.get(&path).map(|file| whole(&path, file)).transpose()?;
+    let early: Vec<String> = early.iter().map(|name| (*name).to_owned()).collect();
+    let out: Vec<String> = configuration.out.iter().map(|name| format!("-{name}")).collect();
+    let text = text.unwrap_or_default();
+    let text = booster::add(Source::new(&path, &text), List::Force, &early)?;
+    booster::add(Source::new(&path, &text), List::Modules, &out)
 }
 
 /// What modprobe is told.
@@ -250,10 +286,13 @@ fn images(
         with: if configuration.early { vec!["vfio_pci".to_owned()] } else { Vec::new() },
         // The others leave drivers in, which modprobe's configuration then keeps from being loaded.
         without: match generator {
-            Generator::Dracut => configuration.out.clone(),
+            Generator::Dracut | Generator::Booster => configuration.out.clone(),
             _ => Vec::new(),
         },
-        files: [(path, Content::from(&configuration.text[..]))].into(),
+        files: match generator {
+            Generator::Booster => BTreeMap::new(),
+            _ => [(path, Content::from(&configuration.text[..]))].into(),
+        },
     };
     let made = image::images(subject.snapshot, boot, &contents);
     if made.is_empty() {
