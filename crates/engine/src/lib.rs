@@ -194,6 +194,12 @@ impl Engine {
         self.observe_beside(&self.holdings().unwrap_or_default())
     }
 
+    /// Everything about the machine, which is what checks judge by.
+    fn observe_whole(&self) -> Snapshot {
+        let holdings = self.holdings().unwrap_or_default();
+        observe(&self.root, Depth::Whole.sparing(&holdings.in_doubt()))
+    }
+
     fn observe_beside(&self, holdings: &Holdings) -> Snapshot {
         observe(&self.root, Depth::Plan.sparing(&holdings.in_doubt()))
     }

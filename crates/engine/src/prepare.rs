@@ -53,7 +53,7 @@ pub enum Lasting {
 impl Engine {
     /// What [`prepare`](Self::prepare) would do, for good or for one start.
     pub fn plan_prepare(&mut self, request: &PrepareRequest) -> Result<Preparation, Error> {
-        let snapshot = self.observe();
+        let snapshot = self.observe_whole();
         let addresses = || request.devices.iter().all(|text| Bdf::parse_typed(text).is_ok());
         let registered = match self.registered() {
             // Names are for who may read them; an address needs none.

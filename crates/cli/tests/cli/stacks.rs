@@ -8,7 +8,7 @@ use fakehost::stacks::{CARD, STACKS, Stack};
 use fakehost::{FakeHost, TreeSnapshot};
 use insta::assert_snapshot;
 
-use crate::desk::{Said, on};
+use crate::desk::{Said, on, passthru};
 
 /// The diff of every file that would be changed, and what is left to a person.
 #[test]
@@ -168,4 +168,13 @@ fn tried_twice_with_extlinux() {
     assert!(trial.contains("b=1") && !trial.contains("a=1"), "{now}");
     assert_eq!(prepare(&host, &["--undo"]).code, Some(0));
     assert_eq!(fs::read_to_string(&path).unwrap(), marked);
+}
+
+/// What is named is judged, also where something else would move for it.
+#[test]
+fn a_drive_behind_vmd_is_refused() {
+    let machine = concat!(env!("CARGO_MANIFEST_DIR"), "/../../machines/vmd-xeon-nvme");
+    let said = passthru(&["prepare", "10001:02:00.0", "--dry-run", "--machine", machine]);
+    assert_eq!(said.code, Some(3), "{said}");
+    assert!(said.err.contains("VMD"), "{said}");
 }

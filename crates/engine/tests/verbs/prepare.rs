@@ -118,3 +118,14 @@ fn what_cannot_be_had_is_refused() {
     assert_eq!(error.code(), "no_hugepages", "{error}");
     assert_eq!(before.diff(&given.host.snapshot_tree()), [""; 0]);
 }
+
+/// Checks and preparations look at the machine alike: what a check would mend
+/// is planned.
+#[test]
+fn what_a_check_would_mend_is_planned() {
+    let host =
+        host().file("proc/cmdline", "quiet\n").file("proc/cpuinfo", "vendor_id\t: GenuineIntel\n");
+    let given = Given { host, ..Given::new() };
+    let planned = given.engine().plan_prepare(&wanted(&[])).unwrap();
+    assert!(planned.by_hand.iter().any(|text| text.contains("iommu=pt")), "{planned:?}");
+}

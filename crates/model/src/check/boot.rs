@@ -45,6 +45,15 @@ fn boot_loader(subject: &Subject<'_>) -> Found {
     };
     let by_hand = !loader.is_changed_here();
     let name = &loader.name;
+    let makes_menu = loader.menu.as_ref().is_some_and(|menu| menu.program.is_some());
+    if by_hand && makes_menu {
+        return Ok(Finding::warn(
+            format!(
+                "{name} starts the kernel, and its settings are not there or cannot be read; {image}"
+            ),
+            "see that its settings are a file that can be read: `passthru prepare` lists boot arguments until then",
+        ));
+    }
     Ok(match (by_hand, generator) {
         (true, _) => Finding::warn(
             format!(

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::super::bind::with_way_out;
+use crate::bdf::Bdf;
 use crate::check::Subject;
 use crate::reason::{Code, Reason};
 use crate::verdict;
@@ -33,8 +34,9 @@ fn counts(code: Code) -> bool {
 
 /// Every reason against preparing the host for guests with these devices.
 pub fn against(subject: &Subject<'_>, overrides: &BTreeSet<Code>) -> Vec<Reason> {
-    let mut functions: Vec<_> = subject.functions().map(|function| function.bdf).collect();
-    functions.extend(subject.devices.iter().filter(|bdf| subject.snapshot.get(**bdf).is_none()));
+    // One that is named need not be among what moves (behind VMD), or be there.
+    let moving = subject.functions().map(|function| function.bdf);
+    let functions: BTreeSet<Bdf> = moving.chain(subject.devices.iter().copied()).collect();
     let reasons = functions
         .into_iter()
         .flat_map(|bdf| verdict::verdict(subject.snapshot, bdf).reasons)
