@@ -114,6 +114,13 @@ fn modules_that_would_come_instead() {
     for line in ["+blacklist nvidia\n", "+blacklist nvidia_current\n", "+blacklist nouveau\n"] {
         assert!(text.contains(line), "{line}: {text}");
     }
+    // Another card of NVIDIA's stays with that driver.
+    let cards = consumer_card().driver(CARD, "nouveau");
+    let cards = cards.endpoint("0000:05:00.0", (0x10de, 0x2204), 0x03_0000, 9);
+    let cards = cards.driver("0000:05:00.0", "nvidia");
+    let setup = claims(&["nouveau", "nvidia_current"]);
+    let text = shown(&planned(&cards.0, &setup, &[bdf(CARD)], &debian("")));
+    assert!(text.contains("blacklist nouveau") && !text.contains("nvidia"), "{text}");
     assert!(!plan("amdgpu", &claims(&["amdgpu"])).contains("module_blacklist"));
 }
 

@@ -60,23 +60,30 @@ pub(super) fn out(subject: &Subject<'_>, driver: &str) -> Vec<String> {
     let modules = &subject.setup.modules;
     let of = subject.functions().filter(|function| function.driver_name() == Some(driver));
     let claims = of.filter_map(|function| modules.claims.get(&function.bdf)?.known()).flatten();
+    // By whatever name it is on the disk.
+    let nvidia_stays = subject.stays(|other| other.driver_name() == Some(NVIDIA)).is_some();
     let rivals = claims.map(|name| name.replace('-', "_")).filter(|name| {
-        !is_vfio_driver(&name.replace('_', "-"))
-            && !modules.state(name).is(&ModuleState::BuiltIn)
-            && is_for_guests_alone(subject, name)
+        let stays = is_nvidias(name) && nvidia_stays;
+        let is_module = !modules.state(name).is(&ModuleState::BuiltIn);
+        let is_rival = is_module && !is_vfio_driver(&name.replace('_', "-"));
+        is_rival && !stays && is_for_guests_alone(subject, name)
     });
     let mut names = vec![modules.of_driver(driver)];
     rivals.for_each(|name| add(&mut names, name));
     names
 }
 
+/// Whether a module is of NVIDIA's own driver.
+fn is_nvidias(name: &str) -> bool {
+    name == NVIDIA || name.starts_with("nvidia_")
+}
+
 /// What the kernel itself refuses. NVIDIA's packages load other modules of
 /// theirs by name, which bring the driver along, whatever modprobe is told of
 /// it; and Debian's is called otherwise on the disk than in the kernel.
 pub(super) fn refused(out: &[String]) -> Option<Change> {
-    let is_nvidias = |name: &String| name == NVIDIA || name.starts_with("nvidia_");
     let (name, values) = ("module_blacklist".to_owned(), vec![NVIDIA.to_owned()]);
-    out.iter().any(is_nvidias).then_some(Change::Include { name, values })
+    out.iter().any(|name| is_nvidias(name)).then_some(Change::Include { name, values })
 }
 
 /// Whether its driver is for graphics or accelerators, and so nothing that
