@@ -4,6 +4,7 @@
 
 mod doubt;
 mod files;
+mod made;
 mod moved;
 mod refused;
 mod steps;
