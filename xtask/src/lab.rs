@@ -40,7 +40,7 @@ pub enum Lab {
 pub fn run(verb: &Lab) -> anyhow::Result<()> {
     match verb {
         Lab::Build => {
-            lab::ensure_all(true)?;
+            lab::ensure_all()?;
             lab::prepare()?;
             Ok(lab::prepare_power9()?)
         }

@@ -14,7 +14,7 @@ pub struct Args {
     /// Only the suites whose name contains this
     only: Option<String>,
 
-    /// Those that take long, too: further boot loaders and initramfs generators
+    /// Those that take long, too: the POWER9 machine, further ways to boot
     #[arg(long)]
     long: bool,
 }
@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     let wanted = |name: &str| args.only.as_ref().is_none_or(|only| name.contains(only));
     let long = args.long;
-    let mut images = wanted("images").then(|| thread::spawn(move || lab::ensure_all(long)));
+    let mut images = wanted("images").then(|| thread::spawn(lab::ensure_all));
     for (name, suite) in SUITES {
         if !wanted(name) {
             continue;

@@ -76,13 +76,13 @@ impl Boot {
     }
 }
 
-/// Builds whatever lab hosts start from, where it is missing or old: some minutes, once. Those that only long tests
-/// use are left out, unless they are wanted.
-pub fn ensure_all(long: bool) -> Result<()> {
+/// Builds whatever lab hosts start from, where it is missing or old: some minutes, once. The POWER9 host is apart
+/// ([`crate::prepare_power9`]).
+pub fn ensure_all() -> Result<()> {
     let base = Image::ensure()?;
     for name in names()? {
         let topology = Topology::named(&name)?;
-        if topology.platform == Platform::X86 && (long || !topology.long) {
+        if topology.platform == Platform::X86 {
             Boot::ensure(&topology, &base)?;
         }
     }

@@ -34,9 +34,6 @@ pub struct Topology {
     /// a directory in `image/disk/`. With none, QEMU loads the kernel and the initramfs.
     #[serde(default)]
     pub boot_disk: Vec<String>,
-    /// Only tests that take long are run on it (`cargo xtask test --long`).
-    #[serde(default)]
-    pub long: bool,
     /// Kernel arguments beyond those that every lab host has, where QEMU loads the kernel.
     #[serde(default)]
     pub cmdline: String,

@@ -11,12 +11,13 @@ use support::{Host, Scenario};
 
 const SCENARIOS: &[Scenario] = &[
     ("the_iommu_is_off", boot::the_iommu_is_off),
-    ("an_initramfs_made_anew", an_initramfs_made_anew),
     ("prepared_and_taken_back", prepared_and_taken_back),
 ];
 
+const LONG: &[Scenario] = &[("an_initramfs_made_anew", an_initramfs_made_anew)];
+
 fn main() -> ExitCode {
-    support::main_of_long("dracut", SCENARIOS)
+    support::main_and_long("dracut", SCENARIOS, LONG)
 }
 
 fn an_initramfs_made_anew(host: &Host) {

@@ -11,12 +11,14 @@ use support::{Host, Scenario};
 
 const SCENARIOS: &[Scenario] = &[
     ("the_iommu_is_off", boot::the_iommu_is_off),
-    ("an_entry_for_once_then_another_default", an_entry_for_once_then_another_default),
     ("prepared_and_taken_back", prepared_and_taken_back),
 ];
 
+const LONG: &[Scenario] =
+    &[("an_entry_for_once_then_another_default", an_entry_for_once_then_another_default)];
+
 fn main() -> ExitCode {
-    support::main_of_long("sdboot", SCENARIOS)
+    support::main_and_long("sdboot", SCENARIOS, LONG)
 }
 
 fn an_entry_for_once_then_another_default(host: &Host) {

@@ -238,16 +238,15 @@ pub fn codes(reasons: &Value) -> Vec<String> {
     reasons.filter_map(|reason| reason["code"].as_str()).map(str::to_owned).collect()
 }
 
-/// The `main` of a test file that runs by itself only when it is asked for: `cargo xtask test --long`, or `-- --long`.
-pub fn main_of_long(topology: &str, scenarios: &[Scenario]) -> ExitCode {
-    let named = |argument: String| argument == "--long" || !argument.starts_with('-');
-    match std::env::args().skip(1).any(named) {
-        true => main(topology, scenarios),
-        false => {
-            println!("{} scenarios on {topology} are run with --long", scenarios.len());
-            ExitCode::SUCCESS
-        }
+/// The `main` of a test file some of whose scenarios run only when they are asked for: all by `cargo xtask test --long`
+/// or `-- --long`, one by its name.
+pub fn main_and_long(topology: &str, scenarios: &[Scenario], long: &[Scenario]) -> ExitCode {
+    let asked = |argument: String| argument == "--long" || !argument.starts_with('-');
+    if std::env::args().skip(1).any(asked) {
+        return main(topology, &[scenarios, long].concat());
     }
+    println!("{} more scenarios on {topology} are run with --long", long.len());
+    main(topology, scenarios)
 }
 
 /// The `main` of a test file: what `cargo test` passes on selects by name.
