@@ -671,7 +671,7 @@ _passthru() {
             return 0
             ;;
         passthru__subcmd__prepare)
-            opts="-y -v -h --once --hugepages --hugepage-size --group --argument --rom-folder --override --undo --changed --yes --dry-run --root --machine --state --json --deadline --verbose --help"
+            opts="-y -v -h --once --hugepages --hugepage-size --group --service --argument --rom-folder --override --undo --changed --yes --dry-run --root --machine --state --json --deadline --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -686,6 +686,10 @@ _passthru() {
                     return 0
                     ;;
                 --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --service)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -74,6 +74,7 @@ complete -c passthru -n "__fish_passthru_using_subcommand check" -s h -l help -d
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l hugepages -d 'Reserve so much memory as hugepages at boot, as in 64G' -r
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l hugepage-size -d 'The size of one hugepage, as in 2M or 1G; without it, the largest that fits' -r
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l group -d 'Let members of this group use devices that are bound: the nodes of VFIO are theirs, and they may lock a guest\'s memory' -r
+complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l service -d 'Let this systemd service lock a guest\'s memory: it runs guests with devices, and not as root' -r
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l argument -d 'One more boot argument, as in pcie_aspm=off; it replaces another value of the same name' -r
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l rom-folder -d 'Let libvirt\'s guests read the ROM files in this folder' -r
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l override -d 'Let go what the host needs, by the code of the refusal' -r -f -a "root_disk\t''

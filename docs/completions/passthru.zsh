@@ -86,6 +86,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--undo)--hugepages=[Reserve so much memory as hugepages at boot, as in 64G]:SIZE:_default' \
 '--hugepage-size=[The size of one hugepage, as in 2M or 1G; without it, the largest that fits]:SIZE:_default' \
 '(--undo --once)--group=[Let members of this group use devices that are bound\: the nodes of VFIO are theirs, and they may lock a guest'\''s memory]:NAME:_default' \
+'(--undo --once)*--service=[Let this systemd service lock a guest'\''s memory\: it runs guests with devices, and not as root]:UNIT:_default' \
 '(--undo)*--argument=[One more boot argument, as in pcie_aspm=off; it replaces another value of the same name]:WORD:_default' \
 '(--undo --once)--rom-folder=[Let libvirt'\''s guests read the ROM files in this folder]:DIR:_default' \
 '(--undo)*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown)' \

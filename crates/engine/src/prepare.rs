@@ -10,9 +10,13 @@ mod undo;
 use std::collections::BTreeSet;
 
 use model::check::{self, Subject};
+use model::ours;
 use model::plan::Refusal;
-use model::plan::prepare::{Asked, Hugepages, Preparation, UserGroup, against, once, prepare};
+use model::plan::prepare::{
+    Asked, Hugepages, Preparation, Runner, UserGroup, against, once, prepare,
+};
 use model::reason::Code;
+use model::setup::services::ServiceName;
 use model::step::Made;
 use model::{Bdf, Step};
 
@@ -33,6 +37,8 @@ pub struct PrepareRequest {
     pub hugepages: Option<Hugepages>,
     /// The name of a group whose members may run guests with devices.
     pub group: Option<String>,
+    /// Services that run guests with devices without being root.
+    pub services: Vec<ServiceName>,
     /// More boot arguments.
     pub arguments: Vec<String>,
     /// Refusals that the user named and lets go.
@@ -61,7 +67,10 @@ impl Engine {
             registered => registered?,
         };
         let devices = crate::target::resolve_all(&request.devices, &snapshot, &registered)?;
-        let setup = self.setup(&snapshot, &devices);
+        let mut setup = self.setup(&snapshot, &devices);
+        for service in &request.services {
+            host::setup::also(&self.root, &mut setup.boot, &ours::limit(service.as_str()));
+        }
         let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
         let reasons = against(&subject, &request.overrides);
         if !reasons.is_empty() {
@@ -72,7 +81,12 @@ impl Engine {
             let number = host::setup::user_group(&self.root, &name).into();
             UserGroup { name, number }
         });
+        let runners = request.services.iter().map(|name| {
+            let there = host::setup::has_service(&self.root, name);
+            Runner { name: name.clone(), there }
+        });
         let asked = Asked {
+            runners: runners.collect(),
             hugepages: request.hugepages,
             group,
             arguments: request.arguments.clone(),

@@ -16,12 +16,12 @@ use model::parse::machine::processor_arch;
 use model::parse::setup::{
     chosen, group as group_number, os_release, processor, remapped, xorg_names,
 };
-use model::setup::services::SERVICES;
+use model::setup::services::{SERVICES, ServiceName};
 use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup, Smt};
 use model::{Bdf, Fact, Snapshot, Why};
 
 pub(crate) use self::boot::chosen_once;
-pub use self::boot::{boot, content, grub_variable};
+pub use self::boot::{also, boot, content, grub_variable};
 use crate::paths::Root;
 use crate::{guests, memory, process, read};
 
@@ -76,6 +76,19 @@ pub fn setup(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Setup {
 /// Where the groups cannot be read.
 pub fn user_group(root: &Root, name: &str) -> Result<Option<u32>, Why> {
     text(root, &root.groups()).map(|text| group_number(&text, name))
+}
+
+/// Whether the machine has a service, or the template of it.
+pub fn has_service(root: &Root, name: &ServiceName) -> Fact<bool> {
+    if root.is_recorded() {
+        return Fact::Unknown(Why::NotRecorded);
+    }
+    let names = [Some(name.clone()), name.template()];
+    let mut names = names.iter().flatten();
+    // Links, too, wherever they lead: a root that is looked at from outside has its own.
+    let has =
+        |name: &str| root.units().iter().any(|folder| folder.join(name).symlink_metadata().is_ok());
+    names.any(|name| has(name.as_str())).into()
 }
 
 fn text(root: &Root, path: &Path) -> Result<String, Why> {

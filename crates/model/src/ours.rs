@@ -45,7 +45,8 @@ pub const BINDINGS_DRACUT: &str = "dracut.conf.d/passthru-bindings.conf";
 /// The same for mkinitcpio.
 pub const BINDINGS_MKINITCPIO: &str = "mkinitcpio.conf.d/passthru-bindings.conf";
 
-/// All of them; there is one more for each unit that is held ([`drop_in`]).
+/// All of them; there is one more for each unit that is held ([`drop_in`]), or
+/// may lock memory ([`limit`]).
 pub const FILES: &[&str] = &[
     MODPROBE,
     LOAD,
@@ -67,6 +68,12 @@ pub const FILES: &[&str] = &[
 /// Where a unit is told not to start.
 pub fn drop_in(unit: &str) -> String {
     format!("systemd/system/{unit}.d/passthru.conf")
+}
+
+/// Where a unit is told how much memory it may lock. Another file: a unit may
+/// be held, too.
+pub fn limit(unit: &str) -> String {
+    format!("systemd/system/{unit}.d/passthru-memlock.conf")
 }
 
 /// What the ids of entries of ours begin with. They start no kernel that

@@ -8,6 +8,7 @@ use model::Code;
 use model::boot;
 use model::file;
 use model::plan::prepare::Hugepages;
+use model::setup::services::ServiceName;
 use serde::Serialize;
 
 use super::files::{
@@ -55,6 +56,10 @@ pub struct Prepare {
     /// theirs, and they may lock a guest's memory
     #[arg(long, value_name = "NAME", conflicts_with_all = ["undo", "once"])]
     group: Option<String>,
+
+    /// Let this systemd service lock a guest's memory: it runs guests with devices, and not as root
+    #[arg(long = "service", value_name = "UNIT", value_parser = ServiceName::parse, conflicts_with_all = ["undo", "once"])]
+    services: Vec<ServiceName>,
 
     /// One more boot argument, as in pcie_aspm=off; it replaces another value of the same name
     #[arg(long = "argument", value_name = "WORD", value_parser = argument, conflicts_with = "undo")]
@@ -119,6 +124,7 @@ impl Prepare {
             lasting: if self.once { Lasting::Once } else { Lasting::ForGood },
             hugepages: self.hugepages.map(|bytes| Hugepages { bytes, page }),
             group: self.group.clone(),
+            services: self.services.clone(),
             arguments: self.arguments.clone(),
             roms: self.rom_folder.clone(),
             overrides: self.overrides.iter().copied().collect(),

@@ -1,8 +1,12 @@
 //! A host made ready, and taken back: what stands in files, and services.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use engine::prepare::{OnChanged, PrepareRequest};
 use fakehost::FakeHost;
 use model::plan::prepare::Hugepages;
+use model::setup::services::ServiceName;
 
 use crate::given::*;
 
@@ -100,6 +104,33 @@ fn units_that_go_down_too_are_planned() {
     let steps: Vec<String> = planned.steps.iter().map(ToString::to_string).collect();
     let at = |text: &str| steps.iter().position(|step| step == text).unwrap();
     assert!(at("stop dependent.service") < at(&format!("stop {SERVICE}")), "{steps:?}");
+}
+
+/// A unit that is an instance, of a template that is a link: the drop-in is the instance's.
+#[test]
+fn a_service_may_lock_memory() {
+    let host = host().file("srv/vm@.service", "[Service]\nExecStart=/srv/vm %i\n");
+    // An absolute link: from outside it leads nowhere.
+    let units = host.root().join("etc/systemd/system");
+    fs::create_dir_all(&units).unwrap();
+    symlink("/srv/vm@.service", units.join("vm@.service")).unwrap();
+    let given = Given { host, ..Given::new() };
+    let before = given.host.snapshot_tree();
+    let services = vec![ServiceName::parse("vm@1").unwrap()];
+    let request = PrepareRequest { services, ..wanted(&[]) };
+    let planned = given.engine().plan_prepare(&request).unwrap();
+    given.engine().prepare(&planned).unwrap();
+    let now = given.host.snapshot_tree();
+    let drop_in = "etc/systemd/system/vm@1.service.d/passthru-memlock.conf";
+    assert!(now.get(drop_in).is_some(), "{:?}", before.diff(&now));
+    let again = given.engine().plan_prepare(&request).unwrap();
+    assert!(!again.steps.iter().any(|step| step.to_string().contains("memlock")), "{again:?}");
+
+    let services = vec![ServiceName::parse("other").unwrap()];
+    let error =
+        given.engine().plan_prepare(&PrepareRequest { services, ..wanted(&[]) }).unwrap_err();
+    assert_eq!(error.code(), "no_service", "{error}");
+    assert!(error.to_string().contains("other.service"), "{error}");
 }
 
 #[test]

@@ -47,6 +47,20 @@ impl Root {
         ["system.slice", "systemd/system.slice"].map(|rest| self.sys("fs/cgroup").join(rest))
     }
 
+    /// Where units are (systemd.unit(5), the system manager's path), as far as
+    /// they are files that stay.
+    pub(crate) fn units(&self) -> [PathBuf; 6] {
+        [
+            "/etc/systemd/system",
+            "/run/systemd/system",
+            "/run/systemd/generator",
+            "/usr/local/lib/systemd/system",
+            "/usr/lib/systemd/system",
+            "/lib/systemd/system",
+        ]
+        .map(|folder| self.at(folder))
+    }
+
     /// Configuration of the X server, in the order in which it is read.
     pub(crate) fn xorg_folders() -> [&'static str; 2] {
         ["/usr/share/X11/xorg.conf.d", "/etc/X11/xorg.conf.d"]

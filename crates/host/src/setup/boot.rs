@@ -56,6 +56,12 @@ pub fn boot(root: &Root) -> Boot {
     Boot { loader, generator: generator(root).into(), images, configuration, files }
 }
 
+/// One more file of the configuration that a plan may be about.
+pub fn also(root: &Root, boot: &mut Boot, name: &str) {
+    let path = boot.path(name);
+    boot.files.extend(content(root, &path).map(|content| (path, content)));
+}
+
 /// What is in a file that a plan names; `None` where there is none, it is no
 /// file (a pipe would be waited for), or it cannot be read.
 pub fn content(root: &Root, path: &str) -> Option<Content> {

@@ -72,7 +72,7 @@ fn memlock(subject: &Subject<'_>) -> Found {
                 "this user's processes may lock {} of memory, less than any guest has",
                 size(*limit)
             ),
-            "`passthru prepare --group NAME` lifts it for a group; for a unit, LimitMEMLOCK=infinity; root is not bound by it, nor are passthru's own guests",
+            "`passthru prepare --group NAME` lifts it for a group, `--service UNIT` for a service; root is not bound by it, nor are passthru's own guests",
         )),
         Some(limit) => Ok(Finding::pass(format!(
             "up to {} of memory can be locked; a guest with devices that has more does not start",

@@ -1,4 +1,9 @@
-//! Services that draw on screens, share one, or keep a vendor's cards in use.
+//! Services that draw on screens, share one, or keep a vendor's cards in use;
+//! and what services are called.
+
+use std::fmt;
+
+use thiserror::Error;
 
 /// What a service is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +39,80 @@ pub const SERVICES: &[(&str, Purpose)] = &[
     ("xrdp.service", Purpose::Remote),
 ];
 
+/// The name of a service's unit, as in `vm@1.service` (systemd.unit(5)).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServiceName(String);
+
+/// Why a text is no such name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}` is not a service; the form is NAME.service")]
+pub struct ServiceNameError(String);
+
+const SUFFIX: &str = ".service";
+
+impl ServiceName {
+    /// The suffix may be left out, as for systemctl(1).
+    ///
+    /// # Errors
+    ///
+    /// Where systemd would not take it for a service's name: no unit is called
+    /// so, and as part of a path it might lead elsewhere.
+    pub fn parse(text: &str) -> Result<Self, ServiceNameError> {
+        const MAX: usize = 255;
+        let prefix = text.strip_suffix(SUFFIX).unwrap_or(text);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+        let is_named = !prefix.is_empty() && !prefix.starts_with('@') && !prefix.starts_with('.');
+        match is_named && prefix.chars().all(is_plain) && prefix.len() + SUFFIX.len() <= MAX {
+            true => Ok(Self(format!("{prefix}{SUFFIX}"))),
+            false => Err(ServiceNameError(text.to_owned())),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The template that it is made of: `vm@.service` for `vm@1.service`.
+    pub fn template(&self) -> Option<Self> {
+        self.0.split_once('@').map(|(name, _)| Self(format!("{name}@{SUFFIX}")))
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl Purpose {
     /// The purpose of a unit; one that is not known holds screens.
     pub fn of(unit: &str) -> Self {
         let known = SERVICES.iter().find(|(name, _)| *name == unit);
         known.map_or(Self::Desktop, |(_, purpose)| *purpose)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_services() {
+        for (text, want, template) in [
+            ("vm.service", "vm.service", None),
+            ("vm", "vm.service", None),
+            ("vm@1.service", "vm@1.service", Some("vm@.service")),
+            ("vm@a\\x2db", "vm@a\\x2db.service", Some("vm@.service")),
+            ("vm@.service", "vm@.service", Some("vm@.service")),
+            ("vm.socket", "vm.socket.service", None),
+        ] {
+            let name = ServiceName::parse(text).unwrap();
+            assert_eq!(name.as_str(), want);
+            assert_eq!(name.template().as_ref().map(ServiceName::as_str), template, "{text}");
+        }
+        let long = "x".repeat(248);
+        for text in ["", ".service", "../vm", "a/b.service", "@1", "a b", "a\n", "..", &long] {
+            assert!(ServiceName::parse(text).is_err(), "{text}");
+        }
     }
 }

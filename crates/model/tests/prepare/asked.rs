@@ -1,8 +1,11 @@
 //! What is asked for by options: hugepages, a group; and multithreading on POWER.
 
 use super::*;
-use model::plan::prepare::{Hugepages, NoGroup, NoHugepages, UserGroup, against, once};
+use model::plan::prepare::{
+    Hugepages, NoGroup, NoHugepages, NoService, Runner, UserGroup, against, once,
+};
 use model::reason::Code;
+use model::setup::services::ServiceName;
 use model::setup::{Pool, Smt};
 use model::snapshot::ModuleState;
 use model::usage::Use;
@@ -137,6 +140,31 @@ fn groups_that_cannot_be_given_devices() {
     assert!(matches!(refused(&group("a\", RUN=\"x", Some(5).into())), NoGroup::Missing(_)));
     let unknown = refused(&group("kvm", Fact::Unknown(Why::NotPermitted)));
     assert_eq!(unknown, NoGroup::Unknown(Why::NotPermitted));
+}
+
+/// A service is another file than the group's members: PAM has no say in it.
+#[test]
+fn a_service_may_lock_memory() {
+    let (snapshot, setup) = host();
+    let runner = |there: Fact<bool>| Asked {
+        runners: vec![Runner { name: ServiceName::parse("vm@1").unwrap(), there }],
+        ..Asked::default()
+    };
+    let plan = asked(&snapshot, &setup, &debian(""), &runner(true.into())).unwrap();
+    assert!(!plan.reboot);
+    assert_snapshot!("service", shown(&plan));
+    let mut boot = debian("");
+    for step in &plan.steps {
+        if let model::Step::WriteFile { path, to: Some(to), .. } = step {
+            boot.files.insert(path.clone(), to.clone());
+        }
+    }
+    let again = asked(&snapshot, &setup, &boot, &runner(true.into())).unwrap();
+    assert_eq!(again, Preparation::default());
+    let refused = |there| asked(&snapshot, &setup, &boot, &runner(there)).unwrap_err();
+    assert!(matches!(refused(false.into()), Unplanned::Service(NoService::Missing(_))));
+    let unknown = refused(Fact::Unknown(Why::NotRecorded));
+    assert_eq!((unknown.code(), unknown.hint()), ("no_service", ""));
 }
 
 /// The POWER guide: multithreading off, idle GPUs left awake.

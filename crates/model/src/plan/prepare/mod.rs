@@ -18,6 +18,7 @@ mod memory;
 mod modules;
 mod others;
 mod refused;
+mod runner;
 mod screens;
 mod services;
 mod sources;
@@ -28,6 +29,7 @@ pub use access::{NoGroup, UserGroup};
 pub use confined::NoFolder;
 pub use memory::{Hugepages, NoHugepages};
 pub use refused::against;
+pub use runner::{NoService, Runner};
 pub use unplanned::Unplanned;
 
 use self::way::Way;
@@ -53,6 +55,8 @@ pub struct Asked {
     pub hugepages: Option<Hugepages>,
     /// A group of the host, whose members may run guests with devices.
     pub group: Option<UserGroup>,
+    /// Services that run guests with devices without being root.
+    pub runners: Vec<Runner>,
     /// More boot arguments: `key=value` or `key`.
     pub arguments: Vec<String>,
     /// A folder with ROM files, which libvirt's guests may read.
@@ -92,6 +96,9 @@ pub fn prepare(
     screens::set_aside(&wanted.aside, boot, &mut preparation);
     if let Some(group) = &asked.group {
         access::plan(group, boot, &mut preparation)?;
+    }
+    for runner in &asked.runners {
+        runner::plan(runner, boot, &mut preparation)?;
     }
     if let Some(folder) = &asked.roms {
         confined::plan(folder, subject, &mut preparation)?;

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{NoFolder, NoGroup, NoHugepages};
+use super::{NoFolder, NoGroup, NoHugepages, NoService};
 use crate::boot::source::EditError;
 
 /// Why nothing can be planned.
@@ -15,6 +15,8 @@ pub enum Unplanned {
     #[error(transparent)]
     Group(#[from] NoGroup),
     #[error(transparent)]
+    Service(#[from] NoService),
+    #[error(transparent)]
     Folder(#[from] NoFolder),
 }
 
@@ -25,6 +27,7 @@ impl Unplanned {
             Self::Edit(_) => "not_understood",
             Self::Hugepages(_) => "no_hugepages",
             Self::Group(_) => "no_user_group",
+            Self::Service(_) => "no_service",
             Self::Folder(_) => "no_folder",
         }
     }
@@ -38,10 +41,12 @@ impl Unplanned {
                 "ask for less: what is reserved is lost to the host"
             }
             Self::Hugepages(NoHugepages::Unknown(_) | NoHugepages::Size { .. })
-            | Self::Group(NoGroup::Unknown(_)) => "",
+            | Self::Group(NoGroup::Unknown(_))
+            | Self::Service(NoService::Unknown(_)) => "",
             Self::Group(_) => {
                 "`groupadd --system NAME` makes one, `usermod -aG NAME USER` adds a user"
             }
+            Self::Service(_) => "`systemctl list-unit-files` lists them",
             Self::Folder(_) => "name a folder like /var/lib/libvirt/roms",
         }
     }
