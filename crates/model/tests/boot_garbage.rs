@@ -12,11 +12,11 @@ use model::boot::cmdline::Change;
 use model::boot::format::Format;
 use model::boot::grub_cfg::{self, Copy};
 use model::boot::grubenv::{self, Environment};
-use model::boot::shell::{self, Member, Missing};
+use model::boot::shell;
 use model::boot::source::{EditError, Edited, Source};
 use model::boot::{
-    bls, booster, dracut, extlinux, grub_default, kernel_cmdline, kernelstub, loader_conf,
-    mkinitcpio, modprobe, u_boot_menu, udev_rules, version,
+    bls, booster, extlinux, grub_default, kernel_cmdline, kernelstub, loader_conf, modprobe,
+    u_boot_menu, udev_rules, version,
 };
 use proptest::prelude::*;
 
@@ -80,25 +80,17 @@ fn each(text: &str, change: &Change, mut check: impl FnMut(&str, &str, Edit<'_>)
     let one = std::slice::from_ref(change);
     let names = ["vfio_pci".to_owned()];
     let copy = Copy { title: "a copy", id: "copy", changes: one };
-    let member = [Member::First("vfio".to_owned()), Member::Remove("b".to_owned())];
     fn first(
         source: Source<'_>,
         edited: Result<Vec<Edited>, EditError>,
     ) -> Result<String, EditError> {
         Ok(edited?.into_iter().next().map_or_else(|| source.text.to_owned(), |edited| edited.text))
     }
-    let of_list = |list| move |s: Source<'_>| first(s, mkinitcpio::edit(&[s], list, &member));
-    let (modules, hooks) =
-        (of_list.clone()(mkinitcpio::List::Modules), of_list(mkinitcpio::List::Hooks));
     let editors: &[(&str, Edit<'_>)] = &[
-        ("shell", &|s| first(s, shell::edit(&[s], "X", one, Missing::Assign))),
+        ("shell", &|s| first(s, shell::edit(&[s], "X", one))),
         ("shell, set", &|s| first(s, shell::set(&[s], "X", "a 'b'"))),
         ("grub_default", &|s| first(s, grub_default::edit(&[s], one))),
         ("u_boot_menu", &|s| first(s, u_boot_menu::edit(&[s], u_boot_menu::FALLBACK, one))),
-        ("dracut", &|s| first(s, dracut::add(&[s], dracut::List::Add, &names))),
-        ("dracut, remove", &|s| first(s, dracut::remove(&[s], dracut::List::Add, &names))),
-        ("mkinitcpio", &modules),
-        ("mkinitcpio, hooks", &hooks),
         ("grub_cfg", &|s| grub_cfg::insert_copy(s, "entry", copy)),
         ("bls", &|s| bls::edit(s, one)),
         ("bls, copy", &|s| bls::copy(s, "a copy", &[])),
@@ -107,7 +99,6 @@ fn each(text: &str, change: &Change, mut check: impl FnMut(&str, &str, Edit<'_>)
         ("extlinux", &|s| extlinux::edit(s, "entry", one)),
         ("extlinux, copy", &|s| extlinux::insert_copy(s, "entry", ("copy", "a copy"), one)),
         ("booster", &|s| booster::add(s, booster::List::Modules, &names)),
-        ("booster, remove", &|s| booster::remove(s, booster::List::Force, &names)),
     ];
     for (name, edit) in editors {
         check(name, text, edit);
@@ -131,8 +122,6 @@ fn read(text: &str) {
     let _ = (grub_default::arguments(&files), grub_default::variable(&files));
     let _ = (grub_default::setting(&files, "X"), grub_default::is_on(&files, "X"));
     let _ = (shell::value(&files, "X"), shell::is_assigned(&files, "X"));
-    let _ = (mkinitcpio::list(&files, mkinitcpio::List::Modules), shell::list(&files, "X"));
-    let _ = dracut::drivers(&files, dracut::List::Omit);
     let _ = u_boot_menu::arguments(&files);
     let entries = [bls::parse(source), bls::parse(Source::new("b", text))];
     let _ = bls::compare(&entries[0], &entries[1]);
@@ -147,7 +136,6 @@ fn read(text: &str) {
         let again = udev_rules::file(&rules).unwrap_or_default();
         assert_eq!(udev_rules::parse(Source::new("again", &again)).unwrap(), rules);
     }
-    let _ = booster::list(source, booster::List::Modules);
     let file = modprobe::File { folder: "d", name: "a.conf", text };
     let _ = modprobe::Settings::read(&[file, file]).disabled("a");
 }
@@ -288,5 +276,5 @@ fn no_editor_is_left_out() {
         assert!(tests.contains(&format!("{module}::")), "{module}");
         count += 1;
     }
-    assert!(count >= 14, "only {count} editors were found");
+    assert!(count >= 12, "only {count} editors were found");
 }

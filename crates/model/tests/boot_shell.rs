@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use model::boot::cmdline::{Change, Cmdline, changed};
-use model::boot::shell::{self, Missing};
+use model::boot::shell;
 use model::boot::source::{Dynamic, EditError, Edited, Problem, Source};
 use proptest::prelude::*;
 
@@ -150,7 +150,7 @@ fn check(files: &[String], changes: &[Change], program: &str) -> Result<(), Test
             prop_assert_eq!(&known.unwrap_or_default(), value, "{} {:?}", name, files);
         }
     }
-    let Ok(edited) = shell::edit(&list, "X", changes, Missing::Assign) else { return Ok(()) };
+    let Ok(edited) = shell::edit(&list, "X", changes) else { return Ok(()) };
     let files_after = with(files, edited);
     let after = shell(program, &files_after);
     prop_assert_eq!(&after[1..], &before[1..], "{:?} -> {:?}", files, &files_after);
@@ -171,7 +171,7 @@ fn check(files: &[String], changes: &[Change], program: &str) -> Result<(), Test
         prop_assert!(is.words().eq(want.words()), "{:?} -> {:?}", files, &files_after);
     }
     if changes.len() == 1 {
-        let again = shell::edit(&sources(&files_after), "X", changes, Missing::Assign);
+        let again = shell::edit(&sources(&files_after), "X", changes);
         prop_assert!(is_settled(&again), "{:?}: {:?}", files_after, again);
     }
     Ok(())
@@ -262,12 +262,7 @@ fn edits() {
         ("X=\"$(cat f) b\"\n", remove("b"), "X=\"$(cat f)\"\n"),
         ("X=\"a\"\nY=\"$X\"\n", set("iommu=pt"), "X=\"a\"\nY=\"$X\"\nX=\"$X iommu=pt\"\n"),
     ] {
-        let edited = shell::edit(
-            &[Source::new("f", text)],
-            "X",
-            std::slice::from_ref(&change),
-            Missing::Assign,
-        );
+        let edited = shell::edit(&[Source::new("f", text)], "X", std::slice::from_ref(&change));
         let after = with(&[text.to_owned()], edited.unwrap());
         assert_eq!(after[0], want, "{text:?} {change:?}");
     }
@@ -278,12 +273,14 @@ fn edits() {
 fn refusals() {
     let computed = Problem::Dynamic { name: "X".to_owned(), how: Dynamic::Computed };
     let conditional = Problem::Dynamic { name: "X".to_owned(), how: Dynamic::Conditional };
+    let elsewhere = Problem::Dynamic { name: "X".to_owned(), how: Dynamic::Elsewhere };
     let entangled = Problem::Entangled("X".to_owned());
     let other =
         Problem::OfAnother { name: "X".to_owned(), other: "Y".to_owned(), word: "a".to_owned() };
     for (text, line, problem) in [
         ("\nX=$(cat f)\n", 2, computed),
         ("X=a\nif t\nthen X=b\nfi\n", 3, conditional),
+        ("X=a\nL=(b ${X:=c})\n", 2, elsewhere),
         ("Y=a\nX=\"$Y b\"\n", 1, other),
         ("X=a\nY=$X\n", 1, entangled),
         ("Y=1\nX=\"a", 2, Problem::Unterminated("a quoted text")),
@@ -297,10 +294,9 @@ fn refusals() {
         ("a b (\n", 1, Problem::Unexpected("(".to_owned())),
     ] {
         let change = [Change::Remove("a".to_owned())];
-        let error =
-            shell::edit(&[Source::new("f", text)], "X", &change, Missing::Assign).unwrap_err();
+        let error = shell::edit(&[Source::new("f", text)], "X", &change).unwrap_err();
         assert_eq!((error.line, error.problem), (Some(line), problem), "{text:?}");
     }
-    let none = shell::edit(&[], "X", &[Change::Add("a".to_owned())], Missing::Assign);
+    let none = shell::edit(&[], "X", &[Change::Add("a".to_owned())]);
     assert_eq!(none.unwrap_err().problem, Problem::Entangled("X".to_owned()));
 }

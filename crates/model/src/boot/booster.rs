@@ -38,7 +38,7 @@ struct Value {
 /// # Errors
 ///
 /// Where the list is not on one line, or its key is there twice.
-pub fn list(source: Source<'_>, list: List) -> Result<Vec<String>, EditError> {
+fn list(source: Source<'_>, list: List) -> Result<Vec<String>, EditError> {
     let value = value(source, list.name())?;
     Ok(value.map(|value| members(&source.text[value.span])).unwrap_or_default())
 }
@@ -64,30 +64,13 @@ pub fn add(source: Source<'_>, of: List, names: &[String]) -> Result<String, Edi
     if all.len() == before { Ok(source.text.to_owned()) } else { written(source, of, &all) }
 }
 
-/// The file with fewer members on a list.
-///
-/// # Errors
-///
-/// As [`list`].
-pub fn remove(source: Source<'_>, of: List, names: &[String]) -> Result<String, EditError> {
-    let mut all = list(source, of)?;
-    let before = all.len();
-    all.retain(|member| !names.iter().any(|name| same(member, name)));
-    if all.len() == before { Ok(source.text.to_owned()) } else { written(source, of, &all) }
-}
-
 fn written(source: Source<'_>, list: List, members: &[String]) -> Result<String, EditError> {
     let text = source.text;
     let line = members.join(",");
     Ok(match value(source, list.name())? {
         Some(Value { span, is_missing }) => {
             let blank = if is_missing { " " } else { "" };
-            // A list that becomes empty is still a text, not a missing value.
-            let line = match (line.as_str(), text[..span.start].ends_with(['"', '\''])) {
-                ("", false) => "\"\"",
-                (line, _) => line,
-            };
-            [&text[..span.start], blank, line, &text[span.end..]].concat()
+            [&text[..span.start], blank, &line, &text[span.end..]].concat()
         }
         None => {
             let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
@@ -208,10 +191,6 @@ mod tests {
         }
         let text = "modules: -*,ext4,-nouveau\n";
         assert_eq!(list(source(text), List::Modules).unwrap(), ["-*", "ext4", "-nouveau"]);
-        let gone = remove(source(text), List::Modules, &names(&["nouveau", "ext4"])).unwrap();
-        assert_eq!(gone, "modules: -*,-nouveau\n");
-        let gone = remove(source("modules: a\n"), List::Modules, &names(&["a"])).unwrap();
-        assert_eq!(gone, "modules: \"\"\n");
     }
 
     #[test]
@@ -241,20 +220,18 @@ mod tests {
         #[test]
         fn one_list_changes(
             lines in prop::collection::vec("(modules: [a-c,]{0,5}|y: [a-c]|z:\n  k: [a-c]|# [a-c]|)[ ]?", 0..4),
-            name in "[a-c]", removes: bool,
+            name in "[a-c]",
         ) {
             let text = lines.join("\n");
-            let change = |text: &str| match removes {
-                true => remove(source(text), List::Modules, std::slice::from_ref(&name)),
-                false => add(source(text), List::Modules, std::slice::from_ref(&name)),
-            };
+            let change =
+                |text: &str| add(source(text), List::Modules, std::slice::from_ref(&name));
             let Ok(new) = change(&text) else {
                 let twice = text.matches("modules").count() > 1 || text.contains("modules: ,");
                 prop_assert!(twice, "{:?}", text);
                 return Ok(());
             };
             let there = list(source(&new), List::Modules).unwrap();
-            prop_assert_eq!(there.contains(&name), !removes, "{:?}", new);
+            prop_assert!(there.contains(&name), "{:?}", new);
             prop_assert_eq!(change(&new).unwrap(), new.clone());
             let others = |text: &str| -> Vec<String> {
                 let other = |line: &&str| !line.starts_with("modules") && !line.is_empty();
@@ -267,7 +244,6 @@ mod tests {
         fn garbage(text: String, yaml in "([a-z_]{1,7}: ?['\"]?[a-c,# ]{0,4}['\"]?\n?){0,4}") {
             for text in [text, yaml] {
                 let _ = add(source(&text), List::Modules, &names(&["a"]));
-                let _ = remove(source(&text), List::Force, &names(&["a"]));
             }
         }
     }

@@ -6,7 +6,7 @@
 //! generated anew, and is read there.
 
 use super::cmdline::{Change, Cmdline};
-use super::shell::{self, Missing};
+use super::shell;
 use super::source::{EditError, Edited, Problem, Source, differences, with_texts};
 
 /// Arguments of the entries that boot normally: behind those of [`ALL`].
@@ -132,9 +132,7 @@ fn removed(files: &[Source<'_>], change: &Change) -> Result<Vec<String>, EditErr
 /// All texts with one change of one variable.
 fn one(files: &[Source<'_>], name: &str, change: &Change) -> Result<Vec<String>, EditError> {
     let mut texts: Vec<String> = files.iter().map(|file| file.text.to_owned()).collect();
-    for Edited { index, text } in
-        shell::edit(files, name, std::slice::from_ref(change), Missing::Assign)?
-    {
+    for Edited { index, text } in shell::edit(files, name, std::slice::from_ref(change))? {
         texts[index] = text;
     }
     Ok(texts)

@@ -30,7 +30,5 @@ pub mod modprobe;
 pub mod udev_rules;
 
 pub mod booster;
-pub mod dracut;
-pub mod mkinitcpio;
 
 pub mod initramfs;

@@ -5,7 +5,7 @@
 //! `extlinux.conf` that is generated from them.
 
 use super::cmdline::{Change, agreed};
-use super::shell::{self, Missing};
+use super::shell;
 use super::source::{EditError, Edited, Problem, Source};
 
 const PARAMETERS: &str = "U_BOOT_PARAMETERS";
@@ -35,7 +35,7 @@ pub fn edit(
     changes: &[Change],
 ) -> Result<Vec<Edited>, EditError> {
     if !shell::known(files, PARAMETERS)?.is_empty() || arguments(files)?.is_some() {
-        return shell::edit(files, PARAMETERS, changes, Missing::Assign);
+        return shell::edit(files, PARAMETERS, changes);
     }
     let refuse = || Source::new(PARAMETERS, "").error(Problem::Unterminated("a quoted text"));
     let line = agreed(fallback, changes).ok_or_else(refuse)?;

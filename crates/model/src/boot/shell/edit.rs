@@ -19,16 +19,6 @@ use super::quote::{escaped, quoted};
 use super::value::{self, Line, Piece, Values};
 use super::word::Quote;
 
-/// Where an assignment goes that no file has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
-    /// `NAME="…"`, at the end of the first file.
-    Assign,
-    /// `NAME+=" … "`, at the end of the first file: bash, with blanks around
-    /// each word (dracut.conf(5)).
-    Append,
-}
-
 /// A piece of a file and what takes its place.
 pub(super) type Replacement = (usize, Hunk);
 
@@ -43,12 +33,11 @@ pub fn edit(
     files: &[Source<'_>],
     name: &str,
     changes: &[Change],
-    missing: Missing,
 ) -> Result<Vec<Edited>, EditError> {
     let mut texts: Vec<String> = files.iter().map(|file| file.text.to_owned()).collect();
     for change in changes {
         let now = with_texts(files, &texts);
-        if let Some(new) = (Edit { files: &now, name, change, missing }).texts()? {
+        if let Some(new) = (Edit { files: &now, name, change }).texts()? {
             texts = new;
         }
     }
@@ -101,7 +90,6 @@ struct Edit<'a> {
     files: &'a [Source<'a>],
     name: &'a str,
     change: &'a Change,
-    missing: Missing,
 }
 
 impl Edit<'_> {
@@ -164,10 +152,9 @@ impl Edit<'_> {
             None => values.tainted.unwrap_or(0),
         };
         let is_there = !line.text.is_empty() || line.unknown.is_some();
-        let assignment = match self.missing {
-            Missing::Append => format!("{name}+=\" {word} \""),
-            Missing::Assign if is_there => format!("{name}=\"${name} {word}\""),
-            Missing::Assign => format!("{name}=\"{word}\""),
+        let assignment = match is_there {
+            true => format!("{name}=\"${name} {word}\""),
+            false => format!("{name}=\"{word}\""),
         };
         let text = self.files.get(file)?.text;
         Some(vec![(file, end_of(text, &assignment))])

@@ -1,7 +1,7 @@
 //! Assignments in files that a shell sources.
 //!
 //! In: the files in the order in which they are sourced (`/etc/default/grub`
-//! and the `*.cfg` beside it, dracut's and mkinitcpio's settings). Out: the
+//! and the `*.cfg` beside it). Out: the
 //! value that a variable has in the end, or the files with another one. Every
 //! byte that need not change stays. Never: a guess; what a condition, a
 //! command or another file decides is [`Dynamic`](super::source::Dynamic).
@@ -18,12 +18,10 @@ mod value;
 
 mod compare;
 mod edit;
-mod list;
 mod place;
 mod quote;
 
-pub use edit::{Missing, edit, set};
-pub use list::{Member, edit_list, list};
+pub use edit::{edit, set};
 
 use super::source::{EditError, Problem, Source};
 

@@ -143,7 +143,7 @@ impl Run<'_> {
         let why = if self.is_sure { Dynamic::Elsewhere } else { Dynamic::Conditional };
         let (file, span) = (self.file, word.span.clone());
         let (start, pieces) = (span.start, vec![Piece::Unknown(why)]);
-        values.assign(Assignment { name: name.to_owned(), file, span, start, pieces, list: None });
+        values.assign(Assignment { name: name.to_owned(), file, span, start, pieces });
     }
 
     fn assign(&self, values: &mut Values<'_>, word: &Word, expands: Expands) {
@@ -185,12 +185,12 @@ impl Run<'_> {
                 Kind::Opaque => pieces.push(Piece::Unknown(Dynamic::Computed)),
             }
         }
-        if word.list.is_some() {
+        if word.is_list {
             pieces.push(Piece::Unknown(Dynamic::List));
         }
         let (name, file, start) = (name.to_owned(), self.file, word.span.start);
-        let (span, list) = (value..word.span.end, word.list.clone());
-        values.assign(Assignment { name, file, span, start, pieces, list });
+        let span = value..word.span.end;
+        values.assign(Assignment { name, file, span, start, pieces });
     }
 }
 

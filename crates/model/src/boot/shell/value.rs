@@ -14,7 +14,7 @@ use std::ops::Range;
 use super::super::source::{Dynamic, EditError, Problem, Source};
 use super::run::Run;
 use super::script;
-use super::word::{List, Quote};
+use super::word::Quote;
 
 /// How long a value may be, in pieces: more than any boot loader takes.
 const LONGEST: usize = 1 << 16;
@@ -32,8 +32,6 @@ pub struct Assignment {
     pub span: Range<usize>,
     pub start: usize,
     pub pieces: Vec<Piece>,
-    /// What stands between parentheses, where it is a list.
-    pub list: Option<List>,
 }
 
 /// A piece of a value.
@@ -144,11 +142,6 @@ impl Values<'_> {
                 None => Source::new(name, "").error(problem),
             },
         }
-    }
-
-    /// Whether there is no file.
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
     }
 
     /// The text of a file.

@@ -23,16 +23,8 @@ pub struct Word {
     pub assigns: Vec<String>,
     /// It may assign any name: `$((…))` with an assignment in it.
     pub assigns_any: bool,
-    /// The members of a list, where the word is `NAME=(…)`.
-    pub list: Option<List>,
-}
-
-/// A list behind a name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct List {
-    /// Between the parentheses.
-    pub span: Range<usize>,
-    pub members: Vec<Word>,
+    /// It is `NAME=(…)`.
+    pub is_list: bool,
 }
 
 /// A piece of a word.
@@ -85,13 +77,13 @@ impl Word {
                 Kind::Name(_) | Kind::Opaque => return None,
             }
         }
-        self.list.is_none().then_some(out)
+        (!self.is_list).then_some(out)
     }
 
     /// Its text where nothing of it is quoted.
     pub fn bare<'a>(&self, text: &'a str) -> Option<&'a str> {
         match self.parts.as_slice() {
-            [Part { span, quote: Quote::Bare, kind: Kind::Verbatim }] if self.list.is_none() => {
+            [Part { span, quote: Quote::Bare, kind: Kind::Verbatim }] if !self.is_list => {
                 Some(&text[span.clone()])
             }
             _ => None,
@@ -159,7 +151,7 @@ impl<'a> Cursor<'a> {
         while let Some(byte) = self.peek() {
             match byte {
                 b'(' if may_be_list && self.is_list(start) => {
-                    word.list = Some(self.list()?);
+                    self.list(&mut word)?;
                     break;
                 }
                 b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' => break,
@@ -186,10 +178,11 @@ impl<'a> Cursor<'a> {
         !name.is_empty() && name_length(name) == name.len()
     }
 
-    fn list(&mut self) -> Result<List, Fault> {
+    /// What is in it is not looked at, other than what it does beside.
+    fn list(&mut self, word: &mut Word) -> Result<(), Fault> {
         let open = self.at;
         self.at += 1;
-        let mut members = Vec::new();
+        word.is_list = true;
         loop {
             self.skip_blanks();
             match self.peek() {
@@ -199,16 +192,17 @@ impl<'a> Cursor<'a> {
                 Some(b')') => break,
                 Some(_) => {
                     let start = self.at;
-                    let word = self.word_of(false)?;
+                    let member = self.word_of(false)?;
                     if self.at == start {
                         return Err((start, Problem::Unexpected("(".to_owned())));
                     }
-                    members.push(word);
+                    word.assigns.extend(member.assigns);
+                    word.assigns_any |= member.assigns_any;
                 }
             }
         }
         self.at += 1;
-        Ok(List { span: open + 1..self.at - 1, members })
+        Ok(())
     }
 
     /// Goes to the end of a line.
