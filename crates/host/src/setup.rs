@@ -21,6 +21,8 @@ use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup, Smt
 use model::{Bdf, Fact, Snapshot, Why};
 
 pub(crate) use self::boot::chosen_once;
+pub(crate) use self::boot::kernels;
+pub use self::boot::kernels::are_there;
 pub use self::boot::{also, boot, content, grub_variable};
 use crate::paths::Root;
 use crate::{guests, memory, process, read};

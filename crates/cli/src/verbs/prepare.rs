@@ -181,12 +181,19 @@ impl Prepare {
             return show_way_back(cx, &way, false);
         }
         super::recover::tell(&recovered);
-        way.changed.iter().filter(|changed| changed.stays).for_each(|changed| {
-            note(match changed.found {
-                Some(_) => format!("{} stays as it is, with what was prepared in it", changed.path),
-                None => format!("{} stays removed", changed.path),
-            });
-        });
+        let is_put_back = on_changed == OnChanged::PutBack;
+        way.changed.iter().filter(|one| one.stays || one.is_outdated && is_put_back).for_each(
+            |one| {
+                let path = &one.path;
+                note(match (one.stays, &one.found) {
+                    (true, Some(_)) => {
+                        format!("{path} stays as it is, with what was prepared in it")
+                    }
+                    (true, None) => format!("{path} stays removed"),
+                    (false, _) => format!("{path} keeps the changes, without what was prepared"),
+                });
+            },
+        );
         print(|out| writeln!(out, "taken back; reboot to run without it"))
     }
 }
@@ -209,17 +216,24 @@ struct ChangedJson {
     diff: String,
     /// It stays as it is, with what was prepared in it.
     stays: bool,
+    /// What it had before names kernels that are gone: it is not put back.
+    is_outdated: bool,
 }
 
 fn show_way_back(cx: &Context, way: &WayBack, dry_run: bool) -> Result<(), Error> {
     let changed = || {
         way.changed.iter().map(|changed| ChangedJson {
-            text: match changed.found {
-                Some(_) => format!("{} was changed since", changed.path),
-                None => format!("{} was removed since", changed.path),
+            text: {
+                let how = if changed.found.is_some() { "changed" } else { "removed" };
+                let cannot = match changed.is_outdated {
+                    true => "; what it had before names kernels that are gone, and is not put back",
+                    false => "",
+                };
+                format!("{} was {how} since{cannot}", changed.path)
             },
             diff: file::diff(&changed.path, changed.left.as_ref(), changed.found.as_ref()),
             stays: changed.stays,
+            is_outdated: changed.is_outdated,
         })
     };
     if cx.json {

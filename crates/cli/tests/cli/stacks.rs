@@ -146,6 +146,23 @@ fn an_entry_that_was_made_since_is_told_at_undo() {
     assert!(said.out.contains("a=1 out of /boot/loader/entries/newer-6.13.0.conf"), "{said}");
 }
 
+/// What it had before would start nothing any more: said, and not put back.
+#[test]
+fn an_entry_whose_kernel_is_gone() {
+    let host = Stack::named("u-boot-menu").machine();
+    assert_eq!(prepare(&host, &["--argument", "a=1"]).code, Some(0));
+    let path = host.root().join("boot/extlinux/extlinux.conf");
+    let newer = fs::read_to_string(&path).unwrap().replace("6.12.0", "6.13.0");
+    fs::write(&path, newer).unwrap();
+    fs::remove_file(host.root().join("boot/vmlinuz-6.12.0-fakehost")).unwrap();
+    let said = prepare(&host, &["--undo", "--changed", "put-back"]);
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.out.contains("names kernels that are gone"), "{said}");
+    assert!(said.err.contains("extlinux.conf keeps the changes, without"), "{said}");
+    let now = fs::read_to_string(&path).unwrap();
+    assert!(now.contains("6.13.0") && !now.contains("a=1"), "{now}");
+}
+
 /// Tried twice with other arguments, then for good: the usual label stays the default.
 #[test]
 fn tried_twice_with_extlinux() {

@@ -41,6 +41,9 @@ pub struct Changed {
     pub found: Option<Content>,
     /// Somebody changed what would have to be changed again: it stays as it is.
     pub stays: bool,
+    /// What it had before names kernels that are gone, so that it cannot be
+    /// put back: it keeps the changes whatever was said.
+    pub is_outdated: bool,
 }
 
 /// What becomes of files that somebody changed since.
@@ -153,7 +156,7 @@ impl Foreseen {
             return None;
         }
         let found = self.files.get(&key(step)).cloned().or_else(|| look(root, step))?;
-        let resolved = resolved(step, &found, on_changed);
+        let resolved = resolved(root, step, &found, on_changed);
         let then = match &resolved {
             None => to(step),
             Some((_, Some(instead))) => to(instead),
@@ -214,6 +217,7 @@ fn to(step: &Step) -> Option<Content> {
 /// step in place of it, if there is any. Nothing where it is as it was left,
 /// or as it was before.
 fn resolved(
+    root: &Root,
     step: &Step,
     found: &Option<Content>,
     on_changed: Option<OnChanged>,
@@ -222,18 +226,22 @@ fn resolved(
     if *found == left || *found == before {
         return None;
     }
+    let path = step.path().unwrap_or_default().to_owned();
+    let named_are_gone = |content: &Content| !host::setup::are_there(root, &path, content);
+    let is_outdated = before.as_ref().is_some_and(named_are_gone);
     let instead = match on_changed {
         None => Some(step.clone()),
-        Some(OnChanged::PutBack) => Some(between(step, found.clone(), before.clone())),
-        Some(OnChanged::Keep) => {
+        Some(OnChanged::PutBack) if !is_outdated => {
+            Some(between(step, found.clone(), before.clone()))
+        }
+        Some(_) => {
             let merged = merged(left.as_ref(), found.as_ref(), before.as_ref());
             let is_file = matches!(step, Step::WriteFile { .. });
             merged.filter(|_| is_file).map(|merged| between(step, found.clone(), merged))
         }
     };
-    let path = step.path().unwrap_or_default().to_owned();
     let stays = instead.is_none();
-    Some((Changed { path, left, found: found.clone(), stays }, instead))
+    Some((Changed { path, left, found: found.clone(), stays, is_outdated }, instead))
 }
 
 /// The same step from one end to another.
@@ -260,7 +268,7 @@ impl Turn<'_> {
         for row in rows.iter_mut().rev() {
             let Some(step) = way_back(row) else { continue };
             let Some(found) = look(&self.engine.root, &step) else { continue };
-            match resolved(&step, &found, Some(on_changed)) {
+            match resolved(&self.engine.root, &step, &found, Some(on_changed)) {
                 None => {}
                 Some((_, Some(instead))) => {
                     let Undo::Step(done) = instead.undo() else { continue };

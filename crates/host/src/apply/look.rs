@@ -43,16 +43,6 @@ fn read(path: &Path, text: &str) -> Result<Menu, EditError> {
     grub_cfg::parse(Source::new(&path.display().to_string(), text))
 }
 
-/// The kernels and images that a menu names, if it can be read and starts any.
-pub(super) fn files(path: &Path, text: &str) -> Option<Vec<String>> {
-    let menu = read(path, text).ok().filter(Menu::starts_kernels)?;
-    let named = menu
-        .entries
-        .into_iter()
-        .flat_map(|entry| entry.kernels.into_iter().map(|kernel| kernel.path).chain(entry.initrds));
-    Some(named.filter(|name| name.starts_with('/') && !name.contains('$')).collect())
-}
-
 /// An image must be whole, have these modules, and not those, and these
 /// copies of files.
 pub(super) fn initramfs(

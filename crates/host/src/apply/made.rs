@@ -20,6 +20,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::file::Content;
 use model::port::Cmd;
 use model::step::{Made, Wanted};
 use sha2::{Digest, Sha256};
@@ -28,7 +29,7 @@ use super::disk::Disk;
 use super::error::failed;
 use super::file::{beside, content};
 use super::{Applier, ApplyError, Outcome, Stop, look};
-use crate::paths::Root;
+use crate::setup::kernels;
 
 /// Under emulation and on slow disks an initramfs takes minutes.
 const DEADLINE: Duration = Duration::from_secs(1800);
@@ -141,7 +142,7 @@ impl Applier {
             self.disk.remove(&kept.made)?;
             return Ok(Outcome::Already);
         }
-        match kept.is_ours()? && self.still_boots(&made.wanted, &kept.old)? {
+        match kept.is_ours()? && self.still_boots(made, &kept.old)? {
             true => kept.put_back(&mut self.disk)?,
             // Of a kernel that was removed meanwhile there is none to be made.
             false if !kept.file.exists() => kept.forget(&mut self.disk)?,
@@ -215,21 +216,12 @@ impl Applier {
 
     /// Whether a file that was kept may be booted by: what a menu names must
     /// be there still.
-    fn still_boots(&self, wanted: &Wanted, old: &Path) -> Result<bool, Stop> {
+    fn still_boots(&self, Made { path, wanted, .. }: &Made, old: &Path) -> Result<bool, Stop> {
         match wanted {
             Wanted::Initramfs { .. } => Ok(true),
             Wanted::Menu { .. } => {
-                let text = content(old)?.unwrap_or_default();
-                let text = String::from_utf8_lossy(&text);
-                // GRUB counts from the root of its own file system, or from above it
-                // (`/@/boot/…` where that is a subvolume of btrfs).
-                let there = |name: &str| {
-                    let ends = name.match_indices('/').map(|(at, _)| &name[at..]);
-                    ends.flat_map(|end| [end.to_owned(), format!("{}{end}", Root::boot_text())])
-                        .any(|path| self.root.at(path).exists())
-                };
-                Ok(look::files(old, &text)
-                    .is_some_and(|names| names.iter().all(|name| there(name))))
+                let content = Content(content(old)?.unwrap_or_default());
+                Ok(kernels::boots(&self.root, path, &content))
             }
         }
     }

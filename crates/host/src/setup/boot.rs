@@ -6,6 +6,7 @@
 
 mod grub;
 mod images;
+pub(crate) mod kernels;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -144,6 +144,54 @@ fn a_menu_whose_kernel_is_gone_is_not_put_back() {
     assert_eq!(machine.differs(), [""; 0]);
 }
 
+/// `u-boot-update` ran for a newer kernel, and the older one was removed: the menu of before names files that are gone.
+#[test]
+fn a_menu_in_a_file_whose_kernel_is_gone_is_not_put_back() {
+    const MENU: &str = "boot/extlinux/extlinux.conf";
+    for is_gone in [true, false] {
+        let machine = Stacked::named("u-boot-menu");
+        let before = machine.text(MENU);
+        machine.prepare().unwrap();
+        let newer = |text: &str| text.replace("6.12.0", "6.13.0");
+        machine.put(MENU, &newer(&machine.text(MENU)));
+        let boot = machine.host.root().join("boot");
+        for name in ["vmlinuz-6.12.0-fakehost", "initrd.img-6.12.0-fakehost"] {
+            std::fs::copy(boot.join(name), boot.join(newer(name))).unwrap();
+        }
+        if is_gone {
+            std::fs::remove_file(boot.join("vmlinuz-6.12.0-fakehost")).unwrap();
+        }
+        let way = machine.engine().plan_undo(Some(OnChanged::PutBack)).unwrap();
+        let [changed] = &way.changed[..] else { panic!("{way:?}") };
+        assert_eq!((changed.is_outdated, changed.stays), (is_gone, false));
+        machine.engine().undo_preparations(OnChanged::PutBack).unwrap();
+        let want = if is_gone { newer(&before) } else { before };
+        assert_eq!(machine.text(MENU), want, "{is_gone}");
+    }
+}
+
+/// An entry went with its kernel, or was removed by itself.
+#[test]
+fn an_entry_whose_kernel_is_gone_is_not_put_back() {
+    for is_gone in [true, false] {
+        let machine = Stacked::named("fedora-bls");
+        machine.prepare().unwrap();
+        let root = machine.host.root();
+        let entries = std::fs::read_dir(root.join("boot/loader/entries")).unwrap();
+        let entry = entries.map(|entry| entry.unwrap().path()).find(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            name.ends_with("6.12.0-fakehost.conf") && !name.contains("passthru")
+        });
+        let entry = entry.unwrap();
+        std::fs::remove_file(&entry).unwrap();
+        if is_gone {
+            std::fs::remove_file(root.join("boot/vmlinuz-6.12.0-fakehost")).unwrap();
+        }
+        machine.engine().undo_preparations(OnChanged::PutBack).unwrap();
+        assert_eq!(entry.exists(), !is_gone);
+    }
+}
+
 const IMAGE: &str = "boot/initrd.img-6.12.0-fakehost";
 const NVME: &str = "0000:66:00.0";
 
