@@ -128,7 +128,9 @@ fn read(text: &str) {
     let _ = loader_conf::default_entry(&loader_conf::parse(text), &entries);
     let _ = version::compare(text, "1.2");
     let _ = (kernel_cmdline::arguments(text), kernelstub::arguments(source));
-    let _ = extlinux::parse(text).default_entry();
+    let menu = extlinux::parse(text);
+    let _ = (menu.default_entry(), extlinux::without_labels(text, "a"));
+    menu.entries.iter().for_each(|entry| drop(extlinux::with_initrd(source, &entry.label, "b")));
     for format in [Format::Entry, Format::Line, Format::Kernelstub, Format::Extlinux] {
         let _ = (format.lines(source), format.edited(source, &[]));
     }

@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use host::paths::Root;
 use model::Step;
 use model::boot::cmdline::Change;
+use model::boot::extlinux;
 use model::boot::source::Source;
 use model::file::{Content, merged};
+use model::ours;
 use model::setup::boot::Format;
 use model::step::Undo;
 
@@ -235,13 +237,24 @@ fn resolved(
             Some(between(step, found.clone(), before.clone()))
         }
         Some(_) => {
-            let merged = merged(left.as_ref(), found.as_ref(), before.as_ref());
+            let [one, other, third] = [&left, found, &before].map(|file| theirs(&path, file));
+            let merged = merged(one.as_ref(), other.as_ref(), third.as_ref());
             let is_file = matches!(step, Step::WriteFile { .. });
             merged.filter(|_| is_file).map(|merged| between(step, found.clone(), merged))
         }
     };
     let stays = instead.is_none();
     Some((Changed { path, left, found: found.clone(), stays, is_outdated }, instead))
+}
+
+/// A file without the entries of ours that are in it: whoever makes a menu of
+/// extlinux anew leaves them out, and they go in any case.
+fn theirs(path: &str, file: &Option<Content>) -> Option<Content> {
+    let text = |content: &Content| String::from_utf8(content.0.clone()).ok();
+    match file.as_ref().and_then(text).filter(|_| path.ends_with(extlinux::FILE)) {
+        Some(text) => Some(Content::from(&*extlinux::without_labels(&text, ours::ENTRY))),
+        None => file.clone(),
+    }
 }
 
 /// The same step from one end to another.

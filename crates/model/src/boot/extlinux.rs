@@ -38,10 +38,14 @@ pub struct Entry {
     span: Range<usize>,
     label_span: Range<usize>,
     title_span: Option<Range<usize>>,
+    initrd_span: Option<Range<usize>>,
     /// The line with the kernel.
     kernel_line: Option<Range<usize>>,
     append: Option<Range<usize>>,
 }
+
+/// What such a menu's file is called.
+pub const FILE: &str = "extlinux.conf";
 
 /// A line by its keyword.
 struct Line<'a> {
@@ -102,7 +106,10 @@ pub fn parse(text: &str) -> Menu {
                 entry.kernel = Some(value);
                 entry.kernel_line = Some(line.span);
             }
-            ("initrd", Some(entry)) => entry.initrd = Some(value),
+            ("initrd", Some(entry)) => {
+                entry.initrd = Some(value);
+                entry.initrd_span = Some(line.value_span);
+            }
             ("append", Some(entry)) => {
                 entry.arguments = value;
                 entry.append = Some(line.value_span);
@@ -111,6 +118,15 @@ pub fn parse(text: &str) -> Menu {
         }
     }
     menu
+}
+
+impl Entry {
+    /// The images of its initramfs, one behind the other (syslinux takes a
+    /// list with commas).
+    pub fn initrds(&self) -> impl Iterator<Item = &str> {
+        let names = self.initrd.iter().flat_map(|names| names.split(','));
+        names.map(str::trim).filter(|name| !name.is_empty())
+    }
 }
 
 impl Menu {
@@ -170,12 +186,23 @@ pub fn insert_copy(
     Ok([before, end, &copy, behind].concat())
 }
 
-/// The file without an entry.
-pub fn without_label(source: Source<'_>, label: &str) -> String {
-    let menu = parse(source.text);
+/// The file with another initramfs in an entry; as it is where the entry has
+/// none.
+pub fn with_initrd(source: Source<'_>, label: &str, initrd: &str) -> String {
     let mut text = source.text.to_owned();
-    if let Some(entry) = menu.entry(label) {
-        text.replace_range(entry.span.clone(), "");
+    if let Some(span) = parse(&text).entry(label).and_then(|entry| entry.initrd_span.clone()) {
+        text.replace_range(span, initrd);
+    }
+    text
+}
+
+/// The file without the entries whose labels begin so.
+pub fn without_labels(text: &str, start: &str) -> String {
+    let mut text = text.to_owned();
+    for entry in parse(&text).entries.iter().rev() {
+        if entry.label.starts_with(start) {
+            text.replace_range(entry.span.clone(), "");
+        }
     }
     text
 }

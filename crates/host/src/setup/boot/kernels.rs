@@ -19,11 +19,11 @@ pub fn are_there(root: &Root, path: &str, content: &Content) -> bool {
     let source = Source::new(path, &text);
     let names: Vec<String> = match Path::new(path).parent() {
         _ if path == Root::extlinux() => {
-            let entries = extlinux::parse(&text).entries.into_iter();
-            let images = |initrd: Option<String>| {
-                initrd.unwrap_or_default().split(',').map(str::to_owned).collect::<Vec<_>>()
-            };
-            entries.flat_map(|entry| entry.kernel.into_iter().chain(images(entry.initrd))).collect()
+            let menu = extlinux::parse(&text);
+            let entries = menu.entries.iter();
+            let named = entries
+                .flat_map(|entry| entry.kernel.as_deref().into_iter().chain(entry.initrds()));
+            named.map(str::to_owned).collect()
         }
         _ if path.ends_with(".cfg") => of_menu(source).unwrap_or_default(),
         Some(folder) if folder.ends_with("loader/entries") => {
@@ -32,7 +32,7 @@ pub fn are_there(root: &Root, path: &str, content: &Content) -> bool {
         }
         _ => Vec::new(),
     };
-    names.iter().filter(|name| !name.is_empty()).all(|name| is_there(root, path, name))
+    names.iter().all(|name| is_there(root, path, name))
 }
 
 /// As [`are_there`], for a file that must be a menu that starts kernels.

@@ -1,5 +1,6 @@
 //! Boot arguments: into the settings of the boot loader, and its menu anew.
 
+use super::entry::old_image_label;
 use super::sources::{environment, of_its_own, u_boot};
 use super::{Preparation, Wanted, told};
 use crate::boot::cmdline::Change;
@@ -34,7 +35,7 @@ pub(super) fn plan(
 ) -> Result<(), EditError> {
     if changes.is_empty() {
         menu_with_new_script(boot, preparation);
-        return Ok(());
+        return menu_with_new_label(boot, preparation);
     }
     preparation.reboot = true;
     let loader = match &boot.loader {
@@ -52,7 +53,10 @@ pub(super) fn plan(
     u_boot(loader, boot, changes, preparation)?;
     for (path, format) in &loader.files {
         let Some(content) = boot.files.get(path) else { continue };
-        let text = whole(path, content)?;
+        let mut text = whole(path, content)?;
+        if *format == Format::Extlinux {
+            text = with_new_label(path, text, preparation);
+        }
         let source = Source::new(path, &text);
         let own;
         let changes = match format {
@@ -122,6 +126,22 @@ fn menu_with_new_script(boot: &Boot, preparation: &mut Preparation) {
         let menu = boot.loader.known().and_then(|loader| loader.menu.as_ref());
         preparation.steps.extend(menu.and_then(|menu| made(menu, &[])));
     }
+}
+
+/// A menu of extlinux that gets an entry of ours, and no arguments.
+fn menu_with_new_label(boot: &Boot, preparation: &mut Preparation) -> Result<(), EditError> {
+    let loader = boot.loader.known().filter(|loader| loader.is_changed_here());
+    let files = loader.into_iter().flat_map(|loader| &loader.files);
+    for (path, _) in files.filter(|(_, format)| *format == Format::Extlinux) {
+        let Some(content) = boot.files.get(path) else { continue };
+        let text = with_new_label(path, whole(path, content)?, preparation);
+        preparation.steps.extend(write(boot, path, Some(&text)));
+    }
+    Ok(())
+}
+
+fn with_new_label(path: &str, text: String, preparation: &Preparation) -> String {
+    old_image_label(Source::new(path, &text), preparation).unwrap_or(text)
 }
 
 /// Whether the menu says it already.

@@ -9,7 +9,7 @@
 mod old_image;
 mod once;
 
-pub(super) use old_image::old_image;
+pub(super) use old_image::{old_image, old_image_label};
 pub(super) use once::testing;
 
 use crate::boot::grub_cfg::Menu;

@@ -3,6 +3,7 @@
 use super::super::Preparation;
 use super::{beside, spec};
 use crate::boot::bls;
+use crate::boot::extlinux;
 use crate::boot::grub_cfg::{self, Copy};
 use crate::boot::source::{Source, whole};
 use crate::ours::{LAST, PREPARED, SCRIPT};
@@ -17,13 +18,7 @@ const OLD_IMAGE: &str = "passthru-old-image";
 /// An entry with the image as it was, where one is made anew: for the case
 /// that the new one does not start.
 pub(in crate::plan::prepare) fn old_image(boot: &Boot, preparation: &mut Preparation) {
-    let made = |step: &Step| match step {
-        Step::Make(Made { path, wanted: Wanted::Initramfs { .. }, .. }) => {
-            Some(path.rsplit_once('/')?.1.to_owned())
-        }
-        _ => None,
-    };
-    let images: Vec<String> = preparation.steps.iter().filter_map(made).collect();
+    let images = made(preparation);
     let Some(loader) = boot.loader.known().filter(|_| !images.is_empty()) else { return };
     let step = match &loader.menu {
         Some(menu) if menu.program.is_some() => script(&menu.path, &images, boot),
@@ -34,6 +29,36 @@ pub(in crate::plan::prepare) fn old_image(boot: &Boot, preparation: &mut Prepara
 }
 
 const BEFORE: &str = "before passthru";
+
+/// The names of the images that are made anew.
+fn made(preparation: &Preparation) -> Vec<String> {
+    let made = |step: &Step| match step {
+        Step::Make(Made { path, wanted: Wanted::Initramfs { .. }, .. }) => {
+            Some(path.rsplit_once('/')?.1.to_owned())
+        }
+        _ => None,
+    };
+    preparation.steps.iter().filter_map(made).collect()
+}
+
+/// The menu of extlinux with such an entry, before anything else changes in
+/// it: it is one file. Nothing where it needs none, or has one already.
+pub(in crate::plan::prepare) fn old_image_label(
+    menu: Source<'_>,
+    preparation: &Preparation,
+) -> Option<String> {
+    let images = made(preparation);
+    let read = extlinux::parse(menu.text);
+    let usual = usual::label(&read)?;
+    if read.entry(OLD_IMAGE).is_some() {
+        return None;
+    }
+    let initrds: Vec<String> = usual.initrds().map(str::to_owned).collect();
+    let initrd = with_old(&initrds.join(","), &initrds, &images)?;
+    let title = format!("{} - {BEFORE}", usual.title.as_deref().unwrap_or(&usual.label));
+    let text = extlinux::insert_copy(menu, &usual.label, (OLD_IMAGE, &title), &[]).ok()?;
+    Some(extlinux::with_initrd(Source::new(menu.name, &text), OLD_IMAGE, &initrd))
+}
 
 /// A script that GRUB's menu is made with.
 fn script(menu: &str, images: &[String], boot: &Boot) -> Option<Step> {
@@ -73,10 +98,10 @@ fn entry_file(loader: &Loader, images: &[String], boot: &Boot) -> Option<Step> {
 
 /// An entry that starts with the image that is kept.
 fn with_old(entry: &str, initrds: &[String], images: &[String]) -> Option<String> {
-    let (folder, name) = initrds.iter().find_map(|initrd| {
-        let (folder, name) = initrd.rsplit_once('/')?;
-        images.iter().any(|image| image == name).then_some((folder, name))
+    let (initrd, name) = initrds.iter().find_map(|initrd| {
+        let name = initrd.rsplit('/').next()?;
+        images.iter().any(|image| image == name).then_some((initrd, name))
     })?;
-    let old = format!("{folder}/{}", Made::beside(name, "old"));
-    Some(entry.replace(&format!("{folder}/{name}"), &old))
+    let folder = initrd.strip_suffix(name)?;
+    Some(entry.replace(initrd, &format!("{folder}{}", Made::beside(name, "old"))))
 }

@@ -128,7 +128,7 @@ fn in_extlinux(
     };
     let text = whole(path, content)?;
     // One of an earlier trial goes.
-    let text = extlinux::without_label(Source::new(path, &text), TESTING);
+    let text = extlinux::without_labels(&text, TESTING);
     let menu = extlinux::parse(&text);
     let Some(usual) = usual::label(&menu) else { return Ok(None) };
     let title = title_of(usual.title.as_deref().unwrap_or(&usual.label));
