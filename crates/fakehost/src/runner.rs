@@ -33,11 +33,27 @@ impl Machine {
         match (cmd.program.as_str(), &args[..]) {
             ("systemctl", args) => Ok(self.systemctl(args)),
             ("modprobe", [module]) => Ok(self.modprobe(module)),
+            ("ppc64_cpu", [smt]) => Ok(self.ppc64_cpu(smt)),
             _ => {
                 let (program, text) = (cmd.program.clone(), "no such file or directory".to_owned());
                 Err(RunError::Start { program, text })
             }
         }
+    }
+
+    /// Of one core with two threads.
+    fn ppc64_cpu(&mut self, smt: &str) -> Output {
+        let siblings =
+            |cpu| format!("sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
+        match smt {
+            "--smt=on" => [0, 1].iter().for_each(|cpu| self.tree.put(siblings(cpu), "0-1\n")),
+            "--smt=off" => {
+                self.tree.put(siblings(&0), "0\n");
+                self.tree.remove(siblings(&1));
+            }
+            _ => return ended(1, "", "ppc64_cpu: invalid argument\n"),
+        }
+        ended(0, "", "")
     }
 
     fn modprobe(&mut self, module: &str) -> Output {

@@ -14,6 +14,7 @@ mod file;
 mod look;
 mod made;
 mod once;
+mod smt;
 mod software;
 mod stands;
 mod variable;

@@ -7,6 +7,7 @@
 mod boot;
 mod early;
 mod modules;
+pub(crate) mod smt;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +18,7 @@ use model::parse::setup::{
     chosen, group as group_number, os_release, processor, remapped, xorg_names,
 };
 use model::setup::services::{SERVICES, ServiceName};
-use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup, Smt};
+use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup};
 use model::{Bdf, Fact, Snapshot, Why};
 
 pub(crate) use self::boot::chosen_once;
@@ -48,7 +49,7 @@ pub fn setup(root: &Root, snapshot: &Snapshot, devices: &[Bdf]) -> Setup {
         product: product(root),
         kvm: kvm(root).into(),
         modules: modules::modules(root, snapshot, devices),
-        smt: smt(root).into(),
+        smt: smt::smt(root).into(),
         firmware: Firmware {
             efi: root.efi().exists().into(),
             secure_boot: secure_boot(root).into(),
@@ -154,12 +155,6 @@ fn kvm(root: &Root) -> Access {
         true if !root.is_real() || guests::can_use_kvm(root) => Access::Usable,
         true => Access::Refused,
     }
-}
-
-fn smt(root: &Root) -> Result<Smt, Why> {
-    let control = text(root, &root.smt("control"))?.trim().to_owned();
-    let active = text(root, &root.smt("active"))?.trim() == "1";
-    Ok(Smt { control, active })
 }
 
 /// Four bytes of attributes, then the value (Documentation/filesystems/efivarfs.rst).

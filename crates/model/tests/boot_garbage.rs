@@ -130,7 +130,8 @@ fn read(text: &str) {
     let _ = (kernel_cmdline::arguments(text), kernelstub::arguments(source));
     let menu = extlinux::parse(text);
     let _ = (menu.default_entry(), extlinux::without_labels(text, "a"));
-    menu.entries.iter().for_each(|entry| drop(extlinux::with_initrd(source, &entry.label, "b")));
+    let label = menu.entries.first().map_or("", |entry| &entry.label);
+    let _ = extlinux::with_initrd(source, label, "b");
     for format in [Format::Entry, Format::Line, Format::Kernelstub, Format::Extlinux] {
         let _ = (format.lines(source), format.edited(source, &[]));
     }

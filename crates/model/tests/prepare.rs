@@ -150,7 +150,7 @@ fn dracut_is_told_what_to_take_along() {
     let plan = planned(&card.0, &ready(), &[bdf("0000:01:00.0")], &boot);
     let text = shown(&plan);
     for line in [
-        "+add_drivers+=\" vfio vfio_iommu_type1 vfio_pci \"\n",
+        "+add_drivers+=\" vfio_pci vfio vfio_iommu_type1 \"\n",
         "+omit_drivers+=\" nouveau \"\n",
         "+install_items+=\" /etc/modprobe.d/passthru.conf \"\n",
     ] {
@@ -165,7 +165,7 @@ fn booster_is_told_in_its_own_file() {
     let mut boot = Boot { generator: Some(Generator::Booster).into(), ..debian("") };
     let plan = planned(&card.0, &ready(), &[bdf("0000:01:00.0")], &boot);
     let text = shown(&plan);
-    for line in ["+modules_force_load: vfio,vfio_iommu_type1,vfio_pci\n", "+modules: -nouveau\n"] {
+    for line in ["+modules_force_load: vfio_pci,vfio,vfio_iommu_type1\n", "+modules: -nouveau\n"] {
         assert!(text.contains(line), "{line} {text}");
     }
     assert!(text.contains("anew by booster"), "{text}");

@@ -58,27 +58,6 @@ impl Applier {
         self.change(Change { bdf, what: "d3cold_allowed", path, from, to })
     }
 
-    /// Of all processors at once (`control_store()`, kernel/cpu.c).
-    pub(super) fn set_smt(&mut self, from: &str, to: &str) -> Result<Outcome, Stop> {
-        let path = self.root.smt("control");
-        self.present(&path, "this kernel cannot switch simultaneous multithreading")?;
-        let found = self.value_of(&path)?;
-        if found.as_deref() == Some(to) {
-            return Ok(Outcome::Already);
-        }
-        if found.as_deref() != Some(from) {
-            return Err(ApplyError::FileMoved { path }.into());
-        }
-        self.write(&path, to)??;
-        match self.value_of(&path)? {
-            Some(found) if found == to => Ok(Outcome::Done),
-            found => {
-                let (value, found) = (to.to_owned(), shown(found.as_deref()));
-                Err(ApplyError::NoEffect { path, value, found }.into())
-            }
-        }
-    }
-
     /// The kernel resets with the first method that works, in the order of
     /// `reset_method`. The file is there only if it knows any.
     pub(super) fn reset(&mut self, bdf: Bdf) -> Result<Outcome, Stop> {

@@ -27,6 +27,11 @@ impl Root {
         self.sys("devices/system/cpu/smt").join(name)
     }
 
+    /// A folder per processor.
+    pub(crate) fn cpus(&self) -> PathBuf {
+        self.sys("devices/system/cpu")
+    }
+
     /// There on machines that were booted by UEFI.
     pub(crate) fn efi(&self) -> PathBuf {
         self.sys("firmware/efi")

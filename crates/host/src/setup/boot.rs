@@ -229,7 +229,7 @@ fn extlinux(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Loader
 }
 
 /// Whether a system program is installed.
-fn has(root: &Root, name: &str) -> bool {
+pub(super) fn has(root: &Root, name: &str) -> bool {
     program(root, name).is_some()
 }
 

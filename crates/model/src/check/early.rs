@@ -57,8 +57,11 @@ fn persists(subject: &Subject<'_>, function: &Function) -> Option<String> {
 #[derive(Default)]
 struct Told {
     free: Vec<String>,
-    /// One of those that are free has the device, or is loaded.
+    /// One of those that are free has the device, is loaded, or gave it to
+    /// vfio-pci for now.
     felt: bool,
+    /// Free ones that will have it, where it has no driver of the host now.
+    next: Vec<String>,
     stale: Vec<String>,
     alone: Vec<String>,
     unsure: Vec<String>,
@@ -71,7 +74,10 @@ impl Told {
         match fate {
             Fate::Free => {
                 let loaded = taker.is_loaded();
-                self.felt |= has_it || (loaded && !taker.is_with_vfio());
+                self.felt |= has_it || loaded || taker.is_with_vfio();
+                if taker.is_nobodys() {
+                    self.next.push(module.to_owned());
+                }
                 self.free.push(free(module, [has_it, loaded && !has_it, taker.is_early()]));
             }
             Fate::BuiltIn => {
@@ -95,7 +101,7 @@ impl Told {
 
     /// The worst of it, and what to do about that.
     fn finding(self, subject: &Subject<'_>, function: &Function) -> Finding {
-        let Self { free, felt, stale, alone, unsure, apart } = self;
+        let Self { free, felt, next, stale, alone, unsure, apart } = self;
         if !stale.is_empty() {
             let hint = remake(subject);
             let text = [stale, alone, free].concat().join("; ");
@@ -109,7 +115,9 @@ impl Told {
         if felt {
             let hint =
                 format!("`passthru prepare {}` shows what keeps it out, and does it", function.bdf);
-            return Finding::warn(free.join("; "), hint);
+            let found = Finding::warn(free.join("; "), hint);
+            let keep = |found: Finding, module| found.remedy(Remedy::Keep { module });
+            return next.into_iter().fold(found, keep);
         }
         match unsure.is_empty() {
             true => Finding::pass([apart, free].concat().join("; ")),

@@ -140,8 +140,10 @@ fn boot_arguments_decide_about_drivers() {
 fn a_device_that_was_bound_is_told_about() {
     let free = at_boot("", Some((&["nouveau"], "")));
     let found = of_card(&with_card(Some("vfio-pci"), 0x03_0000), &free, "at_boot");
-    assert_eq!(found.status, Status::Pass);
+    assert_eq!(found.status, Status::Warn);
     assert!(found.text.contains("nouveau is loaded, is in the initramfs, and nothing"), "{found}");
+    let keep = |module: &str| Remedy::Keep { module: module.to_owned() };
+    assert_eq!(found.remedies, [keep("nouveau"), keep("nvidiafb")]);
     // Loaded, and nobody's: it would take it.
     let found = of_card(&with_card(None, 0x03_0000), &free, "at_boot");
     assert_eq!(found.status, Status::Warn, "{found}");

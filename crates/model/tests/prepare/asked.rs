@@ -178,6 +178,11 @@ fn power() {
     let boot = debian("GRUB_CMDLINE_LINUX=\"crashkernel=auto\"\n");
     let plan = planned(&snapshot, &setup, &[], &boot);
     assert_snapshot!("power", shown(&plan));
+    // Nothing here can switch it while it runs.
+    setup.smt = Smt { control: "notimplemented".to_owned(), active: true }.into();
+    let none = planned(&snapshot, &setup, &[], &boot);
+    assert!(!none.steps.iter().any(|step| matches!(step, model::Step::SetSmt { .. })), "{none:?}");
+    assert!(none.by_hand[0].contains("ppc64_cpu --smt=off"), "{:?}", none.by_hand);
     // Off and asked for, nothing is left to do.
     setup.smt = Smt { control: "off".to_owned(), active: false }.into();
     setup.cmdline = "smt-enabled=off vfio-pci.disable_idle_d3=1".to_owned().into();

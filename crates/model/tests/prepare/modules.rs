@@ -90,6 +90,28 @@ fn a_twin_that_is_with_vfio_for_now() {
     assert!(!shown(&plan).contains("ids="), "{}", shown(&plan));
 }
 
+/// Bound for now, or without a driver: what would take it at the next boot is kept out all the same.
+#[test]
+fn a_device_that_no_driver_of_the_host_has() {
+    let mut setup = ready();
+    setup.modules.claims.insert(bdf(DRIVE), vec!["nvme".to_owned()].into());
+    for driver in [Some("vfio-pci"), None] {
+        let shape = Shape::new().endpoint(DRIVE, (0x144d, 0xa80a), 0x01_0802, 1);
+        let shape = driver.into_iter().fold(shape, |shape, driver| shape.driver(DRIVE, driver));
+        setup.modules.states.insert("nvme".to_owned(), ModuleState::Loaded.into());
+        let text = shown(&planned(&shape.0, &setup, &[bdf(DRIVE)], &debian("")));
+        assert!(text.contains("+softdep nvme pre: vfio-pci\n"), "{driver:?}: {text}");
+        assert!(text.contains("+options vfio-pci ids=144d:a80a\n"), "{driver:?}: {text}");
+        assert!(!text.contains("blacklist nvme"), "others may come: {text}");
+    }
+    const CARD: &str = "0000:01:00.0";
+    let mut setup = ready();
+    setup.modules.claims.insert(bdf(CARD), vec!["nouveau".to_owned()].into());
+    let card = consumer_card().driver(CARD, "vfio-pci");
+    let text = shown(&planned(&card.0, &setup, &[bdf(CARD)], &debian("")));
+    assert!(text.contains("+blacklist nouveau\n"), "{text}");
+}
+
 /// What would take the card when its driver does not is kept out as well, and
 /// NVIDIA's by the kernel itself.
 #[test]

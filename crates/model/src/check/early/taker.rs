@@ -136,6 +136,11 @@ impl Taker<'_> {
         self.function.driver_name().is_some_and(is_vfio_driver)
     }
 
+    /// No driver of the host has it.
+    pub(super) fn is_nobodys(&self) -> bool {
+        self.function.driver_name().is_none_or(is_vfio_driver)
+    }
+
     pub(super) fn is_loaded(&self) -> bool {
         self.is(ModuleState::Loaded)
     }

@@ -18,7 +18,13 @@ use crate::step::{Made, Step, Wanted as InFile};
 pub(super) fn smt(subject: &Subject<'_>, wanted: &mut Wanted, preparation: &mut Preparation) {
     if let Some(smt) = subject.setup.smt.known().filter(|smt| smt.active) {
         let (from, to) = (smt.control.clone(), "off".to_owned());
-        preparation.steps.push(Step::SetSmt { from, to });
+        match from.starts_with("not") {
+            true => preparation.by_hand.push(
+                "switch simultaneous multithreading off now: `ppc64_cpu --smt=off` (of powerpc-utils), as this kernel has no switch for it"
+                    .to_owned(),
+            ),
+            false => preparation.steps.push(Step::SetSmt { from, to }),
+        }
     }
     add(&mut wanted.arguments, smt_off(subject));
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::image::{self, Contents};
 use super::others::{self, VFIO_IDS};
-use super::way::{Way, is_built_in, modeset_off, out, refused, way};
+use super::way::{Way, is_built_in, modeset_off, out, refused, takes, way};
 use super::{Preparation, Wanted};
 use crate::bdf::Bdf;
 use crate::boot::booster::{self, List};
@@ -18,6 +18,7 @@ use crate::list::add;
 use crate::ours::{BOOSTER, DRACUT, LOAD, MKINITCPIO, MODPROBE, PREPARED};
 use crate::plan::write;
 use crate::setup::boot::{Boot, Generator};
+use crate::snapshot::ModuleState;
 use crate::step::Step;
 
 pub(super) fn plan(
@@ -42,7 +43,7 @@ pub(super) fn plan(
     }
     preparation.reboot = true;
     preparation.steps.extend(change);
-    if let Some((path, text)) = generators_own(&configuration, boot)? {
+    if let Some((path, text)) = generators_own(subject, &configuration)? {
         preparation.steps.extend(write(boot, &boot.path(path), Some(&text)));
     }
     images(subject, &configuration, wanted, preparation);
@@ -52,10 +53,11 @@ pub(super) fn plan(
 /// What the initramfs generator is told: which drivers to take along, although
 /// no hardware asks for them yet, and which not.
 fn generators_own(
+    subject: &Subject<'_>,
     configuration: &Configuration,
-    boot: &Boot,
 ) -> Result<Option<(&'static str, String)>, EditError> {
-    let early = if configuration.early { EARLY } else { &[] };
+    let boot = &subject.setup.boot;
+    let early = if configuration.early { early(subject) } else { Vec::new() };
     let (path, lines) = match boot.generator.known().copied().flatten() {
         Some(Generator::Dracut) => {
             let line = |key: &str, names: &str| match names {
@@ -72,11 +74,11 @@ fn generators_own(
             ];
             (DRACUT, lines.map(|(key, names)| line(key, names)).concat())
         }
-        Some(Generator::Mkinitcpio) if configuration.early => {
+        Some(Generator::Mkinitcpio) if !early.is_empty() => {
             (MKINITCPIO, format!("MODULES+=({})\n", early.join(" ")))
         }
         Some(Generator::Booster) => {
-            let text = boosters(configuration, early, boot)?;
+            let text = boosters(configuration, &early, boot)?;
             return Ok(Some((BOOSTER, text)));
         }
         // initramfs-tools takes along what modprobe would load first.
@@ -85,8 +87,19 @@ fn generators_own(
     Ok(Some((path, PREPARED.to_owned() + &lines)))
 }
 
-/// The modules that have to be in an image for vfio-pci to come first.
-const EARLY: &[&str] = &["vfio", "vfio_iommu_type1", "vfio_pci"];
+/// The modules that have to be in an image for vfio-pci to come first: those
+/// that this kernel has, and not in itself. What it needs beside vfio_pci is of
+/// use only later, so a generator that ends at a name it does not know has the
+/// one that matters.
+fn early(subject: &Subject<'_>) -> Vec<&'static str> {
+    let iommu = if subject.is_power() { "vfio_iommu_spapr_tce" } else { "vfio_iommu_type1" };
+    let mut names = vec!["vfio_pci", "vfio", iommu];
+    names.retain(|name| {
+        let state = subject.setup.modules.state(name);
+        !state.is(&ModuleState::Missing) && !state.is(&ModuleState::BuiltIn)
+    });
+    names
+}
 
 /// Booster's settings are one file, with everybody's names in a list. What
 /// modprobe is told is in its images in a form of their own.
@@ -197,7 +210,7 @@ fn with(mut list: Vec<String>, more: Vec<String>) -> Vec<String> {
 /// A driver is told to wait for vfio-pci, which takes what is meant by its ids.
 fn behind(subject: &Subject<'_>, driver: &str, told: &mut Told, preparation: &mut Preparation) {
     let name = subject.setup.modules.of_driver(driver);
-    for function in subject.functions().filter(|one| one.driver_name() == Some(driver)) {
+    for function in subject.functions().filter(|one| takes(subject, one, driver)) {
         match twin(subject, function) {
             Some(twin) => add(&mut preparation.by_hand, told_apart(function, twin)),
             None if is_built_in(subject, "vfio_pci") => {

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use crate::bdf::Bdf;
 use crate::boot::cmdline::Change;
 use crate::check::{NVIDIA, Subject};
+use crate::fact::Fact;
 use crate::function::{Function, is_vfio_driver};
 use crate::list::add;
 use crate::snapshot::ModuleState;
@@ -52,13 +53,27 @@ fn is_for_guests_alone(subject: &Subject<'_>, module: &str) -> bool {
     let has = subject.snapshot.functions.values();
     let mut has = has.filter(|function| function.driver_name().is_some_and(is_of));
     has.all(|function| meant.contains(&function.bdf) && is_special(function))
+        && subject.functions().filter(|one| is_next(subject, one, module)).all(is_special)
+}
+
+/// Whether a driver has a function that is meant, or will when nothing keeps
+/// it out: a function that has none, or was bound to VFIO for now.
+pub(super) fn takes(subject: &Subject<'_>, function: &Function, driver: &str) -> bool {
+    function.driver_name() == Some(driver)
+        || is_next(subject, function, &subject.setup.modules.of_driver(driver))
+}
+
+fn is_next(subject: &Subject<'_>, function: &Function, module: &str) -> bool {
+    let claims = subject.setup.modules.claims.get(&function.bdf).and_then(Fact::known);
+    let mut claims = claims.into_iter().flatten().map(|name| name.replace('-', "_"));
+    function.driver_name().is_none_or(is_vfio_driver) && claims.any(|name| name == module)
 }
 
 /// The modules that are kept out with a driver: its own, and those that would
 /// take its devices in its place.
 pub(super) fn out(subject: &Subject<'_>, driver: &str) -> Vec<String> {
     let modules = &subject.setup.modules;
-    let of = subject.functions().filter(|function| function.driver_name() == Some(driver));
+    let of = subject.functions().filter(|function| takes(subject, function, driver));
     let claims = of.filter_map(|function| modules.claims.get(&function.bdf)?.known()).flatten();
     // By whatever name it is on the disk.
     let nvidia_stays = subject.stays(|other| other.driver_name() == Some(NVIDIA)).is_some();
