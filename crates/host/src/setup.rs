@@ -25,6 +25,7 @@ pub(crate) use self::boot::chosen_once;
 pub(crate) use self::boot::kernels;
 pub use self::boot::kernels::are_there;
 pub use self::boot::{also, boot, content, grub_variable};
+pub use self::early::has_copy;
 use crate::paths::Root;
 use crate::{guests, memory, process, read};
 

@@ -13,8 +13,9 @@ use model::boot::extlinux;
 use model::boot::source::Source;
 use model::file::{Content, merged};
 use model::ours;
+use model::plan::image;
 use model::setup::boot::Format;
-use model::step::Undo;
+use model::step::{Made, Undo};
 
 use crate::Engine;
 use crate::error::Error;
@@ -84,6 +85,8 @@ impl Engine {
                 }
             }
         }
+        let made_since = made_since(&self.root, &store)?;
+        way.steps.extend(made_since.into_iter().map(|made| Step::Remake(made.back())));
         if !way.steps.is_empty() {
             self.tell_what_is_left(&mut way)?;
         }
@@ -124,13 +127,47 @@ impl Engine {
     pub fn undo_preparations(&mut self, on_changed: OnChanged) -> Result<Recovered, Error> {
         let mut turn = self.turn("prepare")?;
         turn.store.make_durable()?;
-        for plan in turn.store.preparations()? {
+        let plans = turn.store.preparations()?;
+        if let Some(first) = plans.last() {
+            for made in made_since(&turn.engine.root, &turn.store)? {
+                turn.store.add_step(first.id, &Step::Remake(made))?;
+            }
+        }
+        for plan in plans {
             let mut rows = turn.store.steps(plan.id)?;
             turn.see_to_changed(&plan, &mut rows, on_changed)?;
             turn.undo_preparation(&plan, rows)?;
         }
         Ok(std::mem::take(&mut turn.recovered))
     }
+}
+
+/// Images that were made by others since, as a kernel brings one, with a copy
+/// of what modprobe is told. They are made anew when all else is taken back.
+fn made_since(root: &Root, store: &Store) -> Result<Vec<Made>, Error> {
+    let mut steps = Vec::new();
+    for plan in store.preparations()? {
+        let rows = store.steps(plan.id)?.into_iter();
+        let done = rows.filter(|row| row.state == StepState::Done);
+        steps.extend(done.map(|row| row.step));
+    }
+    let boot = host::setup::boot(root);
+    let path = boot.path(ours::MODPROBE);
+    let is_told =
+        |step: &Step| matches!(step, Step::WriteFile { path: other, .. } if *other == path);
+    if !steps.iter().any(is_told) {
+        return Ok(Vec::new());
+    }
+    let has_copy = |image: &str| {
+        let about = |step: &&Step| step.makes_image() && step.path() == Some(image);
+        match steps.iter().find(about) {
+            None => host::setup::has_copy(root, image, &path),
+            // What was kept of it will be there.
+            Some(Step::Make(made)) => host::setup::has_copy(root, &made.kept(), &path),
+            Some(_) => false,
+        }
+    };
+    Ok(image::anew(&boot, has_copy))
 }
 
 /// What files will be after the steps before.

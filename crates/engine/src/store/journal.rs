@@ -162,6 +162,19 @@ impl Store {
         })
     }
 
+    /// Adds a step to a plan that was done: its way back belongs to that of
+    /// the plan.
+    pub fn add_step(&mut self, plan: PlanId, step: &Step) -> Result<(), Error> {
+        self.read(|db| {
+            db.prepare_cached(
+                "INSERT INTO steps (plan, seq, step, text, state)
+                 SELECT ?1, max(seq) + 1, ?2, ?3, 'done' FROM steps WHERE plan = ?1",
+            )?
+            .execute(params![plan.0, json(step)?, step.to_string()])
+            .map(drop)
+        })
+    }
+
     /// Says how far a plan came.
     pub fn set_plan(&mut self, plan: PlanId, state: PlanState) -> Result<(), Error> {
         self.read(|db| {

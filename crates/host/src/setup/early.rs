@@ -61,6 +61,15 @@ fn text(root: &Root, path: &Path) -> Result<Option<String>, Why> {
     }
 }
 
+/// Whether an image has a file by this name, whatever it says. One that cannot
+/// be read has none.
+pub fn has_copy(root: &Root, image: &str, path: &str) -> bool {
+    let name = path.trim_start_matches('/');
+    let read = initramfs::read(&root.at(image), |file| file == name);
+    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    read.is_ok_and(|read| read.texts_in(folder).any(|(file, _)| file.ends_with(name)))
+}
+
 /// The initramfs of the kernel that runs.
 pub(super) fn early(root: &Root, snapshot: &Snapshot, boot: &Boot) -> Fact<Early> {
     if root.is_recorded() {

@@ -33,14 +33,37 @@ pub(super) fn images(snapshot: &Snapshot, boot: &Boot, contents: &Contents) -> V
     let Some(generator) = generator(boot) else { return Vec::new() };
     let running = snapshot.machine.kernel.known();
     let newest = boot.images.keys().max_by(|one, other| version::compare(one, other));
-    let releases: BTreeSet<&String> =
-        running.into_iter().chain(newest).filter(|name| boot.images.contains_key(*name)).collect();
-    let made = releases.into_iter().map(|release| {
-        let Contents { with, without, files } = contents.clone();
-        let wanted = Wanted::Initramfs { with, without, files };
-        Made::new(&boot.images[release], command(generator, release), wanted)
-    });
-    made.collect()
+    let releases: BTreeSet<&String> = running.into_iter().chain(newest).collect();
+    let images = releases.into_iter().filter_map(|name| boot.images.get_key_value(name));
+    images.map(|(release, path)| made(generator, (release, path), contents)).collect()
+}
+
+/// Images that have a copy of a file that goes, by their paths: those that
+/// somebody made while it was there. They are made once more.
+pub fn anew(boot: &Boot, has_copy: impl Fn(&str) -> bool) -> Vec<Made> {
+    let Some(generator) = generator(boot) else { return Vec::new() };
+    let stale = boot.images.iter().filter(|(_, path)| has_copy(path));
+    stale.map(|image| made(generator, image, &Contents::default())).collect()
+}
+
+fn made(generator: Generator, (release, path): (&String, &String), contents: &Contents) -> Made {
+    let Contents { with, without, files } = contents.clone();
+    Made::new(path, command(generator, release), Wanted::Initramfs { with, without, files })
+}
+
+/// Images that [`images`] leaves as they are, said: their entries in the menu
+/// are started with the new arguments, and nothing else of what is new.
+pub(super) fn left(boot: &Boot, made: &[Made]) -> Option<String> {
+    let is_left = |path: &&String| made.iter().all(|made| made.path != **path);
+    let left: Vec<&str> = boot.images.values().filter(is_left).map(String::as_str).collect();
+    let is_some = !made.is_empty() && !left.is_empty();
+    is_some.then(|| {
+        format!(
+            "{} {} as before, for a kernel to go back to: in it the host's drivers are as free as they were",
+            left.join(", "),
+            if left.len() == 1 { "stays" } else { "stay" }
+        )
+    })
 }
 
 /// How the image of a kernel is made.

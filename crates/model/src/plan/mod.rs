@@ -5,7 +5,7 @@
 
 mod bind;
 mod holders;
-mod image;
+pub mod image;
 pub mod persist;
 pub mod prepare;
 mod release;

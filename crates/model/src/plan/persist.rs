@@ -74,6 +74,7 @@ pub fn persist(
         Contents { with: modules, files: files.into_iter().collect(), ..Contents::default() };
     if generator.is_some() {
         let images = image::images(snapshot, boot, &contents);
+        preparation.by_hand.extend(image::left(boot, &images));
         preparation.steps.extend(images.into_iter().map(Step::Remake));
     }
     if generator.is_none() || !preparation.steps.iter().any(Step::makes_image) {

@@ -72,6 +72,12 @@ impl Made {
         format!(".{name}.passthru-{what}")
     }
 
+    /// The path of the one that was there before the first preparation.
+    pub fn kept(&self) -> String {
+        let (folder, name) = self.path.rsplit_once('/').unwrap_or_default();
+        format!("{folder}/{}", Self::beside(name, "old"))
+    }
+
     /// The same file from what was there before, of which nothing is asked
     /// but that it is whole.
     pub fn back(&self) -> Self {

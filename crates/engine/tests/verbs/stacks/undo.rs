@@ -241,6 +241,42 @@ fn one_preparation_on_top_of_another() {
     }
 }
 
+/// A kernel came since, with an image that has a copy of what was prepared: it is made anew without; the one of a kernel
+/// of before is left alone. So it is if the next preparation has made that image once more.
+#[test]
+fn an_image_of_a_kernel_that_came_since() {
+    const NEWER: &str = "boot/initrd.img-6.13.0";
+    for and_prepared in [false, true] {
+        let machine = two_devices();
+        machine.prepare_for(&[CARD.to_owned()]).unwrap();
+        let root = machine.host.root();
+        for release in ["6.13.0", "6.11.0"] {
+            std::fs::create_dir_all(root.join("lib/modules").join(release)).unwrap();
+        }
+        machine.put("boot/initrd.img-6.11.0", "not read");
+        let out = root.join(NEWER).display().to_string();
+        makes(&machine, "mkinitramfs", &["-o", &out, "6.13.0"]);
+        let has_copy = || {
+            host::setup::has_copy(
+                &Root::new(root),
+                "/boot/initrd.img-6.13.0",
+                "/etc/modprobe.d/passthru.conf",
+            )
+        };
+        assert!(has_copy());
+        if and_prepared {
+            machine.prepare_for(&[NVME.to_owned()]).unwrap();
+        }
+        let way = machine.engine().plan_undo(None).unwrap();
+        let last = way.steps.last().unwrap().to_string();
+        assert_eq!(last, "make /boot/initrd.img-6.13.0 anew by mkinitramfs");
+        machine.undo().unwrap();
+        assert!(!has_copy(), "{and_prepared}");
+        assert_eq!(machine.text("boot/initrd.img-6.11.0"), "not read");
+        assert!(machine.engine().plan_undo(None).unwrap().steps.is_empty());
+    }
+}
+
 /// Between two preparations a package made the image anew.
 #[test]
 fn an_image_that_was_made_between_two_preparations() {

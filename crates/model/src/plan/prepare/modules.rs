@@ -311,5 +311,6 @@ fn images(
     if made.is_empty() {
         preparation.by_hand.push(BY_HAND.to_owned());
     }
+    preparation.by_hand.extend(image::left(boot, &made));
     preparation.steps.extend(made.into_iter().map(Step::Make));
 }
