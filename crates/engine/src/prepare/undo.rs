@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use host::paths::Root;
 use model::Step;
 use model::boot::cmdline::Change;
-use model::boot::extlinux;
+use model::boot::format::without_ours;
 use model::boot::source::Source;
 use model::file::{Content, merged};
 use model::ours;
@@ -77,8 +77,8 @@ impl Engine {
                     continue;
                 }
                 match foreseen.resolved(&self.root, &step, on_changed) {
-                    Some((changed, instead)) => {
-                        way.changed.push(changed);
+                    Some(Resolved { changed, instead }) => {
+                        way.changed.extend(changed);
                         way.steps.extend(instead);
                     }
                     None => way.steps.push(step),
@@ -187,7 +187,7 @@ impl Foreseen {
         root: &Root,
         step: &Step,
         on_changed: Option<OnChanged>,
-    ) -> Option<(Changed, Option<Step>)> {
+    ) -> Option<Resolved> {
         if let Step::Restore(made) = step {
             self.restored.insert(made.path.clone());
         }
@@ -198,8 +198,8 @@ impl Foreseen {
         let resolved = resolved(root, step, &found, on_changed);
         let then = match &resolved {
             None => to(step),
-            Some((_, Some(instead))) => to(instead),
-            Some((changed, None)) => changed.found.clone(),
+            Some(Resolved { instead: Some(instead), .. }) => to(instead),
+            Some(Resolved { instead: None, .. }) => found,
         };
         self.files.insert(key(step), then);
         resolved
@@ -260,38 +260,48 @@ fn resolved(
     step: &Step,
     found: &Option<Content>,
     on_changed: Option<OnChanged>,
-) -> Option<(Changed, Option<Step>)> {
+) -> Option<Resolved> {
     let [left, before] = ends(step);
     if *found == left || *found == before {
         return None;
     }
     let path = step.path().unwrap_or_default().to_owned();
-    let named_are_gone = |content: &Content| !host::setup::are_there(root, &path, content);
-    let is_outdated = before.as_ref().is_some_and(named_are_gone);
-    let instead = match on_changed {
-        None => Some(step.clone()),
-        Some(OnChanged::PutBack) if !is_outdated => {
-            Some(between(step, found.clone(), before.clone()))
-        }
+    let theirs = |file: &Option<Content>| match (&left, file) {
+        (Some(left), Some(file)) => Some(without_ours(&path, left, file)),
+        _ => file.clone(),
+    };
+    let [left_theirs, found_theirs] = [theirs(&left), theirs(found)];
+    let change = |to: Option<Content>| between(step, found.clone(), to);
+    if found_theirs == left_theirs {
+        return Some(Resolved { changed: None, instead: Some(change(before)) });
+    }
+    let is_lost =
+        |kept: &Content| host::setup::names_lost_kernels(root, &path, kept, found.as_ref());
+    let is_outdated = before.as_ref().is_some_and(is_lost);
+    let (instead, stays) = match on_changed {
+        None => (Some(step.clone()), false),
+        Some(OnChanged::PutBack) if !is_outdated => (Some(change(before)), false),
         Some(_) => {
-            let [one, other, third] = [&left, found, &before].map(|file| theirs(&path, file));
-            let merged = merged(one.as_ref(), other.as_ref(), third.as_ref());
+            let before = theirs(&before);
+            let merged = merged(left_theirs.as_ref(), found_theirs.as_ref(), before.as_ref());
             let is_file = matches!(step, Step::WriteFile { .. });
-            merged.filter(|_| is_file).map(|merged| between(step, found.clone(), merged))
+            let merged = merged.filter(|_| is_file);
+            let stays = merged.is_none();
+            // What it names of ours will not be there in any case.
+            let own = || (found_theirs != *found).then_some(found_theirs);
+            (merged.or_else(own).map(change), stays)
         }
     };
-    let stays = instead.is_none();
-    Some((Changed { path, left, found: found.clone(), stays, is_outdated }, instead))
+    let changed = Changed { path, left, found: found.clone(), stays, is_outdated };
+    Some(Resolved { changed: Some(changed), instead })
 }
 
-/// A file without the entries of ours that are in it: whoever makes a menu of
-/// extlinux anew leaves them out, and they go in any case.
-fn theirs(path: &str, file: &Option<Content>) -> Option<Content> {
-    let text = |content: &Content| String::from_utf8(content.0.clone()).ok();
-    match file.as_ref().and_then(text).filter(|_| path.ends_with(extlinux::FILE)) {
-        Some(text) => Some(Content::from(&*extlinux::without_labels(&text, ours::ENTRY))),
-        None => file.clone(),
-    }
+/// What becomes of a step back whose file is not as it was left.
+struct Resolved {
+    /// Nothing where others changed nothing but entries of ours.
+    changed: Option<Changed>,
+    /// The step in its place, if there is any.
+    instead: Option<Step>,
 }
 
 /// The same step from one end to another.
@@ -320,12 +330,12 @@ impl Turn<'_> {
             let Some(found) = look(&self.engine.root, &step) else { continue };
             match resolved(&self.engine.root, &step, &found, Some(on_changed)) {
                 None => {}
-                Some((_, Some(instead))) => {
+                Some(Resolved { instead: Some(instead), .. }) => {
                     let Undo::Step(done) = instead.undo() else { continue };
                     self.store.set_step(plan.id, row.seq, &done)?;
                     row.step = done;
                 }
-                Some((_, None)) => {
+                Some(Resolved { instead: None, .. }) => {
                     self.store.mark(plan.id, row.seq, &Mark::Undone)?;
                     row.state = StepState::Undone;
                 }

@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use model::boot::format::without_ours as theirs;
+use model::file::Content;
 use model::setup::planned::Stands;
 use model::step::{Made, Wanted};
 use model::{Fact, Step, Why};
@@ -21,8 +23,10 @@ use crate::setup::grub_variable;
 /// How the file of a step stands; nothing for a step without one.
 pub fn stands(root: &Root, step: &Step) -> Option<Fact<Stands>> {
     let found = match step {
-        Step::WriteFile { path, to, .. } => match (fs::read(root.at(path)), to) {
-            (Ok(found), Some(to)) if found == to.0 => Ok(Stands::AsLeft),
+        Step::WriteFile { path, to, .. } => match (fs::read(root.at(path)).map(Content), to) {
+            (Ok(found), Some(to)) if theirs(path, to, &found) == theirs(path, to, to) => {
+                Ok(Stands::AsLeft)
+            }
             (Ok(_), _) => Ok(Stands::Changed(None)),
             (Err(error), to) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(if to.is_some() { Stands::Gone } else { Stands::AsLeft })

@@ -196,6 +196,13 @@ pub fn with_initrd(source: Source<'_>, label: &str, initrd: &str) -> String {
     text
 }
 
+/// The texts of the entries whose labels begin so.
+pub fn labels(text: &str, start: &str) -> Vec<String> {
+    let menu = parse(text);
+    let entries = menu.entries.iter().filter(|entry| entry.label.starts_with(start));
+    entries.map(|entry| text[entry.span.clone()].to_owned()).collect()
+}
+
 /// The file without the entries whose labels begin so.
 pub fn without_labels(text: &str, start: &str) -> String {
     let mut text = text.to_owned();

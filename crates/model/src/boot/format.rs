@@ -4,8 +4,9 @@
 
 use super::cmdline::{Change, is_recovery};
 use super::source::{EditError, Source};
-use super::{bls, extlinux, kernel_cmdline, kernelstub};
-use crate::ours::ENTRY;
+use super::{bls, extlinux, grub_cfg, kernel_cmdline, kernelstub};
+use crate::file::Content;
+use crate::ours::{ENTRY, is_entry};
 
 /// How a file has the arguments of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,4 +69,44 @@ impl Format {
         };
         line.map(|line| (String::new(), line)).into_iter().collect()
     }
+}
+
+/// The kernels and images that a boot loader's file names, entries of ours
+/// apart; nothing where it is no such file, or is not understood.
+pub fn named(source: Source<'_>) -> Vec<String> {
+    let (folder, name) = source.name.rsplit_once('/').unwrap_or_default();
+    if folder.ends_with("/loader/entries") {
+        let entry = bls::parse(source);
+        let entry = Some(entry).filter(|entry| !is_entry(&entry.id));
+        return entry
+            .map(|entry| entry.kernel.into_iter().chain(entry.initrds))
+            .into_iter()
+            .flatten()
+            .collect();
+    }
+    let is_theirs = |name: &str| !name.starts_with(ENTRY);
+    if name == extlinux::FILE {
+        let menu = extlinux::parse(source.text);
+        let entries = menu.entries.iter().filter(|entry| is_theirs(&entry.label));
+        let named =
+            entries.flat_map(|entry| entry.kernel.as_deref().into_iter().chain(entry.initrds()));
+        return named.map(str::to_owned).collect();
+    }
+    let menu = Some(source).filter(|_| name.ends_with(".cfg"));
+    let menu = menu.and_then(|source| grub_cfg::parse(source).ok());
+    let entries =
+        menu.map(|menu| menu.entries).into_iter().flatten().filter(|entry| is_theirs(&entry.id));
+    let named = entries
+        .flat_map(|entry| entry.kernels.into_iter().map(|kernel| kernel.path).chain(entry.initrds));
+    named.filter(|name| name.starts_with('/')).collect()
+}
+
+/// A menu that is one file, without the entries of ours that it was left with:
+/// whoever makes it anew leaves them out, and they go in any case.
+pub fn without_ours(path: &str, left: &Content, file: &Content) -> Content {
+    let text = |content: &Content| String::from_utf8(content.0.clone()).ok();
+    let texts = text(left).zip(text(file)).filter(|_| path.ends_with(extlinux::FILE));
+    let Some((left, file)) = texts else { return file.clone() };
+    let without = |text: String, entry: String| text.replacen(&entry, "", 1);
+    Content::from(&*extlinux::labels(&left, ENTRY).into_iter().fold(file, without))
 }

@@ -171,6 +171,36 @@ fn a_menu_in_a_file_whose_kernel_is_gone_is_not_put_back() {
     }
 }
 
+/// `u-boot-update` ran, which leaves out the entry of ours and changes nothing else: that is nobody's change. What
+/// somebody writes behind that entry stays; where they changed the very line, only that entry goes.
+#[test]
+fn a_menu_in_a_file_without_the_entry_of_ours() {
+    const MENU: &str = "boot/extlinux/extlinux.conf";
+    let machine = Stacked::named("extlinux");
+    machine.prepare().unwrap();
+    let left = machine.text(MENU);
+    assert!(left.contains("passthru-old-image"), "{left}");
+    machine.put(MENU, &extlinux::without_labels(&left, "passthru-"));
+    assert_eq!(machine.engine().plan_undo(None).unwrap().changed, []);
+    machine.undo().unwrap();
+    assert_eq!(machine.differs(), [""; 0]);
+
+    let before = machine.text(MENU);
+    machine.prepare().unwrap();
+    machine.put(MENU, &(left.clone() + "# theirs\n"));
+    machine.undo().unwrap();
+    assert_eq!(machine.text(MENU), before.clone() + "# theirs\n");
+
+    machine.put(MENU, &before);
+    machine.prepare().unwrap();
+    machine.put(MENU, &left.replacen("iommu=pt", "iommu=pt debug", 1));
+    let way = machine.engine().plan_undo(Some(OnChanged::Keep)).unwrap();
+    assert!(way.changed[0].stays, "{way:?}");
+    machine.undo().unwrap();
+    let now = machine.text(MENU);
+    assert!(now.contains("iommu=pt debug") && !now.contains("passthru"), "{now}");
+}
+
 /// An entry went with its kernel, or was removed by itself.
 #[test]
 fn an_entry_whose_kernel_is_gone_is_not_put_back() {
