@@ -13,7 +13,7 @@ use model::check::{self, Subject};
 use model::ours;
 use model::plan::Refusal;
 use model::plan::prepare::{
-    Asked, Hugepages, Preparation, Runner, UserGroup, against, once, prepare,
+    Asked, GuestService, Hugepages, Preparation, UserGroup, against, once, prepare,
 };
 use model::reason::Code;
 use model::setup::services::ServiceName;
@@ -38,7 +38,7 @@ pub struct PrepareRequest {
     /// The name of a group whose members may run guests with devices.
     pub group: Option<String>,
     /// Services that run guests with devices without being root.
-    pub services: Vec<ServiceName>,
+    pub services: BTreeSet<ServiceName>,
     /// More boot arguments.
     pub arguments: Vec<String>,
     /// Refusals that the user named and lets go.
@@ -69,7 +69,7 @@ impl Engine {
         let devices = crate::target::resolve_all(&request.devices, &snapshot, &registered)?;
         let mut setup = self.setup(&snapshot, &devices);
         for service in &request.services {
-            host::setup::also(&self.root, &mut setup.boot, &ours::limit(service.as_str()));
+            host::setup::read_also(&self.root, &mut setup.boot, &ours::limit(service.as_str()));
         }
         let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
         let reasons = against(&subject, &request.overrides);
@@ -81,12 +81,12 @@ impl Engine {
             let number = host::setup::user_group(&self.root, &name).into();
             UserGroup { name, number }
         });
-        let runners = request.services.iter().map(|name| {
+        let services = request.services.iter().map(|name| {
             let there = host::setup::has_service(&self.root, name);
-            Runner { name: name.clone(), there }
+            GuestService { name: name.clone(), there }
         });
         let asked = Asked {
-            runners: runners.collect(),
+            services: services.collect(),
             hugepages: request.hugepages,
             group,
             arguments: request.arguments.clone(),

@@ -24,7 +24,7 @@ use model::{Bdf, Fact, Snapshot, Why};
 pub(crate) use self::boot::chosen_once;
 pub(crate) use self::boot::kernels;
 pub use self::boot::kernels::names_lost_kernels;
-pub use self::boot::{also, boot, content, grub_variable};
+pub use self::boot::{boot, content, grub_variable, read_also};
 pub use self::early::has_copy;
 use crate::paths::Root;
 use crate::{guests, memory, process, read};

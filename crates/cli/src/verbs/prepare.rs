@@ -105,7 +105,8 @@ enum ChangedFiles {
     /// They keep the changes and lose what was prepared; where both are about the same lines, they
     /// stay as they are
     Keep,
-    /// They get back what they had before the preparation; the changes are lost
+    /// They get back what they had before the preparation, unless that names kernels which are
+    /// gone; the changes are lost
     PutBack,
 }
 
@@ -124,7 +125,7 @@ impl Prepare {
             lasting: if self.once { Lasting::Once } else { Lasting::ForGood },
             hugepages: self.hugepages.map(|bytes| Hugepages { bytes, page }),
             group: self.group.clone(),
-            services: self.services.clone(),
+            services: self.services.iter().cloned().collect(),
             arguments: self.arguments.clone(),
             roms: self.rom_folder.clone(),
             overrides: self.overrides.iter().copied().collect(),
@@ -226,7 +227,9 @@ fn show_way_back(cx: &Context, way: &WayBack, dry_run: bool) -> Result<(), Error
             text: {
                 let how = if changed.found.is_some() { "changed" } else { "removed" };
                 let cannot = match changed.is_outdated {
-                    true => "; what it had before names kernels that are gone, and is not put back",
+                    true => {
+                        "; what it had before names kernels that are gone, and cannot be put back"
+                    }
                     false => "",
                 };
                 format!("{} was {how} since{cannot}", changed.path)

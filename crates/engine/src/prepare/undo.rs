@@ -55,7 +55,8 @@ pub enum OnChanged {
     /// They keep the changes, and lose what was prepared. Where both are about
     /// the same lines, they stay as they are and are forgotten.
     Keep,
-    /// They get back what they had before, and the changes are lost.
+    /// They get back what they had before, and the changes are lost; a menu or
+    /// an entry whose kernels are gone keeps them.
     PutBack,
 }
 

@@ -116,7 +116,7 @@ fn a_service_may_lock_memory() {
     symlink("/srv/vm@.service", units.join("vm@.service")).unwrap();
     let given = Given { host, ..Given::new() };
     let before = given.host.snapshot_tree();
-    let services = vec![ServiceName::parse("vm@1").unwrap()];
+    let services = [ServiceName::parse("vm@1").unwrap()].into();
     let request = PrepareRequest { services, ..wanted(&[]) };
     let planned = given.engine().plan_prepare(&request).unwrap();
     given.engine().prepare(&planned).unwrap();
@@ -126,7 +126,7 @@ fn a_service_may_lock_memory() {
     let again = given.engine().plan_prepare(&request).unwrap();
     assert!(!again.steps.iter().any(|step| step.to_string().contains("memlock")), "{again:?}");
 
-    let services = vec![ServiceName::parse("other").unwrap()];
+    let services = [ServiceName::parse("other").unwrap()].into();
     let error =
         given.engine().plan_prepare(&PrepareRequest { services, ..wanted(&[]) }).unwrap_err();
     assert_eq!(error.code(), "no_service", "{error}");

@@ -52,13 +52,16 @@ impl Root {
         ["system.slice", "systemd/system.slice"].map(|rest| self.sys("fs/cgroup").join(rest))
     }
 
-    /// Where units are (systemd.unit(5), the system manager's path), as far as
-    /// they are files that stay.
-    pub(crate) fn units(&self) -> [PathBuf; 6] {
+    /// Where units are (systemd.unit(5), the system manager's path).
+    pub(crate) fn units(&self) -> [PathBuf; 10] {
         [
+            "/etc/systemd/system.control",
+            "/run/systemd/system.control",
             "/etc/systemd/system",
             "/run/systemd/system",
+            "/run/systemd/transient",
             "/run/systemd/generator",
+            "/run/systemd/generator.late",
             "/usr/local/lib/systemd/system",
             "/usr/lib/systemd/system",
             "/lib/systemd/system",

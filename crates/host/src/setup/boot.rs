@@ -57,10 +57,9 @@ pub fn boot(root: &Root) -> Boot {
     Boot { loader, generator: generator(root).into(), images, configuration, files }
 }
 
-/// One more file of the configuration that a plan may be about.
-pub fn also(root: &Root, boot: &mut Boot, name: &str) {
-    let path = boot.path(name);
-    boot.files.extend(content(root, &path).map(|content| (path, content)));
+/// Reads one more file of the configuration, which a plan may be about.
+pub fn read_also(root: &Root, boot: &mut Boot, name: &str) {
+    file(root, &boot.path(name), &mut boot.files);
 }
 
 /// What is in a file that a plan names; `None` where there is none, it is no

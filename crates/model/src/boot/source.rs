@@ -110,16 +110,12 @@ pub enum Problem {
     OfAnother { name: String, other: String, word: String },
     #[error("`{0}` cannot be changed here without a change of something else")]
     Entangled(String),
-    #[error("there is no file that `{0}` could stand in")]
-    NoFile(String),
     #[error("there is no entry `{0}`")]
     NoEntry(String),
     #[error("there is an entry `{0}` already")]
     SameEntry(String),
     #[error("entry `{0}` names no kernel")]
     NoKernel(String),
-    #[error("entry `{0}` names more than one kernel")]
-    Kernels(String),
     #[error("`{0}` cannot stand in {1}")]
     NotWritable(String, &'static str),
     #[error("{0}")]

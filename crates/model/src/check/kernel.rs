@@ -1,6 +1,6 @@
 //! The kernel: KVM, VFIO, and what else of it decides.
 
-use super::{Check, Finding, Found, Remedy, Run, Severity, Subject, known};
+use super::{Check, Finding, Found, Remedy, Run, Severity, Status, Subject, known};
 use crate::fact::Fact;
 use crate::setup::Access;
 use crate::snapshot::ModuleState;
@@ -123,11 +123,16 @@ fn nested(subject: &Subject<'_>) -> Found {
     let on = ["kvm_intel", "kvm_amd", "kvm_hv"]
         .into_iter()
         .find_map(|module| modules.is_on(module, "nested").known().copied());
-    Ok(Finding::pass(match on {
-        Some(true) => "guests can run guests of their own",
-        Some(false) => "guests cannot run guests of their own (parameter nested)",
-        None => "whether guests can run guests of their own is not known: KVM is not loaded",
-    }))
+    Ok(match on {
+        Some(true) => Finding::pass("guests can run guests of their own"),
+        Some(false) => Finding::pass("guests cannot run guests of their own (parameter nested)"),
+        None => Finding {
+            status: Status::Unknown,
+            ..Finding::pass(
+                "whether guests can run guests of their own is not known: KVM is not loaded",
+            )
+        },
+    })
 }
 
 /// The modules that VFIO needs on this machine.
@@ -179,8 +184,13 @@ fn iommufd(subject: &Subject<'_>) -> Found {
 /// elsewhere it is a matter of single devices.
 fn idle_d3(subject: &Subject<'_>) -> Found {
     let modules = &subject.setup.modules;
-    let asked = subject.cmdline().has("vfio-pci.disable_idle_d3=1")
-        || subject.cmdline().has("vfio-pci.disable_idle_d3=Y");
+    let words = ["disable_idle_d3=1", "disable_idle_d3=Y"];
+    let by_argument = |word: &&str| subject.cmdline().has(&format!("vfio-pci.{word}"));
+    let settings = subject.setup.modprobe.known();
+    let mut options = settings.iter().flat_map(|settings| settings.options("vfio_pci"));
+    let by_option =
+        options.any(|(line, _)| line.split_whitespace().any(|one| words.contains(&one)));
+    let asked = by_option || words.iter().any(by_argument);
     let set = modules.is_on("vfio_pci", "disable_idle_d3").known().copied().unwrap_or(asked);
     Ok(match (set, subject.is_power()) {
         (true, _) => Finding::pass("vfio-pci leaves idle devices awake"),
@@ -201,7 +211,9 @@ fn idle_d3(subject: &Subject<'_>) -> Found {
 fn smt(subject: &Subject<'_>) -> Found {
     let smt = match (&subject.setup.smt, subject.is_power()) {
         (Fact::Unknown(why), false) => {
-            return Ok(Finding::pass(format!("simultaneous multithreading: {why}")));
+            return Ok(Finding::pass(format!(
+                "guests do not mind simultaneous multithreading here (whether it is on is not known: {why})"
+            )));
         }
         (smt, _) => known(smt, "simultaneous multithreading")?,
     };

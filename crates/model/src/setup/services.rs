@@ -72,6 +72,11 @@ impl ServiceName {
         &self.0
     }
 
+    /// Whether no service has this name, but `vm@1.service` is made of it.
+    pub fn is_template(&self) -> bool {
+        self.0.ends_with(&format!("@{SUFFIX}"))
+    }
+
     /// The template that it is made of: `vm@.service` for `vm@1.service`.
     pub fn template(&self) -> Option<Self> {
         self.0.split_once('@').map(|(name, _)| Self(format!("{name}@{SUFFIX}")))
@@ -108,6 +113,7 @@ mod tests {
         ] {
             let name = ServiceName::parse(text).unwrap();
             assert_eq!(name.as_str(), want);
+            assert_eq!(name.is_template(), want.ends_with("@.service"));
             assert_eq!(name.template().as_ref().map(ServiceName::as_str), template, "{text}");
         }
         let long = "x".repeat(248);

@@ -2,7 +2,7 @@
 
 use super::*;
 use model::plan::prepare::{
-    Hugepages, NoGroup, NoHugepages, NoService, Runner, UserGroup, against, once,
+    GuestService, Hugepages, NoGroup, NoHugepages, NoService, UserGroup, against, once,
 };
 use model::reason::Code;
 use model::setup::services::ServiceName;
@@ -146,11 +146,11 @@ fn groups_that_cannot_be_given_devices() {
 #[test]
 fn a_service_may_lock_memory() {
     let (snapshot, setup) = host();
-    let runner = |there: Fact<bool>| Asked {
-        runners: vec![Runner { name: ServiceName::parse("vm@1").unwrap(), there }],
+    let service = |there: Fact<bool>| Asked {
+        services: vec![GuestService { name: ServiceName::parse("vm@1").unwrap(), there }],
         ..Asked::default()
     };
-    let plan = asked(&snapshot, &setup, &debian(""), &runner(true.into())).unwrap();
+    let plan = asked(&snapshot, &setup, &debian(""), &service(true.into())).unwrap();
     assert!(!plan.reboot);
     assert_snapshot!("service", shown(&plan));
     let mut boot = debian("");
@@ -159,9 +159,9 @@ fn a_service_may_lock_memory() {
             boot.files.insert(path.clone(), to.clone());
         }
     }
-    let again = asked(&snapshot, &setup, &boot, &runner(true.into())).unwrap();
+    let again = asked(&snapshot, &setup, &boot, &service(true.into())).unwrap();
     assert_eq!(again, Preparation::default());
-    let refused = |there| asked(&snapshot, &setup, &boot, &runner(there)).unwrap_err();
+    let refused = |there| asked(&snapshot, &setup, &boot, &service(there)).unwrap_err();
     assert!(matches!(refused(false.into()), Unplanned::Service(NoService::Missing(_))));
     let unknown = refused(Fact::Unknown(Why::NotRecorded));
     assert_eq!((unknown.code(), unknown.hint()), ("no_service", ""));

@@ -13,6 +13,8 @@ use model::{Fact, Why};
 pub fn ready() -> Setup {
     let modules = ["vfio", "vfio_pci", "vfio_iommu_type1", "irqbypass", "iommufd"];
     let states = modules.map(|name| (name.to_owned(), ModuleState::Loaded.into()));
+    let nested = ("kvm_intel".to_owned(), "nested".to_owned());
+    let parameters = [(nested, "Y".to_owned().into())].into();
     Setup {
         guests: Vec::new().into(),
         os: Fact::Unknown(Why::NotProvided),
@@ -22,7 +24,7 @@ pub fn ready() -> Setup {
         product: "Some Maker Some Board".to_owned().into(),
         kvm: Access::Usable.into(),
         remapping: Some(true).into(),
-        modules: Modules { states: states.into(), ..Modules::default() },
+        modules: Modules { states: states.into(), parameters, ..Modules::default() },
         modprobe: Settings::default().into(),
         early: Fact::Unknown(Why::NotObserved),
         boot: grub(),

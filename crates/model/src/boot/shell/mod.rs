@@ -1,10 +1,10 @@
 //! Assignments in files that a shell sources.
 //!
 //! In: the files in the order in which they are sourced (`/etc/default/grub`
-//! and the `*.cfg` beside it). Out: the
-//! value that a variable has in the end, or the files with another one. Every
-//! byte that need not change stays. Never: a guess; what a condition, a
-//! command or another file decides is [`Dynamic`](super::source::Dynamic).
+//! and the `*.cfg` beside it, u-boot-update's settings). Out: the value that
+//! a variable has in the end, or the files with another one. Every byte that
+//! need not change stays. Never: a guess; what a condition, a command or
+//! another file decides is [`Dynamic`](super::source::Dynamic).
 //!
 //! Every edit is read back: the variable must have the new value, and no
 //! other variable another one. Where it has not, nothing is returned.

@@ -14,11 +14,11 @@ mod access;
 mod arguments;
 mod confined;
 mod entry;
+mod guest_service;
 mod memory;
 mod modules;
 mod others;
 mod refused;
-mod runner;
 mod screens;
 mod services;
 mod sources;
@@ -27,9 +27,9 @@ mod way;
 
 pub use access::{NoGroup, UserGroup};
 pub use confined::NoFolder;
+pub use guest_service::{GuestService, NoService};
 pub use memory::{Hugepages, NoHugepages};
 pub use refused::against;
-pub use runner::{NoService, Runner};
 pub use unplanned::Unplanned;
 
 use self::way::Way;
@@ -56,7 +56,7 @@ pub struct Asked {
     /// A group of the host, whose members may run guests with devices.
     pub group: Option<UserGroup>,
     /// Services that run guests with devices without being root.
-    pub runners: Vec<Runner>,
+    pub services: Vec<GuestService>,
     /// More boot arguments: `key=value` or `key`.
     pub arguments: Vec<String>,
     /// A folder with ROM files, which libvirt's guests may read.
@@ -97,8 +97,8 @@ pub fn prepare(
     if let Some(group) = &asked.group {
         access::plan(group, boot, &mut preparation)?;
     }
-    for runner in &asked.runners {
-        runner::plan(runner, boot, &mut preparation)?;
+    for service in &asked.services {
+        guest_service::plan(service, boot, &mut preparation)?;
     }
     if let Some(folder) = &asked.roms {
         confined::plan(folder, subject, &mut preparation)?;

@@ -17,7 +17,7 @@ use crate::function::Function;
 use crate::list::add;
 use crate::ours::{BOOSTER, DRACUT, LOAD, MKINITCPIO, MODPROBE, PREPARED};
 use crate::plan::write;
-use crate::setup::boot::{Boot, Generator};
+use crate::setup::boot::{Boot, Generator, Loader};
 use crate::snapshot::ModuleState;
 use crate::step::Step;
 
@@ -152,6 +152,7 @@ fn configuration(
             Way::Behind => behind(subject, driver, &mut told, preparation),
         }
     }
+    options_of_vfio(subject, wanted, &mut told);
     let Told { mut lines, ids, in_kernel, out } = told;
     let early = !ids.is_empty();
     let given = others::given(subject);
@@ -171,6 +172,25 @@ fn configuration(
     let text = PREPARED.to_owned() + &lines.join("\n") + "\n";
     (!lines.is_empty()).then_some(Configuration { text, out, early })
 }
+
+/// Options of vfio-pci are boot arguments, which it has wherever it is loaded.
+/// Where a person would have to write those, modprobe is told.
+fn options_of_vfio(subject: &Subject<'_>, wanted: &mut Wanted, told: &mut Told) {
+    let takes_arguments = subject.setup.boot.loader.known().is_some_and(Loader::is_changed_here);
+    if takes_arguments || is_built_in(subject, "vfio_pci") {
+        return;
+    }
+    wanted.arguments.retain(|change| match change {
+        Change::Set(word) if word.starts_with(OPTION) => {
+            add(&mut told.lines, format!("options vfio-pci {}", &word[OPTION.len()..]));
+            false
+        }
+        _ => true,
+    });
+}
+
+/// How a boot argument for it begins.
+const OPTION: &str = "vfio-pci.";
 
 /// What a file of ours says.
 #[derive(Default)]
@@ -220,8 +240,10 @@ fn behind(subject: &Subject<'_>, driver: &str, told: &mut Told, preparation: &mu
                 let (line, by_hand) = others::softdep(subject, &name);
                 // One that was written when less was known.
                 let start = format!("softdep {name} ");
-                told.lines.retain(|other| !other.starts_with(&start));
-                told.lines.push(line);
+                match told.lines.iter_mut().find(|other| other.starts_with(&start)) {
+                    Some(other) => *other = line,
+                    None => told.lines.push(line),
+                }
                 by_hand.into_iter().for_each(|text| add(&mut preparation.by_hand, text));
                 add(&mut told.ids, function.ids_text());
             }

@@ -15,7 +15,7 @@ use crate::setup::services::ServiceName;
 
 /// A service, as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Runner {
+pub struct GuestService {
     pub name: ServiceName,
     /// The host has such a unit.
     pub there: Fact<bool>,
@@ -31,12 +31,12 @@ pub enum NoService {
 }
 
 pub(super) fn plan(
-    runner: &Runner,
+    service: &GuestService,
     boot: &Boot,
     preparation: &mut Preparation,
 ) -> Result<(), NoService> {
-    let name = &runner.name;
-    match &runner.there {
+    let name = &service.name;
+    match &service.there {
         Fact::Unknown(why) => return Err(NoService::Unknown(why.clone())),
         Fact::Known(false) => return Err(NoService::Missing(name.clone())),
         Fact::Known(true) => {}
@@ -46,8 +46,9 @@ pub(super) fn plan(
         return Ok(());
     };
     preparation.steps.push(step);
+    let which = if name.is_template() { "the instances of " } else { "" };
     preparation.by_hand.push(format!(
-        "`systemctl daemon-reload`, then restart {name} when none of its guests runs (or reboot): its limit counts from its next start"
+        "`systemctl daemon-reload`, then restart {which}{name} when no guest of theirs runs (or reboot): the limit counts from the next start"
     ));
     Ok(())
 }
