@@ -86,7 +86,7 @@ reset_hits_others\t''
 uses_unknown\t''
 holders_unknown\t''"
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l changed -d 'What becomes of files that somebody changed since, with --undo' -r -f -a "keep\t'They keep the changes and lose what was prepared; where both are about the same lines, they stay as they are'
-put-back\t'They get back what they had before the preparation; the changes are lost'"
+put-back\t'They get back what they had before the preparation, unless that names kernels which are gone; the changes are lost'"
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l root -d 'Look at the machine whose tree is below DIR' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l machine -d 'Look at a recorded machine, a file or a folder (see `passthru record`)' -r -F
 complete -c passthru -n "__fish_passthru_using_subcommand prepare" -l state -d 'Where registered devices, instances and the journal are kept' -r -F

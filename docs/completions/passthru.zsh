@@ -91,7 +91,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--undo --once)--rom-folder=[Let libvirt'\''s guests read the ROM files in this folder]:DIR:_default' \
 '(--undo)*--override=[Let go what the host needs, by the code of the refusal]:CODE:(root_disk disk_in_use only_network boot_framebuffer console reset_hits_others uses_unknown holders_unknown)' \
 '--changed=[What becomes of files that somebody changed since, with --undo]:WHAT:((keep\:"They keep the changes and lose what was prepared; where both are about the same lines, they stay as they are"
-put-back\:"They get back what they had before the preparation; the changes are lost"))' \
+put-back\:"They get back what they had before the preparation, unless that names kernels which are gone; the changes are lost"))' \
 '(--machine)--root=[Look at the machine whose tree is below DIR]:DIR:_files' \
 '--machine=[Look at a recorded machine, a file or a folder (see \`passthru record\`)]:FILE:_files' \
 '--state=[Where registered devices, instances and the journal are kept]:DIR:_files' \

@@ -56,6 +56,7 @@ pub const STACKS: &[Stack] = stacks![
     "power9-menu-only",
     "uki",
     "ostree",
+    "microos",
     "nixos",
     "synology",
     "proxmox",

@@ -7,6 +7,7 @@
 
 pub mod boot;
 pub mod early;
+pub mod own;
 pub mod planned;
 pub mod services;
 pub mod usual;

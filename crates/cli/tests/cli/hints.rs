@@ -56,7 +56,8 @@ fn known(command: &Command, options: &mut BTreeSet<String>) {
 
 /// Options of other programs that hints name (`ppc64_cpu --smt=off`), or that
 /// files are written with (GRUB's `--id`).
-const OTHERS: &[&str] = &["id", "smt", "system"];
+const OTHERS: &[&str] =
+    &["append-if-missing", "delete-if-present", "disable", "enable", "id", "smt", "system"];
 
 #[test]
 fn options_and_verbs_in_texts_exist() {

@@ -100,7 +100,9 @@ impl Engine {
         let boot = host::setup::boot(&self.root);
         let Some(loader) = boot.loader.known() else { return Ok(()) };
         let makes_image = way.steps.iter().any(Step::makes_image);
-        way.by_hand.extend(loader.then.clone().filter(|_| makes_image));
+        let system = loader.system.filter(|_| makes_image);
+        let generator = boot.generator.known().copied().flatten();
+        way.by_hand.extend(system.and_then(|system| system.then(generator)));
         let planned = self.planned()?;
         let arguments = planned.iter().flat_map(|one| one.arguments(loader));
         let brought: Vec<Change> =

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use model::setup::early::MODPROBE;
+use model::setup::own::System;
 
 use super::Root;
 
@@ -181,45 +182,13 @@ impl Root {
     }
 
     /// Systems that change boot arguments by a program of their own.
-    pub(crate) fn own_ways() -> &'static [OwnWay] {
+    pub(crate) fn own_ways() -> &'static [(&'static str, System)] {
         &[
-            OwnWay {
-                sign: "/run/ostree-booted",
-                name: "rpm-ostree (`rpm-ostree kargs`)",
-                makes_all: false,
-                then: Some(
-                    "let rpm-ostree make the initramfs on this machine (`rpm-ostree initramfs`), so that it has what was changed",
-                ),
-            },
-            OwnWay {
-                sign: "/etc/NIXOS",
-                name: "NixOS (boot.kernelParams and boot.extraModprobeConfig in its configuration)",
-                makes_all: true,
-                then: None,
-            },
-            OwnWay {
-                sign: "/etc/synoinfo.conf",
-                name: "Synology DSM (its boot arguments are in the loader's partition)",
-                makes_all: true,
-                then: None,
-            },
-            OwnWay {
-                sign: "/etc/kernel/proxmox-boot-uuids",
-                name: "proxmox-boot-tool (the file cmdline in the folder of the kernel's configuration where systemd-boot starts it, GRUB's settings where GRUB does; then `proxmox-boot-tool refresh`)",
-                makes_all: false,
-                then: Some("`proxmox-boot-tool refresh` copies the image to where it is booted"),
-            },
+            ("/run/ostree-booted", System::RpmOstree),
+            ("/usr/sbin/transactional-update", System::TransactionalUpdate),
+            ("/etc/NIXOS", System::NixOs),
+            ("/etc/synoinfo.conf", System::Dsm),
+            ("/etc/kernel/proxmox-boot-uuids", System::Proxmox),
         ]
     }
-}
-
-/// A system with a way of its own to change boot arguments.
-pub(crate) struct OwnWay {
-    /// What is there on such a system.
-    pub sign: &'static str,
-    pub name: &'static str,
-    /// Whether it makes the rest of the configuration, too.
-    pub makes_all: bool,
-    /// What has to be done once an image was made anew.
-    pub then: Option<&'static str>,
 }

@@ -19,6 +19,7 @@ use model::boot::source::{Source, whole};
 use model::file::Content;
 use model::ours;
 use model::setup::boot::{Boot, Chooser, Format, Generator, Loader};
+use model::setup::own::System;
 use model::setup::services::SERVICES;
 use model::step::Once;
 use model::{Fact, Why};
@@ -87,9 +88,9 @@ fn file(root: &Root, path: &str, files: &mut BTreeMap<String, Content>) -> bool 
 
 /// The first that is found, those that leave certain signs before others.
 fn loader(root: &Root, files: &mut BTreeMap<String, Content>) -> Fact<Loader> {
-    if let Some(own) = Root::own_ways().iter().find(|own| root.at(own.sign).exists()) {
-        let (name, then) = (own.name.to_owned(), own.then.map(str::to_owned));
-        return Loader { name, makes_all: own.makes_all, then, ..Loader::default() }.into();
+    if let Some((_, system)) = Root::own_ways().iter().find(|(sign, _)| root.at(sign).exists()) {
+        let (name, system) = (system.name().to_owned(), Some(*system));
+        return Loader { name, system, ..Loader::default() }.into();
     }
     let others = |files: &mut _| grub(root, files).or_else(|| extlinux(root, files));
     let found = match started_by(root) {
@@ -135,25 +136,16 @@ fn systemd_boot(root: &Root, files: &mut BTreeMap<String, Content>) -> Option<Lo
             }
         }
     }
-    let name = match unified {
-        true => {
-            "systemd-boot, whose kernels are unified images (the kernel's command line, then `kernel-install add-all`)"
-        }
-        false => SYSTEMD_BOOT,
-    };
     let images = read::names(&root.at(Root::unified_images(partition))).unwrap_or_default();
     let has_unified = images.iter().any(|name| name.ends_with(".efi"));
-    let then = (unified || has_unified).then(|| UNIFIED.to_owned());
+    let system = (unified || has_unified).then_some(System::Unified);
+    let name = if unified { System::Unified.name() } else { SYSTEMD_BOOT };
     let chosen = chosen_once(root, &Once::SystemdBoot);
     // Only where it is what started the machine.
     let is_it = started_by(root).is_some_and(|name| name.starts_with(SYSTEMD_BOOT));
     let chooser = is_it.then_some(Chooser { by: Once::SystemdBoot, chosen });
-    Some(Loader { name: name.to_owned(), files: found, chooser, then, ..Loader::default() })
+    Some(Loader { name: name.to_owned(), files: found, chooser, system, ..Loader::default() })
 }
-
-/// What has to be done with unified images, which have an initramfs and the
-/// arguments inside.
-const UNIFIED: &str = "the unified kernel images have to be made anew (`kernel-install add-all`, `mkinitcpio -P`): they have the initramfs and the arguments inside";
 
 /// The entry that is started next, and once.
 pub(crate) fn chosen_once(root: &Root, by: &Once) -> Option<String> {

@@ -25,6 +25,7 @@ use crate::ours::{
     BINDINGS_DRACUT, BINDINGS_HOOK, BINDINGS_MKINITCPIO, PERSISTED, RULES, UNIT, WANTS,
 };
 use crate::setup::boot::{Boot, Generator};
+use crate::setup::own::System;
 use crate::snapshot::{ModuleState, Snapshot};
 use crate::step::Step;
 
@@ -72,18 +73,31 @@ pub fn persist(
     let files = text.map(|text| (boot.path(RULES), Content::from(&text[..])));
     let contents =
         Contents { with: modules, files: files.into_iter().collect(), ..Contents::default() };
-    if generator.is_some() {
+    let system = boot.loader.known().and_then(|loader| loader.system);
+    let keeps_images = system.is_some_and(System::keeps_images);
+    if generator.is_some() && !keeps_images {
         let images = image::images(snapshot, boot, &contents);
         preparation.by_hand.extend(image::left(boot, &images));
         preparation.steps.extend(images.into_iter().map(Step::Remake));
     }
-    if generator.is_none() || !preparation.steps.iter().any(Step::makes_image) {
+    if image::generator(boot) == Some(Generator::Booster) {
+        preparation.by_hand.push(
+            "images of booster's have no udev: a driver that is in them has the device until the host itself has started, and it is unbound then; `passthru prepare` with the device keeps such a driver out"
+                .to_owned(),
+        );
+    } else if !preparation.steps.iter().any(Step::makes_image) {
         preparation.by_hand.push(format!(
             "put {} and vfio-pci into the initramfs, if there is one: what drives a device there is faster than a rule that comes later, and has to be unbound again",
             boot.path(RULES)
         ));
+        let then = system.filter(|_| keeps_images).and_then(|system| system.then(generator));
+        preparation.by_hand.extend(then);
     }
-    preparation.see_to_ways_of_the_system(boot);
+    let functions = match change {
+        Change::Persist { functions, .. } => functions,
+        Change::Forget { .. } => &[],
+    };
+    preparation.see_to_ways_of_the_system(boot, functions);
     Ok(preparation)
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::own::System;
 use crate::boot::source::{EditError, Source, whole};
 use crate::boot::udev_rules::{self, Rule};
 use crate::fact::Fact;
@@ -43,11 +44,8 @@ pub struct Loader {
     pub chooser: Option<Chooser>,
     /// Other files with arguments.
     pub files: Vec<(String, Format)>,
-    /// What a person does once an image was made anew, so that it is booted.
-    pub then: Option<String>,
-    /// The system makes the rest of its configuration as well, from a source
-    /// of its own: no file of it is changed, a person is told.
-    pub makes_all: bool,
+    /// It has ways of its own.
+    pub system: Option<System>,
 }
 
 impl Boot {
@@ -74,6 +72,11 @@ impl Loader {
     /// without any (images, a NAS) have ways of their own.
     pub fn is_by_files(&self) -> bool {
         !self.settings.is_empty() || !self.files.is_empty()
+    }
+
+    /// Whether it makes all of its configuration.
+    pub fn makes_all(&self) -> bool {
+        self.system.is_some_and(System::makes_all)
     }
 
     /// Whether passthru changes its arguments. A menu that is read and not

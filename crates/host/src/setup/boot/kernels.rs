@@ -52,7 +52,7 @@ fn is_there(root: &Root, file: &str, name: &str) -> bool {
     }
     let mut ends = name.match_indices('/').map(|(at, _)| &name[at..]);
     ends.any(|end| {
-        let whole = end == name || end.starts_with("/boot/");
+        let whole = end == name || end.starts_with(Root::boot_text());
         whole && exists(end.to_owned())
             || Root::esp_texts().iter().any(|start| exists(format!("{start}{end}")))
     })

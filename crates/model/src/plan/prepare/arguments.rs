@@ -2,7 +2,7 @@
 
 use super::entry::old_image_label;
 use super::sources::{environment, of_its_own, u_boot};
-use super::{Preparation, Wanted, told};
+use super::{Preparation, Wanted, own, told};
 use crate::boot::cmdline::Change;
 use crate::boot::source::{EditError, Source, whole};
 use crate::boot::{bls, grub_cfg, grub_default, grubenv};
@@ -47,7 +47,10 @@ pub(super) fn plan(
     let loader = match &boot.loader {
         Fact::Known(loader) if loader.is_changed_here() => loader,
         Fact::Known(loader) => {
-            preparation.by_hand.push(by_hand(&loader.name, changes));
+            preparation.by_hand.extend(match loader.system {
+                Some(system) => own::arguments(system, changes),
+                None => vec![by_hand(&loader.name, changes)],
+            });
             return Ok(());
         }
         Fact::Unknown(why) => {

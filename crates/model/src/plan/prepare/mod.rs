@@ -18,6 +18,7 @@ mod guest_service;
 mod memory;
 mod modules;
 mod others;
+mod own;
 mod refused;
 mod screens;
 mod services;
@@ -33,10 +34,12 @@ pub use refused::against;
 pub use unplanned::Unplanned;
 
 use self::way::Way;
+use crate::bdf::Bdf;
 use crate::boot::cmdline::Change;
 use crate::check::{Checked, Remedy, Status, Subject};
 use crate::list::add;
 use crate::setup::boot::Boot;
+use crate::setup::own::System;
 use crate::step::Step;
 
 /// How to make a host ready.
@@ -117,7 +120,7 @@ pub fn prepare(
     }
     services::plan(&wanted.stop, boot, &mut preparation);
     preparation.by_hand.extend(wanted.by_hand);
-    preparation.see_to_ways_of_the_system(boot);
+    preparation.see_to_ways_of_the_system(boot, subject.devices);
     Ok(preparation)
 }
 
@@ -163,31 +166,35 @@ pub fn once(
 
 impl Preparation {
     /// What a system with ways of its own has a person do.
-    pub(super) fn see_to_ways_of_the_system(&mut self, boot: &Boot) {
-        let Some(loader) = boot.loader.known() else { return };
-        if loader.makes_all {
-            self.leave_to_a_person(&loader.name);
-        }
+    pub(super) fn see_to_ways_of_the_system(&mut self, boot: &Boot, devices: &[Bdf]) {
+        let Some(system) = boot.loader.known().and_then(|loader| loader.system) else { return };
         let makes_images = self.steps.iter().any(Step::makes_image);
-        self.by_hand.extend(loader.then.clone().filter(|_| makes_images));
+        if system.makes_all() {
+            self.leave_to_a_person(system, boot, devices);
+        }
+        let Some(then) = system.then(boot.generator.known().copied().flatten()) else { return };
+        let said = self.by_hand.len();
+        // It comes behind all else that is to be done.
+        self.by_hand.retain(|text| *text != then);
+        let was_said = self.by_hand.len() < said;
+        if was_said || makes_images || (system.makes_all() && said > 0) {
+            self.by_hand.push(then);
+        }
     }
 
     /// What would be changed in files, said: the system makes them itself.
-    fn leave_to_a_person(&mut self, system: &str) {
-        let (files, others) =
+    fn leave_to_a_person(&mut self, system: System, boot: &Boot, devices: &[Bdf]) {
+        let (files, others): (Vec<Step>, Vec<Step>) =
             std::mem::take(&mut self.steps).into_iter().partition(|step| !step.void_after_reboot());
         self.steps = others;
-        let told = |step: Step| match step {
-            Step::WriteFile { path, to: Some(to), .. } => {
-                let text = to.text();
-                let lines = text.lines().filter(|line| !line.starts_with('#'));
-                let lines: Vec<&str> = lines.collect();
-                format!("let {system} make {path} with these lines: {}", lines.join("; "))
+        for step in files {
+            match step {
+                Step::WriteFile { path, to: Some(to), .. } => {
+                    add(&mut self.by_hand, own::file(system, boot, (&path, &to.text()), devices));
+                }
+                step => self.by_hand.push(format!("let {} do this: {step}", system.name())),
             }
-            step => format!("let {system} do this: {step}"),
-        };
-        let files: Vec<Step> = files;
-        self.by_hand.extend(files.into_iter().map(told));
+        }
     }
 }
 

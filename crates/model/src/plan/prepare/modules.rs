@@ -304,7 +304,12 @@ fn images(
     preparation: &mut Preparation,
 ) {
     let boot = &subject.setup.boot;
-    if boot.loader.known().is_some_and(|loader| loader.makes_all) {
+    if boot.loader.known().is_some_and(|loader| loader.makes_all()) {
+        return;
+    }
+    let system = boot.loader.known().and_then(|loader| loader.system);
+    if let Some(system) = system.filter(|system| system.keeps_images()) {
+        preparation.by_hand.extend(system.then(image::generator(boot)));
         return;
     }
     let Some(generator) = image::generator(boot) else {
@@ -331,7 +336,8 @@ fn images(
     };
     let made = image::images(subject.snapshot, boot, &contents);
     if made.is_empty() {
-        preparation.by_hand.push(BY_HAND.to_owned());
+        let then = system.and_then(|system| system.then(Some(generator)));
+        preparation.by_hand.push(then.unwrap_or_else(|| BY_HAND.to_owned()));
     }
     preparation.by_hand.extend(image::left(boot, &made));
     preparation.steps.extend(made.into_iter().map(Step::Make));
