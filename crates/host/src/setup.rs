@@ -10,14 +10,14 @@ mod modules;
 pub(crate) mod smt;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use model::check::NVIDIA;
 use model::parse::machine::processor_arch;
 use model::parse::setup::{
     chosen, group as group_number, os_release, processor, remapped, xorg_names,
 };
-use model::setup::services::{SERVICES, ServiceName};
+use model::setup::services::{Purpose, SERVICES, ServiceName};
 use model::setup::{Access, Firmware, Memory, Pool, Programs, Screens, Setup};
 use model::{Bdf, Fact, Snapshot, Why};
 
@@ -207,9 +207,28 @@ fn services(root: &Root) -> Fact<Vec<String>> {
     let Some(folder) = folders.iter().find(|folder| folder.is_dir()) else {
         return Fact::Unknown(Why::NotProvided);
     };
-    let units = SERVICES.iter().map(|(unit, _)| *unit);
-    let active = units.filter(|unit| folder.join(unit).is_dir());
-    active.map(str::to_owned).collect::<Vec<_>>().into()
+    let of_users = user_folders(root);
+    let active = SERVICES.iter().filter(|(unit, purpose)| {
+        // A desktop's own way over the network is a service of whoever has logged in.
+        let is_users = || of_users.iter().any(|folder| folder.join(unit).is_dir());
+        folder.join(unit).is_dir() || (*purpose == Purpose::Remote && is_users())
+    });
+    active.map(|(unit, _)| (*unit).to_owned()).collect::<Vec<_>>().into()
+}
+
+/// Folders with one folder per active service of a user's manager
+/// (systemd.special(7), `app.slice` and `session.slice`).
+fn user_folders(root: &Root) -> Vec<PathBuf> {
+    let folders = root.user_groups().into_iter().flat_map(|users| {
+        let names = read::names(&users).unwrap_or_default().into_iter();
+        names.filter_map(move |name| {
+            let user = name.strip_prefix("user-")?.strip_suffix(".slice")?;
+            Some(users.join(&name).join(format!("user@{user}.service")))
+        })
+    });
+    folders
+        .flat_map(|manager| ["app.slice", "session.slice"].map(|name| manager.join(name)))
+        .collect()
 }
 
 /// Files of the X server's configuration, by their path on that machine.

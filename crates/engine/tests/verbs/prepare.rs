@@ -96,6 +96,21 @@ fn after_a_reboot_files_alone_are_put_back() {
     assert_eq!(files(&before.diff(&now)), [""; 0]);
 }
 
+/// A desktop's way over the network is a service of whoever has logged in: told, and left alone.
+#[test]
+fn a_service_of_a_user() {
+    const UNIT: &str = "gnome-remote-desktop.service";
+    let manager = "sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service";
+    let host = host().file(&format!("{manager}/session.slice/{UNIT}/cgroup.procs"), "");
+    let given = Given { host, ..Given::new() };
+    let snapshot = given.engine().observe();
+    let setup = given.engine().setup(&snapshot, &[]);
+    let active = setup.screens.services.known().unwrap();
+    assert_eq!(active, &[UNIT.to_owned(), SERVICE.to_owned()]);
+    let planned = given.engine().plan_prepare(&wanted(&[GPU])).unwrap();
+    assert!(!format!("{planned:?}").contains(UNIT));
+}
+
 #[test]
 fn units_that_go_down_too_are_planned() {
     let host = host().unit("dependent.service", true).requires("dependent.service", SERVICE);

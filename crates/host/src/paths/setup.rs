@@ -53,6 +53,11 @@ impl Root {
         ["system.slice", "systemd/system.slice"].map(|rest| self.sys("fs/cgroup").join(rest))
     }
 
+    /// The same with one folder per user who has logged in.
+    pub(crate) fn user_groups(&self) -> [PathBuf; 2] {
+        ["user.slice", "systemd/user.slice"].map(|rest| self.sys("fs/cgroup").join(rest))
+    }
+
     /// Where units are (systemd.unit(5), the system manager's path).
     pub(crate) fn units(&self) -> [PathBuf; 10] {
         [
