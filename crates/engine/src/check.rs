@@ -48,12 +48,13 @@ impl Engine {
     /// device that came later is in a root port of its own.
     fn guests(&self) -> Result<Vec<Guest>, Error> {
         let running = self.instances()?.into_iter().filter(|instance| instance.state.is_live());
-        let guests = running.filter_map(|instance| {
+        let guests = running.map(|instance| {
             let args = &instance.spec.args;
-            let spare = ports::spare(args)?;
             let later = |bdf: &&Bdf| !ports::has_function(args, **bdf);
-            let free = spare.saturating_sub(instance.devices.iter().filter(later).count());
-            Some(Guest { name: instance.name.to_string(), spare, free })
+            let taken = instance.devices.iter().filter(later).count();
+            let ports = ports::spare(args).map(|spare| (spare, spare.saturating_sub(taken)));
+            let pinned = if instance.devices.is_empty() { 0 } else { instance.spec.memory };
+            Guest { name: instance.name.to_string(), ports, pinned }
         });
         Ok(guests.collect())
     }

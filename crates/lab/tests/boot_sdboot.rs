@@ -14,8 +14,10 @@ const SCENARIOS: &[Scenario] = &[
     ("prepared_and_taken_back", prepared_and_taken_back),
 ];
 
-const LONG: &[Scenario] =
-    &[("an_entry_for_once_then_another_default", an_entry_for_once_then_another_default)];
+const LONG: &[Scenario] = &[
+    ("prepared_for_one_start", prepared_for_one_start),
+    ("an_entry_for_once_then_another_default", an_entry_for_once_then_another_default),
+];
 
 fn main() -> ExitCode {
     support::main_and_long("sdboot", SCENARIOS, LONG)
@@ -45,6 +47,22 @@ fn an_entry_for_once_then_another_default(host: &Host) {
     boot::is_the_usual(host);
     boot::has_groups(host);
     set("on", "off");
+}
+
+/// An entry of its own, which the firmware's variable chooses for one start.
+fn prepared_for_one_start(host: &Host) {
+    let entries = || host.sh("cd /boot/efi/loader/entries; sha256sum *");
+    let before = entries();
+    host.ok("prepare --once --yes");
+    host.reboot().unwrap();
+    boot::has_groups(host);
+    let list = host.sh("bootctl list --no-pager");
+    assert!(list.contains("passthru testing"), "{list}");
+    host.crash().unwrap();
+    boot::the_iommu_is_off(host);
+    host.ok("prepare --undo --yes");
+    assert_eq!(entries(), before);
+    host.sh("modprobe vfio-pci");
 }
 
 /// The arguments and the image are on the partition that the firmware reads.

@@ -57,13 +57,16 @@ pub struct Setup {
     pub security: Fact<Vec<String>>,
 }
 
-/// A guest that runs, as far as devices can come to it.
+/// A guest that runs: what it takes of the host, and whether more devices can
+/// come to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guest {
     pub name: String,
-    /// Root ports that were empty at its start, and of those the ones that still are.
-    pub spare: usize,
-    pub free: usize,
+    /// Root ports that were empty at its start, and of those the ones that
+    /// still are; `None` where its hypervisor has none to tell of.
+    pub ports: Option<(usize, usize)>,
+    /// Bytes of memory that are pinned for its devices: all that it has.
+    pub pinned: u64,
 }
 
 /// The operating system (os-release(5)).

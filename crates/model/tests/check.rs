@@ -59,10 +59,13 @@ fn a_ready_host() {
 #[test]
 fn guests_without_a_free_root_port() {
     let with = |free| Setup {
-        guests: vec![Guest { name: "g1".to_owned(), spare: 4, free }].into(),
+        guests: vec![Guest { name: "g1".to_owned(), ports: Some((4, free)), pinned: 2 << 30 }]
+            .into(),
         ..ready()
     };
-    let snapshot = Shape::new().0;
+    let mut snapshot = Shape::new().0;
+    snapshot.machine.memory_available = (8 << 30).into();
+    snapshot.machine.memory_total = (16 << 30).into();
     for (setup, status, text) in [
         (ready(), Status::Pass, "no guest of passthru runs"),
         (with(3), Status::Pass, "root ports: g1 has 3 of 4 free"),
@@ -71,6 +74,8 @@ fn guests_without_a_free_root_port() {
         let checked = checked(&snapshot, &setup);
         let finding = of(&checked, "root_ports");
         assert_eq!((finding.status, &finding.text[..]), (status, text));
+        let pins = of(&checked, "memory").text.contains("; guests of passthru have pinned 2 GiB");
+        assert_eq!(pins, status == Status::Warn || text.contains("g1"));
     }
 }
 

@@ -31,6 +31,11 @@ fn memory(subject: &Subject<'_>) -> Found {
     let available = *known(&machine.memory_available, "how much memory is available")?;
     let total = *known(&machine.memory_total, "how much memory there is")?;
     let pools = subject.setup.memory.pools.known().into_iter().flatten();
+    let guests = subject.setup.guests.known().into_iter().flatten();
+    let pinned = match guests.map(|guest| guest.pinned).sum() {
+        0 => String::new(),
+        pinned => format!("; guests of passthru have pinned {}", size(pinned)),
+    };
     let text = match pools.map(|pool| pool.free.saturating_mul(pool.size)).sum() {
         0 => format!("{} of {} can be given to guests", size(available), size(total)),
         more => format!(
@@ -40,6 +45,7 @@ fn memory(subject: &Subject<'_>) -> Found {
             size(more)
         ),
     };
+    let text = text + &pinned;
     Ok(match available < LITTLE {
         true => Finding::warn(text, "end programs, or leave fewer hugepages reserved"),
         false => Finding::pass(text),
