@@ -19,7 +19,7 @@ use model::{Bdf, Fact, Snapshot, Step, Why};
 use crate::Engine;
 use crate::error::Error;
 use crate::guest::{Notes, is_installed, run_well, version_of};
-use crate::store::{PlanRow, StepRow, StepState, Store};
+use crate::store::{PlanRow, PlanState, StepRow, StepState, Store};
 use crate::turn::boot_id;
 
 /// Programs that are libvirt, the newer first.
@@ -70,12 +70,13 @@ impl Engine {
         // Of a file that several of them changed, the last one's word counts.
         let mut seen = BTreeSet::new();
         let planned =
-            preparations.into_iter().map(|PlanRow { id, boot_id: of, made_at, .. }| {
+            preparations.into_iter().map(|PlanRow { id, boot_id: of, state, made_at, .. }| {
                 let rows = store.steps(id)?;
                 let mut steps: Vec<_> =
                     rows.into_iter().rev().filter_map(|row| self.stands(row, &mut seen)).collect();
                 steps.reverse();
-                Ok(Planned { at: made_at, restarted: of != boot_id, steps })
+                let is_half = state == PlanState::Failed;
+                Ok(Planned { at: made_at, restarted: of != boot_id, is_half, steps })
             });
         planned.collect()
     }

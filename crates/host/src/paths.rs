@@ -67,6 +67,12 @@ impl Root {
         self.dir.join(absolute.strip_prefix("/").unwrap_or(absolute))
     }
 
+    /// Whether a path that is there is below this root, wherever links lead.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        let places = self.dir.canonicalize().and_then(|dir| Ok((dir, path.canonicalize()?)));
+        self.is_real() || places.is_ok_and(|(dir, path)| path.starts_with(dir))
+    }
+
     /// Whether a kernel shows anything there: there is nothing in the tree of
     /// a machine that is not running, as on a disk that is mounted.
     pub(crate) fn runs(&self) -> bool {

@@ -24,7 +24,7 @@ impl Error {
             }
             Self::NotAgreed => "--yes does it without asking",
             Self::ChangedSince(_) => {
-                "--changed keep leaves them as they are, --changed put-back loses the changes"
+                "--changed keep leaves the changes and takes out what was prepared, --changed put-back loses the changes"
             }
             Self::NotReady(_) => {
                 "each check that failed says what to do; one that is not known, what would be needed to know"

@@ -1,7 +1,7 @@
 //! `passthru check`: is this host ready, and what is missing.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use clap::Args;
 use host::observe::Depth;
@@ -42,9 +42,14 @@ impl Check {
         let subject = Subject { snapshot: &snapshot, setup: &setup, devices: &devices };
         let checked = check::check(&subject);
         let ready = check::is_ready(&checked);
-        match cx.json {
-            true => json::print(&CheckJson::of(&checked, ready))?,
-            false => print(|out| page(&checked, cx.look, out))?,
+        let shown = match cx.json {
+            true => json::print(&CheckJson::of(&checked, ready)),
+            false => print(|out| page(&checked, cx.look, out)),
+        };
+        match shown {
+            // Nobody reads on; whether the host is ready is asked for all the same.
+            Err(Error::Output(source)) if !ready && source.kind() == ErrorKind::BrokenPipe => {}
+            shown => shown?,
         }
         match ready {
             true => Ok(()),

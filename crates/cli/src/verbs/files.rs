@@ -132,6 +132,9 @@ pub fn show(cx: &Context, preparation: &Preparation, dry_run: bool) -> Result<()
         if all.is_empty() && by_hand.is_empty() && !*reboot {
             return writeln!(out, "nothing to do");
         }
+        if all.is_empty() && by_hand.is_empty() {
+            writeln!(out, "nothing more to change")?;
+        }
         write_steps(all, cx.look, out)?;
         write_by_hand(by_hand, cx.look, out)?;
         if *reboot { writeln!(out, "a reboot is needed") } else { Ok(()) }

@@ -93,9 +93,12 @@ pub struct Prepare {
 fn argument(text: &str) -> Result<String, &'static str> {
     let word = boot::cmdline::Change::Set(text.to_owned());
     let one = !text.is_empty() && !text.contains(char::is_whitespace) && !text.starts_with('=');
-    match one && word.is_sound() && text != "--" {
-        true => Ok(text.to_owned()),
-        false => Err("not one boot argument, as in key=value or key"),
+    // Boot loaders, and the shells that make their menus, mean something else by these.
+    let is_plain = !text.contains([';', '|', '&', '<', '>', '$', '`', '\'', '\\']);
+    match (one && word.is_sound() && text != "--", is_plain) {
+        (true, true) => Ok(text.to_owned()),
+        (true, false) => Err("it has a character that boot loaders take for another thing"),
+        (false, _) => Err("not one boot argument, as in key=value or key"),
     }
 }
 
@@ -187,9 +190,9 @@ impl Prepare {
             |one| {
                 let path = &one.path;
                 note(match (one.stays, &one.found) {
-                    (true, Some(_)) => {
-                        format!("{path} stays as it is, with what was prepared in it")
-                    }
+                    (true, Some(_)) => format!(
+                        "{path} stays as it is: somebody changed the very lines that were prepared; take out of them yourself what `passthru prepare` brought"
+                    ),
                     (true, None) => format!("{path} stays removed"),
                     (false, _) => format!("{path} keeps the changes, without what was prepared"),
                 });

@@ -107,6 +107,39 @@ fn what_cannot_be_shown_is_not_done() {
     assert_eq!(before.diff(&host.snapshot_tree()), [""; 0]);
 }
 
+/// Nobody reads what is amiss: the exit status says it all the same.
+#[test]
+fn a_host_that_is_not_ready_is_not_ready_in_a_pipe() {
+    let host = Stack::named("fedora-bls").machine();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_passthru"));
+    command.args(["check", "--root"]).arg(host.root()).stdout(writer);
+    let said = command.output().unwrap();
+    assert_eq!(said.status.code(), Some(3), "{said:?}");
+}
+
+/// A link of another machine's leads nowhere here.
+#[test]
+fn a_link_that_leads_out_of_the_tree() {
+    let host = Stack::named("fedora-bls").machine();
+    let path = host.root().join("etc/kernel/cmdline");
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
+    let said = on(&host, &["prepare", "--dry-run"]);
+    assert!(!said.out.contains("/etc/kernel/cmdline"), "{said}");
+}
+
+/// What cannot stand in a menu is refused before anything is made.
+#[test]
+fn arguments_for_no_menu() {
+    let host = Stack::named("fedora-bls").machine();
+    for word in ["x;reboot", "a=$(b)", "a|b", "it's", "a\\b", "", "--", "a b"] {
+        let said = on(&host, &["prepare", "--dry-run", "--argument", word]);
+        assert_eq!(said.code, Some(2), "{word}: {said}");
+    }
+}
+
 /// What is there and no file is not waited for.
 #[test]
 fn a_pipe_in_the_place_of_a_file() {

@@ -68,7 +68,8 @@ pub fn read_also(root: &Root, boot: &mut Boot, name: &str) {
 pub fn content(root: &Root, path: &str) -> Option<Content> {
     let path = root.at(path);
     let is_file = fs::metadata(&path).is_ok_and(|found| found.is_file());
-    is_file.then(|| fs::read(path).ok().map(Content)).flatten()
+    // A link that leads out of the tree is to a place of another machine.
+    (is_file && root.holds(&path)).then(|| fs::read(path).ok().map(Content)).flatten()
 }
 
 /// A variable of GRUB's environment block; `None` where there is none, or the

@@ -84,6 +84,7 @@ fn planned(subject: &Subject<'_>) -> Found {
     let mut amiss = Amiss::default();
     for one in &all {
         amiss.files(one);
+        amiss.half = amiss.half.or(one.is_half.then_some(one.at));
         match one.restarted {
             true => amiss.running(subject, one, &loader)?,
             false => amiss.waiting(subject, one, &loader),
@@ -103,6 +104,8 @@ struct Amiss {
     image: bool,
     /// A menu that lacks something.
     menu: bool,
+    /// Prepared then, and only a part of it was taken back.
+    half: Option<i64>,
     /// Prepared then, and not started anew since.
     waiting: Option<i64>,
     unknown: Vec<String>,
@@ -195,6 +198,13 @@ impl Amiss {
                 date(at)
             ));
             hint = "reboot, then check again";
+        }
+        if let Some(at) = self.half {
+            texts.push(format!(
+                "only a part of what was prepared on {} could be taken back",
+                date(at)
+            ));
+            hint = "`passthru prepare --undo` again; what failed then has to be mended first";
         }
         if !self.changed.is_empty() {
             texts.push(self.changed.join(", "));

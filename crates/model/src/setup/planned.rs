@@ -15,6 +15,8 @@ pub struct Planned {
     pub at: i64,
     /// Whether the kernel was started anew since.
     pub restarted: bool,
+    /// Only a part of it is in effect: the way back failed on the way.
+    pub is_half: bool,
     /// Its steps that outlive a reboot, in order.
     pub steps: Vec<(Step, Fact<Stands>)>,
 }
@@ -147,6 +149,7 @@ mod tests {
         let planned = Planned {
             at: 0,
             restarted: true,
+            is_half: false,
             steps: vec![
                 wrote("/boot/loader/entries/a.conf", "options ro a\n", "options ro a b=1\n"),
                 wrote("/etc/kernel/cmdline", "ro iommu=off", "ro b=1"),
@@ -192,7 +195,7 @@ mod tests {
             (wrote("/boot/extlinux/extlinux.conf", entry, &entry.replace("ro", "rw")), false),
             (wrote("/etc/modprobe.d/passthru.conf", "a", "b"), false),
         ] {
-            let planned = Planned { at: 0, restarted: true, steps: vec![step] };
+            let planned = Planned { at: 0, restarted: true, is_half: false, steps: vec![step] };
             assert_eq!(planned.is_trial(&loader), is_trial, "{planned:?}");
         }
     }
@@ -222,7 +225,7 @@ mod tests {
     fn modules_that_are_loaded() {
         let steps =
             vec![wrote("/etc/modules-load.d/passthru.conf", "", "# ours\n kvm_amd\n\n;x\n")];
-        let planned = Planned { at: 0, restarted: true, steps };
+        let planned = Planned { at: 0, restarted: true, is_half: false, steps };
         assert_eq!(planned.modules("modules-load.d/passthru.conf"), ["kvm_amd"]);
         assert!(planned.modules("modprobe.d/passthru.conf").is_empty());
     }

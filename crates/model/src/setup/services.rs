@@ -49,6 +49,19 @@ pub struct ServiceName(String);
 pub struct ServiceNameError(String);
 
 const SUFFIX: &str = ".service";
+/// Units of other kinds.
+const OTHERS: &[&str] = &[
+    ".automount",
+    ".device",
+    ".mount",
+    ".path",
+    ".scope",
+    ".slice",
+    ".socket",
+    ".swap",
+    ".target",
+    ".timer",
+];
 
 impl ServiceName {
     /// The suffix may be left out, as for systemctl(1).
@@ -62,7 +75,12 @@ impl ServiceName {
         let prefix = text.strip_suffix(SUFFIX).unwrap_or(text);
         let is_plain = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
         let is_named = !prefix.is_empty() && !prefix.starts_with('@') && !prefix.starts_with('.');
-        match is_named && prefix.chars().all(is_plain) && prefix.len() + SUFFIX.len() <= MAX {
+        let is_other = text == prefix && OTHERS.iter().any(|suffix| text.ends_with(suffix));
+        match is_named
+            && !is_other
+            && prefix.chars().all(is_plain)
+            && prefix.len() + SUFFIX.len() <= MAX
+        {
             true => Ok(Self(format!("{prefix}{SUFFIX}"))),
             false => Err(ServiceNameError(text.to_owned())),
         }
@@ -109,7 +127,7 @@ mod tests {
             ("vm@1.service", "vm@1.service", Some("vm@.service")),
             ("vm@a\\x2db", "vm@a\\x2db.service", Some("vm@.service")),
             ("vm@.service", "vm@.service", Some("vm@.service")),
-            ("vm.socket", "vm.socket.service", None),
+            ("vm.v2", "vm.v2.service", None),
         ] {
             let name = ServiceName::parse(text).unwrap();
             assert_eq!(name.as_str(), want);
@@ -117,7 +135,9 @@ mod tests {
             assert_eq!(name.template().as_ref().map(ServiceName::as_str), template, "{text}");
         }
         let long = "x".repeat(248);
-        for text in ["", ".service", "../vm", "a/b.service", "@1", "a b", "a\n", "..", &long] {
+        for text in
+            ["", ".service", "../vm", "a/b.service", "@1", "a b", "a\n", "..", "vm.socket", &long]
+        {
             assert!(ServiceName::parse(text).is_err(), "{text}");
         }
     }

@@ -63,7 +63,7 @@ fn prepared(restarted: bool, menu: Stands, image: Stands, file: Stands) -> Plann
         (made("/boot/initrd.img-6.12", holds), image.into()),
         (made("/boot/grub/grub.cfg", Wanted::Menu { arguments }), menu.into()),
     ];
-    Planned { at: 1_795_300_000, restarted, steps }
+    Planned { at: 1_795_300_000, restarted, is_half: false, steps }
 }
 
 #[test]
@@ -102,6 +102,13 @@ fn what_runs_against_what_was_prepared() {
             "runs without intel_iommu=on, with iommu=off",
         ),
         (prepared(true, AsLeft, AsLeft, AsLeft), "quiet", true, Status::Warn, other),
+        (
+            Planned { is_half: true, ..prepared(true, AsLeft, AsLeft, AsLeft) },
+            "intel_iommu=on",
+            true,
+            Status::Warn,
+            "only a part of what was prepared on 2026-11-2",
+        ),
         (
             prepared(true, AsLeft, AsLeft, AsLeft),
             "intel_iommu=on",
@@ -159,7 +166,7 @@ fn what_runs_against_what_was_prepared() {
     let menu = "/boot/grub/grub.cfg".to_owned();
     let trial = Step::WriteFile { path: menu, from: Some("a".into()), to: Some("b".into()) };
     let steps = vec![(trial, Changed(None).into())];
-    let trial = Planned { at: 1_795_300_000, restarted: true, steps };
+    let trial = Planned { at: 1_795_300_000, restarted: true, is_half: false, steps };
     let setup = Setup { planned: vec![trial].into(), ..ready() };
     let checked_trial = checked(&Shape::new().0, &setup);
     let found = of(&checked_trial, "planned");
@@ -184,7 +191,7 @@ fn a_variable_that_was_changed_since() {
         to: text("quiet iommu=pt"),
     };
     let steps = vec![(step, Stands::Changed(None).into())];
-    let planned = Planned { at: 1_795_300_000, restarted: true, steps };
+    let planned = Planned { at: 1_795_300_000, restarted: true, is_half: false, steps };
     let setup = Setup { planned: vec![planned].into(), ..ready() };
     let checked = checked(&Shape::new().0, &setup);
     let found = of(&checked, "planned");

@@ -16,6 +16,8 @@ use crate::plan::write;
 pub enum NoFolder {
     #[error("`{0}` is no absolute path of a folder")]
     Relative(String),
+    #[error("`{0}` is a folder of the whole system: libvirt's guests would read all of it")]
+    TooWide(String),
     /// Whatever means something in a rule (apparmor.d(5), globbing).
     #[error("`{0}` has characters in it that a rule of AppArmor takes for others")]
     NotPlain(String),
@@ -54,7 +56,10 @@ fn plain(folder: &str) -> Result<&str, NoFolder> {
     let trimmed = folder.trim_end_matches('/');
     let steps_up = trimmed.split('/').any(|part| part == "..");
     match trimmed {
-        path if !path.starts_with('/') || steps_up => Err(NoFolder::Relative(folder.to_owned())),
+        _ if !folder.starts_with('/') || steps_up => Err(NoFolder::Relative(folder.to_owned())),
+        path if path.split('/').filter(|part| !part.is_empty() && *part != ".").count() < 2 => {
+            Err(NoFolder::TooWide(folder.to_owned()))
+        }
         path if path.chars().all(is_plain) => Ok(path),
         _ => Err(NoFolder::NotPlain(folder.to_owned())),
     }
@@ -90,7 +95,10 @@ mod tests {
     #[test]
     fn folders_that_a_rule_would_read_otherwise() {
         assert_eq!(plain("/srv/roms/"), Ok("/srv/roms"));
-        for folder in ["roms", "", "/", "/srv/../etc"] {
+        for folder in ["/", "/etc", "//root/", "/./etc"] {
+            assert!(matches!(plain(folder), Err(NoFolder::TooWide(_))), "{folder}");
+        }
+        for folder in ["roms", "", "/srv/../etc"] {
             assert!(matches!(plain(folder), Err(NoFolder::Relative(_))), "{folder}");
         }
         for folder in ["/srv/my roms", "/srv/*", "/srv/{a,b}", "/srv/\"x", "/srv/@{HOME}", "/a\n/b"]

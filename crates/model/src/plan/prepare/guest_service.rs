@@ -46,9 +46,12 @@ pub(super) fn plan(
         return Ok(());
     };
     preparation.steps.push(step);
-    let which = if name.is_template() { "the instances of " } else { "" };
+    let (which, whose) = match name.is_template() {
+        true => ("the instances of ", "theirs"),
+        false => ("", "its own"),
+    };
     preparation.by_hand.push(format!(
-        "`systemctl daemon-reload`, then restart {which}{name} when no guest of theirs runs (or reboot): the limit counts from the next start"
+        "`systemctl daemon-reload`, then restart {which}{name} when no guest of {whose} runs (or reboot): the limit counts from the next start"
     ));
     Ok(())
 }

@@ -124,6 +124,8 @@ struct Configuration {
     out: Vec<String>,
     /// Whether vfio-pci has to be in the initramfs.
     early: bool,
+    /// Whether anything of it is about what is loaded there.
+    in_image: bool,
 }
 
 fn configuration(
@@ -170,7 +172,8 @@ fn configuration(
         add(&mut wanted.arguments, Change::Include { name, values: on_line });
     }
     let text = PREPARED.to_owned() + &lines.join("\n") + "\n";
-    (!lines.is_empty()).then_some(Configuration { text, out, early })
+    let in_image = early || lines.iter().any(|line| !line.starts_with(OPTIONS));
+    (!lines.is_empty()).then_some(Configuration { text, out, early, in_image })
 }
 
 /// Options of vfio-pci are boot arguments, which it has wherever it is loaded.
@@ -182,12 +185,15 @@ fn options_of_vfio(subject: &Subject<'_>, wanted: &mut Wanted, told: &mut Told) 
     }
     wanted.arguments.retain(|change| match change {
         Change::Set(word) if word.starts_with(OPTION) => {
-            add(&mut told.lines, format!("options vfio-pci {}", &word[OPTION.len()..]));
+            add(&mut told.lines, format!("{OPTIONS}{}", &word[OPTION.len()..]));
             false
         }
         _ => true,
     });
 }
+
+/// How its options begin.
+const OPTIONS: &str = "options vfio-pci ";
 
 /// How a boot argument for it begins.
 const OPTION: &str = "vfio-pci.";
@@ -304,7 +310,7 @@ fn images(
     preparation: &mut Preparation,
 ) {
     let boot = &subject.setup.boot;
-    if boot.loader.known().is_some_and(|loader| loader.makes_all()) {
+    if !configuration.in_image || boot.loader.known().is_some_and(Loader::makes_all) {
         return;
     }
     let system = boot.loader.known().and_then(|loader| loader.system);
