@@ -10,14 +10,14 @@ use lab::disk;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use support::faults::{read_only, throttle};
-use support::{EDU, Host, IGB, KEEP, NVME, PUT_BACK, Scenario};
+use support::{EDU, Host, IGB, KEEP, NVME, PUT_BACK, Scenario, access};
 
 const SCENARIOS: &[Scenario] = &[
     ("the_lab_is_as_described", the_lab_is_as_described),
     ("list_agrees_with_lspci", list_agrees_with_lspci),
     ("verdicts", verdicts),
     ("anybody_may_list", anybody_may_list),
-    ("a_group_and_a_service_without_root", a_group_and_a_service_without_root),
+    ("a_group_and_a_service_without_root", access::a_group_and_a_service_without_root),
     ("bind_and_release", bind_and_release),
     ("a_dry_run_changes_nothing", a_dry_run_changes_nothing),
     ("a_card_with_its_interface", a_card_with_its_interface),
@@ -109,31 +109,6 @@ fn anybody_may_list(host: &Host) {
         assert_eq!(bind.status, 1, "{bind:?}");
     }
     host.ok("device remove gate");
-}
-
-/// Whom `prepare` lets run guests: they get the nodes, and lock as much memory as a guest has.
-fn a_group_and_a_service_without_root(host: &Host) {
-    const UNIT: &str =
-        "[Service]\nType=oneshot\nUser=guests\nExecStart=/bin/sh -c 'ulimit -l >/tmp/limit'\n";
-    host.sh("useradd --system --groups kvm guests");
-    host.write_file("/run/systemd/system/vm@.service", UNIT.as_bytes(), 0o644).unwrap();
-    let of_a_login =
-        || host.sh("prlimit --memlock=65536 runuser -l guests -s /bin/sh -c 'ulimit -l'");
-    let of_the_service =
-        || host.sh("systemctl daemon-reload; systemctl start vm@1; cat /tmp/limit; rm /tmp/limit");
-    let before = (of_a_login(), of_the_service());
-    assert!(before.0 != "unlimited" && before.1 != "unlimited", "{before:?}");
-
-    host.ok("prepare --group kvm --service vm@1 --yes");
-    assert_eq!((of_a_login().as_str(), of_the_service().as_str()), ("unlimited", "unlimited"));
-    host.ok(&format!("bind {EDU}"));
-    let group = host.listed(EDU)["group"].clone();
-    host.until(&format!("stat -c '%G %a' /dev/vfio/{group} | grep -qx 'kvm 660'"));
-    host.ok(&format!("release {EDU}"));
-
-    host.ok("prepare --undo --yes");
-    assert_eq!((of_a_login(), of_the_service()), before);
-    host.sh("userdel guests; rm /run/systemd/system/vm@.service; systemctl daemon-reload");
 }
 
 fn bind_and_release(host: &Host) {

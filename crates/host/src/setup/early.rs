@@ -66,8 +66,7 @@ fn text(root: &Root, path: &Path) -> Result<Option<String>, Why> {
 pub fn has_copy(root: &Root, image: &str, path: &str) -> bool {
     let name = path.trim_start_matches('/');
     let read = initramfs::read(&root.at(image), |file| file == name);
-    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-    read.is_ok_and(|read| read.texts_in(folder).any(|(file, _)| file.ends_with(name)))
+    read.is_ok_and(|read| read.text(name).known().is_some())
 }
 
 /// The initramfs of the kernel that runs.

@@ -6,6 +6,7 @@
 // Each test file uses its own part of this.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod access;
 pub mod boot;
 pub mod faults;
 pub mod story;

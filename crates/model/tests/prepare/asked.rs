@@ -107,6 +107,17 @@ fn for_one_start() {
     assert!(matches!(refused, Unplanned::Hugepages(NoHugepages::TooMuch { .. })), "{refused}");
 }
 
+/// What the host boots by when a plan's files are there.
+fn written(plan: &Preparation) -> Boot {
+    let mut boot = debian("");
+    for step in &plan.steps {
+        if let model::Step::WriteFile { path, to: Some(to), .. } = step {
+            boot.files.insert(path.clone(), to.clone());
+        }
+    }
+    boot
+}
+
 fn group(name: &str, number: Fact<Option<u32>>) -> Asked {
     Asked { group: Some(UserGroup { name: name.to_owned(), number }), ..Asked::default() }
 }
@@ -119,12 +130,7 @@ fn a_group_may_run_guests() {
     assert!(!plan.reboot);
     assert_snapshot!("group", shown(&plan));
     // It is there: nothing to do, and nothing to tell.
-    let mut boot = debian("");
-    for step in &plan.steps {
-        if let model::Step::WriteFile { path, to: Some(to), .. } = step {
-            boot.files.insert(path.clone(), to.clone());
-        }
-    }
+    let boot = written(&plan);
     assert_eq!(asked(&snapshot, &setup, &boot, &kvm).unwrap(), Preparation::default());
 }
 
@@ -153,12 +159,7 @@ fn a_service_may_lock_memory() {
     let plan = asked(&snapshot, &setup, &debian(""), &service(true.into())).unwrap();
     assert!(!plan.reboot);
     assert_snapshot!("service", shown(&plan));
-    let mut boot = debian("");
-    for step in &plan.steps {
-        if let model::Step::WriteFile { path, to: Some(to), .. } = step {
-            boot.files.insert(path.clone(), to.clone());
-        }
-    }
+    let boot = written(&plan);
     let again = asked(&snapshot, &setup, &boot, &service(true.into())).unwrap();
     assert_eq!(again, Preparation::default());
     let refused = |there| asked(&snapshot, &setup, &boot, &service(there)).unwrap_err();
